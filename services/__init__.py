@@ -1,0 +1,1 @@
+"""One folder per service; services import `shared`, never each other."""

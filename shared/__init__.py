@@ -1,0 +1,1 @@
+"""The platform that every service stands on: no clinical algorithm, no topology."""

@@ -1,0 +1,53 @@
+"""The payload store, as services see it."""
+
+from pathlib import Path
+from typing import Protocol
+
+from shared.events.models import PayloadRef
+
+
+class PayloadStore(Protocol):
+    """Immutable artifacts named by their content, and keyed objects created once.
+
+    Every method raises `Unavailable("store")` when the store can't be reached or written.
+    """
+
+    def put(self, data: bytes, media_type: str) -> PayloadRef:
+        """Keep bytes; the same bytes again give the same reference."""
+        ...
+
+    def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:
+        """Keep a file that nobody will change again; linked, not copied, where that is possible."""
+        ...
+
+    def get(self, ref: PayloadRef) -> bytes:
+        """The bytes of an artifact. Raises `PayloadMissing` when it is gone."""
+        ...
+
+    def path(self, ref: PayloadRef) -> Path:
+        """A local file with the bytes, to be memory-mapped. Raises `PayloadMissing`."""
+        ...
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write a keyed object unless it exists; tells whether this call wrote it."""
+        ...
+
+    def read(self, key: str) -> bytes | None:
+        """A keyed object, or None."""
+        ...
+
+    def keys(self, prefix: str) -> list[str]:
+        """The keys below a prefix that ends in a slash, sorted."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove a keyed object; gone already is fine."""
+        ...
+
+    def probe(self) -> None:
+        """Raises `Unavailable("store")` unless the store can be written."""
+        ...
+
+
+class PayloadMissing(Exception):
+    """An artifact that an event refers to is not in the store, or not what it should be."""
