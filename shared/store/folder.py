@@ -1,0 +1,125 @@
+"""A payload store in a local folder: write, fsync, link, fsync the folder.
+
+A name appears only when its bytes are safe, and never with other bytes: `link` fails when
+the name exists. The page cache is the shared memory between the services of one host.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.errors import Unavailable
+from shared.events.models import PayloadRef
+from shared.store.naming import artifact_key
+from shared.store.port import PayloadMissing
+
+_CHUNK = 1 << 20
+
+
+class FolderStore:
+    """See `PayloadStore`; `root` is made when it is missing."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._pending = root / "pending"
+        with _unavailable():
+            self._pending.mkdir(parents=True, exist_ok=True)
+
+    def put(self, data: bytes, media_type: str) -> PayloadRef:
+        sha256 = hashlib.sha256(data).hexdigest()
+        key = artifact_key(sha256, media_type)
+        with _unavailable():
+            if not (self._root / key).exists():
+                self._write(key, data)
+        return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
+
+    def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:
+        with _unavailable():
+            sha256 = sha256 or _digest(path)
+            key = artifact_key(sha256, media_type)
+            _sync(path)
+            try:
+                self._link(path, key)
+            except OSError:
+                self._write(key, path.read_bytes())
+            size = path.stat().st_size
+        return PayloadRef(uri=key, sha256=sha256, size=size, media_type=media_type)
+
+    def get(self, ref: PayloadRef) -> bytes:
+        with _unavailable():
+            return self.path(ref).read_bytes()
+
+    def path(self, ref: PayloadRef) -> Path:
+        local = self._root / ref.uri
+        if not local.is_file() or local.stat().st_size != ref.size:
+            raise PayloadMissing(ref.sha256)
+        return local
+
+    def create(self, key: str, data: bytes) -> bool:
+        with _unavailable():
+            return self._write(key, data)
+
+    def read(self, key: str) -> bytes | None:
+        with _unavailable():
+            try:
+                return (self._root / key).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def keys(self, prefix: str) -> list[str]:
+        with _unavailable():
+            found = (self._root / prefix).rglob("*")
+            return sorted(str(path.relative_to(self._root)) for path in found if path.is_file())
+
+    def delete(self, key: str) -> None:
+        with _unavailable():
+            (self._root / key).unlink(missing_ok=True)
+
+    def probe(self) -> None:
+        with _unavailable(), tempfile.TemporaryFile(dir=self._pending) as file:
+            file.write(b"probe")
+
+    def _write(self, key: str, data: bytes) -> bool:
+        descriptor, name = tempfile.mkstemp(dir=self._pending)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fdatasync(file.fileno())
+            return self._link(Path(name), key)
+        finally:
+            Path(name).unlink()
+
+    def _link(self, source: Path, key: str) -> bool:
+        target = self._root / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            return False
+        _sync(target.parent)
+        return True
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable("store") from error

@@ -1,0 +1,57 @@
+"""A payload store in memory, for tests: the fake beside the port."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from shared.events.models import PayloadRef
+from shared.store.naming import artifact_key
+from shared.store.port import PayloadMissing
+
+
+class MemoryStore:
+    """Keeps everything in a dict; files that somebody maps go to a temporary folder."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, bytes] = {}
+        self._folder = tempfile.TemporaryDirectory(prefix="clarion-memory-store-")
+
+    def put(self, data: bytes, media_type: str) -> PayloadRef:
+        sha256 = hashlib.sha256(data).hexdigest()
+        key = artifact_key(sha256, media_type)
+        self._objects[key] = data
+        return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
+
+    def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:
+        ref = self.put(path.read_bytes(), media_type)
+        if sha256 not in (None, ref.sha256):
+            raise ValueError("the file is not what its digest says")
+        return ref
+
+    def get(self, ref: PayloadRef) -> bytes:
+        try:
+            return self._objects[ref.uri]
+        except KeyError:
+            raise PayloadMissing(ref.sha256) from None
+
+    def path(self, ref: PayloadRef) -> Path:
+        local = Path(self._folder.name) / ref.uri
+        if not local.exists():
+            local.parent.mkdir(parents=True, exist_ok=True)
+            local.write_bytes(self.get(ref))
+        return local
+
+    def create(self, key: str, data: bytes) -> bool:
+        return self._objects.setdefault(key, data) is data
+
+    def read(self, key: str) -> bytes | None:
+        return self._objects.get(key)
+
+    def keys(self, prefix: str) -> list[str]:
+        return sorted(key for key in self._objects if key.startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        self._objects.pop(key, None)
+
+    def probe(self) -> None:
+        return None
