@@ -1,0 +1,89 @@
+"""Outcomes: the durable answer of one unit of work, created once, the truth of what was done."""
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime
+
+from shared.events.models import Model, PayloadRef, ReasonModel
+from shared.store.port import PayloadStore
+
+
+class OutcomeEvent(Model):
+    """An event that the unit of work publishes."""
+
+    id: str
+    kind: str
+    time: AwareDatetime
+    data: dict[str, Any]
+
+
+class Outcome(Model):
+    """What came of one unit of work (job, run, stage), well or badly."""
+
+    job_id: str
+    run: int
+    stage: str
+    service: str
+    status: Literal["succeeded", "refused", "failed"]
+    reasons: tuple[ReasonModel, ...] = ()
+    exception_type: str | None = None
+    place: str | None = None
+    details: PayloadRef | None = None
+    attempts: int
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+    traceparent: str
+    code_version: str
+    inputs: dict[str, str] = {}
+    """sha256 of what each input port, and the provenance behind it, held."""
+    parameters: dict[str, Any] = {}
+    reused_from: int | None = None
+    events: tuple[OutcomeEvent, ...]
+
+    @property
+    def payloads(self) -> dict[str, PayloadRef]:
+        """Every payload that its events announce."""
+        found: dict[str, PayloadRef] = {}
+        for event in self.events:
+            refs = event.data.get("payloads", {})
+            found |= {name: PayloadRef.model_validate(ref) for name, ref in refs.items()}
+        return found
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings of this stage and of those before it."""
+        return tuple(w for event in self.events for w in event.data.get("warnings", ()))
+
+
+def key(job_id: str, run: int, stage: str) -> str:
+    """Where the outcome of a unit of work lies."""
+    return f"outcomes/{job_id}/{run}/{stage}.json"
+
+
+def read(store: PayloadStore, job_id: str, run: int, stage: str) -> Outcome | None:
+    """The outcome, if the unit of work has ended."""
+    data = store.read(key(job_id, run, stage))
+    return Outcome.model_validate_json(data) if data else None
+
+
+def keep(store: PayloadStore, outcome: Outcome) -> Outcome:
+    """Write the outcome unless there is one; give the one that holds."""
+    where = key(outcome.job_id, outcome.run, outcome.stage)
+    if store.create(where, outcome.model_dump_json(exclude_none=True).encode()):
+        return outcome
+    held = read(store, outcome.job_id, outcome.run, outcome.stage)
+    return held or keep(store, outcome)
+
+
+def newest_success(store: PayloadStore, job_id: str, before: int, stage: str) -> Outcome | None:
+    """The newest outcome of an earlier run that succeeded."""
+    for run in range(before - 1, 0, -1):
+        outcome = read(store, job_id, run, stage)
+        if outcome and outcome.status == "succeeded":
+            return outcome
+    return None
+
+
+def attempt_key(job_id: str, run: int, stage: str, attempt: int) -> str:
+    """Where a failed attempt is noted, so that a restart does not forgive it."""
+    return f"attempts/{job_id}/{run}/{stage}/{attempt}.json"
