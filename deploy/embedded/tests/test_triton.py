@@ -1,0 +1,154 @@
+"""The embedded Triton serves an ONNX model through a backend that its wheel does not have."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import tritonclient.grpc as triton_grpc
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from tritonclient.utils import InferenceServerException, shared_memory
+
+from deploy.embedded import triton
+from deploy.embedded.ports import free_ports
+from deploy.embedded.runtime import Runtime, missing_shared_library, unsupported_platform
+from deploy.embedded.tests.processes import running
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(
+        bool(unsupported_platform() or missing_shared_library()),
+        reason=f"no Triton here: {unsupported_platform() or missing_shared_library()}",
+    ),
+]
+
+WEIGHTS = np.array([[1.5, -2.0], [0.25, 4.0], [-1.0, 0.5]], dtype=np.float32)
+CONFIG = """\
+backend: "onnxruntime"
+max_batch_size: 4
+input [ { name: "x" data_type: TYPE_FP32 dims: [ 3 ] } ]
+output [
+  { name: "y" data_type: TYPE_FP32 dims: [ 2 ] },
+  { name: "largest" data_type: TYPE_INT64 dims: [ 1 ] }
+]
+parameters { key: "intra_op_thread_count" value { string_value: "1" } }
+"""
+
+
+@pytest.fixture(scope="module")
+def client(
+    runtime: Runtime, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[triton_grpc.InferenceServerClient]:
+    folder = tmp_path_factory.mktemp("triton")
+    _put_model(folder / "models" / "linear", version=1, scale=1.0)
+    _put_misconfigured_model(folder / "models" / "misnamed")
+    grpc_port, http_port, metrics_port = free_ports(3)
+    server = triton.TritonServer(folder / "models", grpc_port, http_port, metrics_port)
+    environment = triton.environment(runtime)
+    with running(triton.command(server, runtime), folder / "server.log", environment):
+        asyncio.run(_until_linear_is_loaded(server))
+        with triton_grpc.InferenceServerClient(f"127.0.0.1:{server.grpc_port}") as connected:
+            yield connected
+            connected.unregister_system_shared_memory()
+
+
+def test_a_batch_comes_back_with_every_output(client: triton_grpc.InferenceServerClient) -> None:
+    x = np.array([[1, 2, 3], [-1, 0, 1]], dtype=np.float32)
+
+    result = client.infer("linear", [_input(x)])
+
+    np.testing.assert_array_equal(result.as_numpy("y"), x @ WEIGHTS)
+    np.testing.assert_array_equal(result.as_numpy("largest"), [[1], [1]])
+
+
+def test_shared_memory_carries_the_same_numbers(client: triton_grpc.InferenceServerClient) -> None:
+    x = np.array([[0.5, -3, 2]], dtype=np.float32)
+
+    y = _infer_through_shared_memory(client, x)
+
+    np.testing.assert_array_equal(y, client.infer("linear", [_input(x)]).as_numpy("y"))
+
+
+def test_a_model_whose_names_are_wrong_is_refused_and_stops_nobody(
+    client: triton_grpc.InferenceServerClient,
+) -> None:
+    with pytest.raises(InferenceServerException, match=r"config\.pbtxt names nowhere"):
+        client.load_model("misnamed")
+
+    assert client.is_model_ready("linear")
+
+
+def test_a_new_version_is_loaded_while_the_server_runs(
+    client: triton_grpc.InferenceServerClient, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    x = np.array([[1, 1, 1]], dtype=np.float32)
+    [repository] = (tmp_path_factory.getbasetemp()).glob("triton*/models/linear")
+    _put_model(repository, version=2, scale=10.0)
+
+    client.load_model("linear")
+
+    np.testing.assert_array_equal(
+        client.infer("linear", [_input(x)]).as_numpy("y"), x @ (10 * WEIGHTS)
+    )
+
+
+async def _until_linear_is_loaded(server: triton.TritonServer) -> None:
+    """The misconfigured model keeps the server as a whole from being ready: ask for the one."""
+    address = f"http://127.0.0.1:{server.http_port}/v2/models/linear/ready"
+    await triton.wait_until_answered(address, deadline_s=60)
+
+
+def _input(x: NDArray[np.float32]) -> triton_grpc.InferInput:
+    tensor = triton_grpc.InferInput("x", list(x.shape), "FP32")
+    tensor.set_data_from_numpy(x)
+    return tensor
+
+
+def _infer_through_shared_memory(
+    client: triton_grpc.InferenceServerClient, x: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    size_in, size_out = x.nbytes, len(x) * 2 * 4
+    region = shared_memory.create_shared_memory_region(
+        "both", f"/clarion-{id(x):x}", size_in + size_out
+    )
+    try:
+        shared_memory.set_shared_memory_region(region, [x])
+        client.register_system_shared_memory("both", f"/clarion-{id(x):x}", size_in + size_out)
+        tensor = triton_grpc.InferInput("x", list(x.shape), "FP32")
+        tensor.set_shared_memory("both", size_in)
+        wanted = triton_grpc.InferRequestedOutput("y")
+        wanted.set_shared_memory("both", size_out, offset=size_in)
+        client.infer("linear", [tensor], outputs=[wanted])
+        found = shared_memory.get_contents_as_numpy(region, np.float32, [len(x), 2], offset=size_in)
+        return np.array(found, dtype=np.float32)
+    finally:
+        shared_memory.destroy_shared_memory_region(region)
+
+
+def _put_model(folder: Path, version: int, scale: float) -> None:
+    """y = x @ (scale * WEIGHTS), and which of the two is the larger."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["y"]),
+            helper.make_node("ArgMax", ["y"], ["largest"], axis=1, keepdims=1),
+        ],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2]),
+            helper.make_tensor_value_info("largest", TensorProto.INT64, ["n", 1]),
+        ],
+        [numpy_helper.from_array(scale * WEIGHTS, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (folder / str(version)).mkdir(parents=True)
+    onnx.save(model, folder / str(version) / "model.onnx")
+    (folder / "config.pbtxt").write_text(CONFIG)
+
+
+def _put_misconfigured_model(folder: Path) -> None:
+    _put_model(folder, version=1, scale=1.0)
+    (folder / "config.pbtxt").write_text(CONFIG.replace('"largest"', '"nowhere"'))
