@@ -1,0 +1,77 @@
+"""What comes back from running a handler once, wherever it ran."""
+
+import traceback
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from shared.bus.work import Handler, Produced, Work
+from shared.errors import InputRejected, Reason, Unavailable
+
+
+@dataclass(frozen=True)
+class Done:
+    """The handler has made what it should."""
+
+    produced: Produced
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The study can't be processed."""
+
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class Down:
+    """A dependency did not answer during the call."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class Defect:
+    """The handler raised, died or hung. `details` may quote values: to the payload store only."""
+
+    code: str
+    exception_type: str
+    place: str
+    details: str
+
+
+Verdict = Done | Refused | Down | Defect
+
+
+class Executor(Protocol):
+    """Runs handlers, and asks after their dependencies."""
+
+    def execute(self, work: Work) -> Awaitable[Verdict]:
+        """Run the handler once. Never raises what the handler raised."""
+        ...
+
+    def is_up(self, what: str) -> Awaitable[bool]:
+        """Whether the dependency answers its own probe."""
+        ...
+
+
+def judge(handle: Handler, work: Work) -> Verdict:
+    """Run the handler here, and turn what it raises into a verdict."""
+    try:
+        return Done(handle(work))
+    except InputRejected as rejection:
+        return Refused(tuple(rejection.reasons))
+    except Unavailable as outage:
+        return Down(outage.what)
+    except MemoryError as error:
+        return _defect("out-of-memory", error)
+    except Exception as error:
+        return _defect("defect", error)
+
+
+def _defect(code: str, error: BaseException) -> Defect:
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1] if frames else None
+    place = f"{Path(last.filename).name}:{last.lineno} {last.name}" if last else ""
+    return Defect(code, type(error).__name__, place, "".join(traceback.format_exception(error)))

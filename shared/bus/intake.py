@@ -1,0 +1,119 @@
+"""Reads a service's topics from Kafka, keeps the engine busy, and commits what is done."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+
+from shared.bus.engine import Engine
+from shared.bus.kafka import KafkaPublisher, commit, place_of, received_of
+from shared.bus.offsets import Offsets
+from shared.bus.watch import Watch
+from shared.catalog import Topics
+from shared.events.models import Lane
+from shared.events.wire import Undecodable
+from shared.telemetry.logs import logger
+
+_POLL_MS = 200
+Where = tuple[str, int, int]
+
+
+class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's class is untyped
+    """At least once: a record's offset moves only when its units of work have ended.
+
+    A lane whose limit of records in work is reached pauses, alone. A record that a rebalance
+    delivers again while it is in work is matched to that work.
+    """
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        publisher: KafkaPublisher,
+        engine: Engine,
+        watch: Watch,
+        limit: int,
+    ) -> None:
+        self._consumer, self._publisher = consumer, publisher
+        self._engine, self._watch, self._limit = engine, watch, limit
+        self._offsets = Offsets()
+        self._working: dict[Where, asyncio.Task[None]] = {}
+        self._load: Counter[Lane | None] = Counter()
+        self._moved = asyncio.Event()
+        self.assigned = asyncio.Event()
+
+    async def run(self, topics: Topics, kinds: Iterable[str]) -> None:
+        """Read until cancelled."""
+        names = [name for kind in kinds for name in topics.names(kind)]
+        self._consumer.subscribe(names, listener=self)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._commit())
+            while True:
+                self._throttle()
+                batch = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=self._limit)
+                for record in (record for part in batch.values() for record in part):
+                    self._take(record)
+
+    async def drain(self, within_s: float) -> None:
+        """Let what is in work end, and commit it; for a stop that was asked for."""
+        if self._working:
+            await asyncio.wait(self._working.values(), timeout=within_s)
+        await self._commit_once()
+
+    def _take(self, record: "ConsumerRecord[bytes, bytes]") -> None:
+        where = (record.topic, record.partition, record.offset)
+        self._offsets.taken(*where)
+        if where in self._working:
+            return
+        lane = place_of(record).lane
+        self._load[lane] += 1
+        task = asyncio.create_task(self._work(record))
+        self._working[where] = task
+        task.add_done_callback(lambda _: self._ended(where, lane, task))
+
+    def _ended(self, where: Where, lane: Lane | None, task: asyncio.Task[None]) -> None:
+        self._load[lane] -= 1
+        del self._working[where]
+        if not task.cancelled():
+            self._offsets.done(*where)
+            self._moved.set()
+
+    async def _work(self, record: "ConsumerRecord[bytes, bytes]") -> None:
+        try:
+            await self._engine.handle(received_of(record))
+        except Undecodable as error:
+            await self._publisher.unreadable(record, error.code)
+        except Exception as error:
+            logger().exception("event set aside", exception=type(error).__name__)
+            await self._publisher.unreadable(record, "unusable-event")
+
+    def _throttle(self) -> None:
+        """Pause each lane that has enough in work, or all while intake is closed."""
+        for place in self._consumer.assignment():
+            suffix = place.topic.rpartition(".")[2]
+            lane = Lane(suffix) if suffix in set(Lane) else None
+            if not self._watch.open or self._load[lane] >= self._limit:
+                self._consumer.pause(place)
+            else:
+                self._consumer.resume(place)
+
+    async def _commit(self) -> None:
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            await self._commit_once()
+
+    async def _commit_once(self) -> None:
+        positions = self._offsets.to_commit()
+        ends = {TopicPartition(*place): end for place, end in positions.items()}
+        if await commit(self._consumer, ends):
+            self._offsets.committed(positions)
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Nothing is drained here: work goes on, and its outcomes answer the next owner."""
+        self._offsets.lost({(place.topic, place.partition) for place in revoked})
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """The next poll applies the pauses again."""
+        logger().info("partitions assigned", count=len(assigned))
+        self.assigned.set()

@@ -1,0 +1,165 @@
+"""The bus on Kafka: an idempotent publisher, and the loops that read."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from shared.bus.received import Place, Received
+from shared.catalog import Topics, topic_kind, topic_name
+from shared.errors import Unavailable
+from shared.events.models import Lane
+from shared.events.wire import Event, Undecodable, decode, encode
+from shared.telemetry.logs import logger
+
+UNREADABLE = topic_name("unreadable", None)
+
+
+class KafkaPublisher:
+    """Acknowledged by all replicas, once: see `Publisher`."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    async def publish(
+        self, event: Event, lane: Lane | None, partition: int | None, key: str | None = None
+    ) -> None:
+        headers, value = encode(event)
+        await self._send(topic_name(event.kind, lane), value, headers, partition, key)
+
+    async def unreadable(self, record: "ConsumerRecord[bytes, bytes]", code: str) -> None:
+        """Set aside what can't be decoded, with its coordinates."""
+        headers = (
+            ("topic", record.topic.encode()),
+            ("partition", str(record.partition).encode()),
+            ("offset", str(record.offset).encode()),
+            ("code", code.encode()),
+        )
+        await self._send(UNREADABLE, record.value or b"", headers, record.partition, None)
+
+    async def _send(
+        self,
+        topic: str,
+        value: bytes,
+        headers: Sequence[tuple[str, bytes]],
+        partition: int | None,
+        key: str | None,
+    ) -> None:
+        raw_key = key.encode() if key else None
+        while True:
+            try:
+                await self._producer.send_and_wait(
+                    topic, value, key=raw_key, partition=partition, headers=list(headers)
+                )
+            except KafkaError as error:
+                logger().warning("publish failed", error=type(error).__name__, topic=topic)
+                await asyncio.sleep(1)
+            else:
+                return
+
+
+async def start_publisher(bootstrap: str) -> tuple[KafkaPublisher, AIOKafkaProducer]:
+    """A publisher, and the producer to stop at the end. Raises `Unavailable("kafka")`."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
+    try:
+        await producer.start()
+    except KafkaError as error:
+        await producer.stop()
+        raise Unavailable("kafka") from error
+    return KafkaPublisher(producer), producer
+
+
+def place_of(record: "ConsumerRecord[bytes, bytes]") -> Place:
+    """Where a record lies, its lane read from the topic's name."""
+    suffix = record.topic.rpartition(".")[2]
+    lane = Lane(suffix) if suffix in set(Lane) else None
+    return Place(record.topic, record.partition, record.offset, lane)
+
+
+def received_of(record: "ConsumerRecord[bytes, bytes]") -> Received:
+    """The event of a record. Raises `Undecodable`."""
+    event = decode(record.headers, record.value or b"")
+    if event.kind != topic_kind(record.topic):
+        raise Undecodable("wrong-topic")
+    return Received(event, place_of(record))
+
+
+def group_consumer(
+    bootstrap: str, group: str, instance: str, *, session_ms: int = 10_000
+) -> AIOKafkaConsumer:
+    """A consumer of a group: manual commits, from the earliest, static membership."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        group_id=group,
+        group_instance_id=f"{group}-{instance}",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=session_ms,
+        heartbeat_interval_ms=session_ms // 4,
+        max_poll_interval_ms=600_000,
+        fetch_max_wait_ms=200,
+        metadata_max_age_ms=30_000,
+    )
+
+
+async def read_facts(
+    consumer: AIOKafkaConsumer,
+    publisher: KafkaPublisher,
+    topics: Topics,
+    kinds: Sequence[str],
+    on_batch: Callable[[Sequence[Received]], Awaitable[None]],
+) -> None:
+    """Read facts in batches until cancelled; commit each batch after `on_batch` has returned."""
+    consumer.subscribe([name for kind in kinds for name in topics.names(kind)])
+    while True:
+        records = await consumer.getmany(timeout_ms=1000, max_records=500)
+        batch = []
+        for record in (record for part in records.values() for record in part):
+            try:
+                batch.append(received_of(record))
+            except Undecodable as error:
+                await publisher.unreadable(record, error.code)
+        if batch:
+            await on_batch(batch)
+        ends = {place: part[-1].offset + 1 for place, part in records.items() if part}
+        await commit(consumer, ends)
+
+
+async def commit(consumer: AIOKafkaConsumer, positions: dict[TopicPartition, int]) -> bool:
+    """Commit what is still assigned; a lost commit is no error, the work is done anyway."""
+    held = {place: end for place, end in positions.items() if place in consumer.assignment()}
+    if not held:
+        return False
+    try:
+        await consumer.commit(held)
+    except KafkaError as error:
+        logger().warning("commit lost", error=type(error).__name__)
+        return False
+    return True
+
+
+async def read_whole(
+    bootstrap: str,
+    topic: str,
+    partitions: int,
+    on_record: Callable[["ConsumerRecord[bytes, bytes]"], None],
+    caught_up: asyncio.Event,
+) -> None:
+    """Read every partition of a compacted topic from its start, and go on until cancelled."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, number) for number in range(partitions)]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        while True:
+            if not caught_up.is_set():
+                at = [await consumer.position(place) for place in places]
+                if all(now >= ends[place] for now, place in zip(at, places, strict=True)):
+                    caught_up.set()
+            for part in (await consumer.getmany(timeout_ms=500)).values():
+                for record in part:
+                    on_record(record)
+    finally:
+        await consumer.stop()

@@ -1,0 +1,101 @@
+"""Which units of work an event wakes in a service, and the inputs of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.bus import outcomes
+from shared.bus.work import Work
+from shared.events.models import Common, PayloadRef
+from shared.pipelines.definition import INGEST, Definition, Stage
+from shared.store.port import PayloadStore
+
+DEFINITION = "pipeline.definition"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A stage of this service that an event wakes; a shadow's name ends in `~service`."""
+
+    name: str
+    stage: Stage
+    service: str
+
+    @property
+    def operation(self) -> str:
+        return self.service.partition("/")[2] or "default"
+
+
+def woken(definition: Definition, service: str, waking_stage: str) -> tuple[Unit, ...]:
+    """The units that an event of `waking_stage` wakes in `service`."""
+    found = []
+    for name in definition.woken_by(waking_stage):
+        stage = definition.stages[name]
+        if stage.service_name == service:
+            found.append(Unit(name, stage, stage.service))
+        if stage.shadow and stage.shadow.partition("/")[0] == service:
+            found.append(Unit(f"{name}~{stage.shadow}", stage, stage.shadow))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The payloads and warnings of everything before a unit."""
+
+    payloads: Mapping[str, PayloadRef]
+    warnings: tuple[str, ...]
+
+
+def gather(
+    store: PayloadStore, event: Common, definition: Definition, unit: Unit
+) -> Gathered | None:
+    """The inputs of a unit, or None while a stage that it joins has no successful outcome.
+
+    Outcomes are written before events, so the last event that wakes a join finds them all.
+    """
+    payloads, warnings = dict(event.payloads), list(event.warnings)
+    wakers = {source.partition(".")[0] for source in unit.stage.inputs.values()}
+    for waker in sorted(
+        wakers - {INGEST, event.stage} - definition.ancestors.get(event.stage, set())
+    ):
+        outcome = outcomes.read(store, event.job_id, event.run, waker)
+        if outcome is None or outcome.status != "succeeded":
+            return None
+        payloads |= outcome.payloads
+        warnings += outcome.warnings
+    if any(source not in payloads for source in unit.stage.inputs.values()):
+        return None
+    return Gathered(payloads, tuple(dict.fromkeys(warnings)))
+
+
+def work_of(
+    event: Common, definition: Definition, unit: Unit, gathered: Gathered, traceparent: str
+) -> Work:
+    """What the handler gets."""
+    return Work(
+        job_id=event.job_id,
+        case_id=event.case_id,
+        version=event.version,
+        supersedes=event.supersedes,
+        run=event.run,
+        lane=event.lane,
+        received_at=event.received_at,
+        stage=unit.name,
+        operation=unit.operation,
+        parameters=unit.stage.parameters,
+        sources=unit.stage.inputs,
+        payloads=gathered.payloads,
+        warnings=gathered.warnings,
+        definition=definition,
+        traceparent=traceparent,
+    )
+
+
+def input_digests(unit: Unit, gathered: Gathered) -> dict[str, str]:
+    """The sha256 of each input, and of the provenance behind it: equal means equal work."""
+    found = {}
+    for port, source in unit.stage.inputs.items():
+        found[port] = gathered.payloads[source].sha256
+        behind = gathered.payloads.get(f"{source.partition('.')[0]}.provenance")
+        if behind:
+            found[f"{port}.provenance"] = behind.sha256
+    return found

@@ -1,0 +1,185 @@
+"""Warm worker processes: a crash, a hang or an exhausted memory costs one worker, one attempt."""
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import Any
+
+from shared.bus.execution import Defect, Verdict, judge
+from shared.bus.work import Ports, Work
+from shared.errors import Unavailable
+from shared.settings import Settings
+from shared.telemetry import logs, tracing
+from shared.telemetry.logs import logger
+
+_START_S = 120.0
+_PROBE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a worker process comes to hold its ports."""
+
+    service: str
+    settings: Settings
+    build: Callable[[Any], Ports]
+    memory_mb: int
+
+
+class WorkerLost(Exception):
+    """The process ended, or did not answer in time."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class Worker:
+    """One process and the pipe to it; answers one question at a time."""
+
+    def __init__(self, context: ForkServerContext, recipe: Recipe) -> None:
+        self._pipe, theirs = context.Pipe()
+        self._process: ForkServerProcess = context.Process(
+            target=_serve, args=(theirs, recipe), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    async def ask(self, question: Work | str | None, deadline_s: float) -> Any:
+        """Its answer. Raises `WorkerLost`, after which the worker is to be replaced."""
+        try:
+            if question is not None:
+                self._pipe.send(question)
+            await asyncio.wait_for(self._readable(), deadline_s)
+            return self._pipe.recv()
+        except TimeoutError:
+            raise WorkerLost("deadline", f"no answer within {deadline_s:g} s") from None
+        except (EOFError, OSError):
+            self._process.join(1)
+            raise WorkerLost("worker-died", f"exit code {self._process.exitcode}") from None
+
+    async def _readable(self) -> None:
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._pipe.fileno(), ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_reader(self._pipe.fileno())
+
+    def end(self) -> None:
+        """End the process now."""
+        self._pipe.close()
+        self._process.kill()
+        self._process.join(5)
+
+
+class WorkerPool:
+    """As many workers as there are slots; each dead one is replaced before its slot is used."""
+
+    def __init__(self, recipe: Recipe, size: int, deadline_s: float) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["__main__"])
+        self._recipe, self._size, self._deadline_s = recipe, size, deadline_s
+        self._idle: asyncio.LifoQueue[Worker | None] = asyncio.LifoQueue()
+
+    async def start(self) -> None:
+        """Start all workers; raises `WorkerLost` when one can't build its ports."""
+        for worker in await asyncio.gather(*(self._hire() for _ in range(self._size))):
+            self._idle.put_nowait(worker)
+
+    async def _hire(self) -> Worker:
+        worker = await asyncio.to_thread(Worker, self._context, self._recipe)
+        try:
+            failure = await worker.ask(None, _START_S)
+        except WorkerLost:
+            worker.end()
+            raise
+        if failure:
+            worker.end()
+            raise WorkerLost("not-started", failure)
+        return worker
+
+    async def execute(self, work: Work) -> Verdict:
+        """Run the handler in a worker; a lost worker is the study's defect."""
+        try:
+            verdict: Verdict = await self._ask(work, self._deadline_s)
+        except WorkerLost as lost:
+            return Defect(lost.code, "WorkerLost", work.stage, str(lost))
+        return verdict
+
+    async def is_up(self, what: str) -> bool:
+        """Whether a worker's probe of the dependency succeeds."""
+        try:
+            return bool(await self._ask(what, _PROBE_S))
+        except WorkerLost:
+            return False
+
+    async def _ask(self, question: Work | str, deadline_s: float) -> Any:
+        worker = await self._idle.get()
+        try:
+            worker = worker or await self._hire()
+            answer = await worker.ask(question, deadline_s)
+        except BaseException as error:
+            if worker:
+                await asyncio.to_thread(worker.end)
+            self._idle.put_nowait(None)
+            if isinstance(error, WorkerLost):
+                logger().error("worker lost", code=error.code)
+            raise
+        self._idle.put_nowait(worker)
+        return answer
+
+    def stop(self) -> None:
+        """End every idle worker."""
+        while not self._idle.empty():
+            worker = self._idle.get_nowait()
+            if worker:
+                worker.end()
+
+
+def _serve(pipe: Connection, recipe: Recipe) -> None:
+    """The worker process: build the ports once, then answer until the pipe closes."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    limit = recipe.memory_mb << 20
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    logs.configure(recipe.service)
+    provider = tracing.configure(recipe.service)
+    try:
+        ports = recipe.build(recipe.settings)
+    except Exception as error:
+        pipe.send(f"{type(error).__name__}: {error}")
+        return
+    pipe.send(None)
+    while True:
+        try:
+            question: Work | str = pipe.recv()
+        except (EOFError, OSError):
+            break
+        pipe.send(_answer(ports, question))
+    provider.shutdown()
+
+
+def _answer(ports: Ports, question: Work | str) -> Verdict | bool:
+    if isinstance(question, Work):
+        with tracing.span("handle", parent=question.traceparent):
+            return judge(ports.handle, question)
+    try:
+        ports.probes[question]()
+    except Unavailable:
+        return False
+    except KeyError:
+        return True
+    return True
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)

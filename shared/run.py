@@ -1,0 +1,141 @@
+"""Runs a stage service: settings, workers, the bus, health; the one main of them all."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import TypeVar
+
+from aiokafka.errors import KafkaError
+
+from shared.bus.control import Control
+from shared.bus.engine import Engine, Platform
+from shared.bus.intake import Intake
+from shared.bus.kafka import group_consumer, read_whole, start_publisher
+from shared.bus.slots import Slots
+from shared.bus.watch import Watch
+from shared.bus.work import Ports
+from shared.bus.workers import Recipe, WorkerPool
+from shared.catalog import Resources, Service, Topics, load_service, load_topics, topic_name
+from shared.clock import system_clock
+from shared.errors import Unavailable
+from shared.events.models import JobControl
+from shared.events.wire import Undecodable, decode
+from shared.health import serve_health
+from shared.settings import Settings
+from shared.store.open import open_store
+from shared.telemetry import logs, tracing
+from shared.telemetry.logs import logger
+
+S = TypeVar("S", bound=Settings)
+_DRAIN_S = 20.0
+_RECORDS_PER_SLOT = 8
+
+
+def serve(name: str, settings_class: type[S], build: Callable[[S], Ports]) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    settings = settings_class()
+    logs.configure(name)
+    provider = tracing.configure(name)
+    try:
+        asyncio.run(_until_stopped(run(load_service(name), load_topics(), settings, build)))
+    finally:
+        provider.shutdown()
+
+
+async def _until_stopped(service: "asyncio._CoroutineLike[None]") -> None:
+    task = asyncio.ensure_future(service)
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        logger().info("stopped")
+
+
+async def run(service: Service, topics: Topics, settings: S, build: Callable[[S], Ports]) -> None:
+    """Serve until cancelled; then let what is in work end."""
+    resources = _resources(service.resources, settings)
+    recipe = Recipe(service.service, settings, build, resources.memory_mb)
+    pool = WorkerPool(recipe, resources.workers, resources.deadline_s)
+    watch = Watch(system_clock)
+    starting = ["starting"]
+    async with asyncio.TaskGroup() as group:
+        why_not = lambda: (*starting, *watch.why_not())  # noqa: E731
+        group.create_task(
+            serve_health(service.service, settings.health_host, settings.health_port, why_not)
+        )
+        await pool.start()
+        publisher, producer = await patiently_connected(settings.kafka)
+        control = Control()
+        await _follow_control(group, settings.kafka, topics, control)
+        platform = Platform(
+            service=service,
+            topics=topics,
+            store=open_store(settings.store),
+            executor=pool,
+            publisher=publisher,
+            control=control,
+            slots=Slots(resources.workers),
+            watch=watch,
+            clock=system_clock,
+        )
+        consumer = group_consumer(settings.kafka, service.service, settings.instance)
+        intake = Intake(
+            consumer, publisher, Engine(platform), watch, resources.workers * _RECORDS_PER_SLOT
+        )
+        await consumer.start()
+        try:
+            reading = group.create_task(intake.run(topics, service.consumes))
+            await intake.assigned.wait()
+            starting.clear()
+            logger().info("ready", workers=resources.workers)
+            await reading
+        finally:
+            await intake.drain(_DRAIN_S)
+            await consumer.stop()
+            await producer.stop()
+            pool.stop()
+
+
+def _resources(declared: Resources, settings: Settings) -> Resources:
+    told = {name: getattr(settings, name) for name in ("workers", "deadline_s", "memory_mb")}
+    return declared.model_copy(update={name: value for name, value in told.items() if value})
+
+
+async def patiently_connected(bootstrap: str):  # type: ignore[no-untyped-def]
+    """A publisher and its producer, as soon as the broker answers."""
+    while True:
+        try:
+            return await start_publisher(bootstrap)
+        except Unavailable:
+            logger().warning("waiting for kafka", bootstrap=bootstrap)
+            await asyncio.sleep(1)
+
+
+async def _follow_control(
+    group: asyncio.TaskGroup, bootstrap: str, topics: Topics, control: Control
+) -> None:
+    """Know every job's control before the first event, and stay up to date."""
+    caught_up = asyncio.Event()
+
+    def apply(record) -> None:  # type: ignore[no-untyped-def]
+        try:
+            data = decode(record.headers, record.value or b"").data
+        except Undecodable as error:
+            logger().warning("control not understood", code=error.code)
+            return
+        if isinstance(data, JobControl):
+            control.apply(data)
+
+    async def follow() -> None:
+        topic = topic_name("job-control", None)
+        while True:
+            try:
+                await read_whole(bootstrap, topic, topics.partitions, apply, caught_up)
+            except KafkaError as error:
+                logger().warning("control lost", error=type(error).__name__)
+                await asyncio.sleep(1)
+
+    group.create_task(follow())
+    await caught_up.wait()
