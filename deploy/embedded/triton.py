@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,22 +58,17 @@ def command(server: TritonServer, runtime: Runtime) -> list[str]:
 def environment(runtime: Runtime) -> dict[str, str]:
     """What the server needs beyond the caller's environment; InstallFailed without libpython.
 
-    The python backend's stub embeds an interpreter: it has to find that interpreter's library,
-    its standard library, and Triton's packages, and none of Clarion's.
+    The python backend's stub embeds an interpreter: it needs that interpreter's library, and the
+    `python3` that is first on PATH tells it where Triton's packages are.
     """
     library = shared_library_folder()
     if library is None:
         raise InstallFailed(str(missing_shared_library()))
-    found = {
-        "LD_LIBRARY_PATH": f"{runtime.triton_packages / 'nvidia_pytriton.libs'}:{library}",
-        "PYTHONPATH": str(runtime.triton_packages),
-        "PYTHONNOUSERSITE": "1",
-        "PATH": os.environ.get("PATH", os.defpath),
+    first_on_path = runtime.triton_environment / "bin"
+    return {
+        "LD_LIBRARY_PATH": f"{runtime.triton_libraries}:{library}",
+        "PATH": f"{first_on_path}:{os.environ.get('PATH', os.defpath)}",
     }
-    # The library of the running Python goes with its standard library; the system's knows its own.
-    if library.is_relative_to(sys.base_prefix):
-        found["PYTHONHOME"] = sys.base_prefix
-    return found
 
 
 async def wait_until_ready(server: TritonServer, deadline_s: float) -> None:

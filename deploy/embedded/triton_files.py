@@ -1,7 +1,8 @@
 """NVIDIA Triton from a wheel: its own packages and a backend folder, with nothing of Clarion's.
 
-The packages go into a plain folder (put on PYTHONPATH for the server alone) and not
-into a virtual environment: a folder can be made under another name and renamed when complete.
+The packages go into a virtual environment that may be moved (uv's `--relocatable`), so that it can
+be made under another name and renamed when complete. Triton's stub embeds an isolated interpreter,
+which ignores PYTHONPATH and finds an environment by the `python3` that comes first on PATH.
 """
 
 import shutil
@@ -22,9 +23,14 @@ def python_version() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def packages_folder(cache: Path) -> Path:
-    """The folder of the locked wheels for the running Python, whether it exists yet or not."""
-    return cache / named_after("triton", LOCK, salt=python_version())
+def environment_folder(cache: Path) -> Path:
+    """The virtual environment of the locked wheels, whether it exists yet or not."""
+    return cache / named_after("triton", LOCK, salt=f"{python_version()} {sys.base_prefix}")
+
+
+def site_packages(environment: Path) -> Path:
+    """Where its wheels lie unpacked, the server among them."""
+    return environment / "lib" / f"python{python_version()}" / "site-packages"
 
 
 def backends_folder(cache: Path) -> Path:
@@ -33,25 +39,38 @@ def backends_folder(cache: Path) -> Path:
 
 
 def install_triton(cache: Path, progress: Callable[[str], None]) -> Path:
-    """Install the locked wheels and lay out the backends; returns the folder of the wheels."""
-    packages = packages_folder(cache)
+    """Install the locked wheels and lay out the backends; returns the environment."""
+    environment = environment_folder(cache)
 
     def build(scratch: Path) -> None:
         progress("downloading NVIDIA Triton and ONNX Runtime")
         _install_packages(scratch)
 
-    built = install_once(packages, build)
-    server = packages / "pytriton" / "tritonserver"
+    built = install_once(environment, build)
+    server = site_packages(environment) / "pytriton" / "tritonserver"
     install_once(backends_folder(cache), lambda scratch: _lay_out_backends(server, scratch))
-    progress(f"NVIDIA Triton {'installed' if built else 'is there'}: {packages}")
-    return packages
+    progress(f"NVIDIA Triton {'installed' if built else 'is there'}: {environment}")
+    return environment
 
 
-def _install_packages(target: Path) -> None:
-    command = [
-        *[_uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes"],
-        *["--python", sys.executable, "--target", str(target), "--requirements", str(LOCK)],
-    ]
+def _install_packages(environment: Path) -> None:
+    python = str(environment / "bin" / "python")
+    _run_uv(
+        "venv", "--relocatable", "--allow-existing", "--python", _base_python(), str(environment)
+    )
+    _run_uv(
+        *["pip", "install", "--no-deps", "--require-hashes"],
+        *["--python", python, "--requirements", str(LOCK)],
+    )
+
+
+def _base_python() -> str:
+    """The interpreter below the running one's own environment."""
+    return str(getattr(sys, "_base_executable", sys.executable))
+
+
+def _run_uv(*arguments: str) -> None:
+    command = [_uv(), *arguments, "--quiet"]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise InstallFailed(f"Triton's packages could not be installed:\n{done.stderr.strip()}")

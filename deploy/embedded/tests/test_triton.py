@@ -10,7 +10,7 @@ import pytest
 import tritonclient.grpc as triton_grpc
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from tritonclient.utils import InferenceServerException, shared_memory
+from tritonclient.utils import InferenceServerException, shared_memory, triton_to_np_dtype
 
 from deploy.embedded import triton
 from deploy.embedded.ports import free_ports
@@ -38,15 +38,33 @@ parameters { key: "intra_op_thread_count" value { string_value: "1" } }
 """
 
 
+IDENTITY = """\
+backend: "onnxruntime"
+max_batch_size: 0
+input [ { name: "x" data_type: TYPE_%(type)s dims: [ -1, 2 ] } ]
+output [ { name: "same" data_type: TYPE_%(type)s dims: [ -1, 2 ] } ]
+"""
+TYPES = ("BOOL", "UINT8", "INT16", "INT64", "FP16", "FP32", "FP64")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with a linear model, one that is misconfigured, and an identity per type."""
+    repository = tmp_path_factory.mktemp("models")
+    _put_model(repository / "linear", version=1, scale=1.0)
+    _put_misconfigured_model(repository / "misnamed")
+    for name in TYPES:
+        _put_identity(repository / f"same_{name}", name)
+    return repository
+
+
 @pytest.fixture(scope="module")
 def client(
-    runtime: Runtime, tmp_path_factory: pytest.TempPathFactory
+    runtime: Runtime, models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[triton_grpc.InferenceServerClient]:
     folder = tmp_path_factory.mktemp("triton")
-    _put_model(folder / "models" / "linear", version=1, scale=1.0)
-    _put_misconfigured_model(folder / "models" / "misnamed")
     grpc_port, http_port, metrics_port = free_ports(3)
-    server = triton.TritonServer(folder / "models", grpc_port, http_port, metrics_port)
+    server = triton.TritonServer(models, grpc_port, http_port, metrics_port)
     environment = triton.environment(runtime)
     with running(triton.command(server, runtime), folder / "server.log", environment):
         asyncio.run(_until_linear_is_loaded(server))
@@ -62,6 +80,18 @@ def test_a_batch_comes_back_with_every_output(client: triton_grpc.InferenceServe
 
     np.testing.assert_array_equal(result.as_numpy("y"), x @ WEIGHTS)
     np.testing.assert_array_equal(result.as_numpy("largest"), [[1], [1]])
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_type_crosses_unchanged(client: triton_grpc.InferenceServerClient, name: str) -> None:
+    x = np.array([[0, 1], [1, 0], [1, 1]], dtype=triton_to_np_dtype(name))
+    tensor = triton_grpc.InferInput("x", list(x.shape), name)
+    tensor.set_data_from_numpy(x)
+
+    same = client.infer(f"same_{name}", [tensor]).as_numpy("same")
+
+    assert same.dtype == x.dtype
+    np.testing.assert_array_equal(same, x)
 
 
 def test_shared_memory_carries_the_same_numbers(client: triton_grpc.InferenceServerClient) -> None:
@@ -82,11 +112,10 @@ def test_a_model_whose_names_are_wrong_is_refused_and_stops_nobody(
 
 
 def test_a_new_version_is_loaded_while_the_server_runs(
-    client: triton_grpc.InferenceServerClient, tmp_path_factory: pytest.TempPathFactory
+    client: triton_grpc.InferenceServerClient, models: Path
 ) -> None:
     x = np.array([[1, 1, 1]], dtype=np.float32)
-    [repository] = (tmp_path_factory.getbasetemp()).glob("triton*/models/linear")
-    _put_model(repository, version=2, scale=10.0)
+    _put_model(models / "linear", version=2, scale=10.0)
 
     client.load_model("linear")
 
@@ -143,12 +172,28 @@ def _put_model(folder: Path, version: int, scale: float) -> None:
         ],
         [numpy_helper.from_array(scale * WEIGHTS, "w")],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    (folder / str(version)).mkdir(parents=True)
-    onnx.save(model, folder / str(version) / "model.onnx")
+    _save(graph, folder / str(version))
     (folder / "config.pbtxt").write_text(CONFIG)
 
 
 def _put_misconfigured_model(folder: Path) -> None:
     _put_model(folder, version=1, scale=1.0)
     (folder / "config.pbtxt").write_text(CONFIG.replace('"largest"', '"nowhere"'))
+
+
+def _put_identity(folder: Path, name: str) -> None:
+    element = helper.np_dtype_to_tensor_dtype(np.dtype(triton_to_np_dtype(name)))
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["same"])],
+        "identity",
+        [helper.make_tensor_value_info("x", element, ["n", 2])],
+        [helper.make_tensor_value_info("same", element, ["n", 2])],
+    )
+    _save(graph, folder / "1")
+    (folder / "config.pbtxt").write_text(IDENTITY % {"type": name})
+
+
+def _save(graph: onnx.GraphProto, version: Path) -> None:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    version.mkdir(parents=True)
+    onnx.save(model, version / "model.onnx")
