@@ -1,0 +1,28 @@
+.PHONY: setup demo test check bench train
+
+# Everything that the others need: .venv and the embedded runtime. PYTHON=… names the interpreter.
+setup:
+	@PYTHON="$(PYTHON)" deploy/embedded/setup.sh
+
+# A chest CT through the whole system, on this machine; CLARION_HOME names where it lives.
+demo: setup
+	@.venv/bin/clarion demo
+
+test: setup
+	@deploy/embedded/test-tools.sh
+	@.venv/bin/python -m pytest
+
+check: setup
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy .
+	@.venv/bin/lint-imports
+
+bench: setup
+	@.venv/bin/python -m benchmarks
+
+# Takes hours on a CPU; brings PyTorch into an environment of its own.
+train: setup
+	@.venv/bin/uv venv --quiet --allow-existing --python .venv/bin/python .cache/training
+	@.venv/bin/uv pip sync --quiet --python .cache/training/bin/python --require-hashes requirements-training.lock
+	@.cache/training/bin/python -m training
