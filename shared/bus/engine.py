@@ -29,8 +29,6 @@ from shared.telemetry import attributes as names
 from shared.telemetry.logs import logger
 from shared.telemetry.tracing import record, span, traceparent_of
 
-ATTEMPTS = 3
-_BACKOFF_S = (1.0, 5.0)
 _REMEMBERED = 10_000
 
 P = ParamSpec("P")
@@ -51,6 +49,8 @@ class Platform:
     slots: Slots
     watch: Watch
     clock: Clock
+    backoff_s: tuple[float, ...] = (1.0, 5.0)
+    """Pauses before the second and the third attempt."""
 
 
 class Engine:
@@ -167,10 +167,10 @@ class Engine:
                     continue
                 verdict = Defect("dependency-failed", "Unavailable", verdict.what, verdict.what)
             burnt = await self._burn(event, unit, burnt, verdict)
-            if burnt >= ATTEMPTS:
+            if burnt > len(self._on.backoff_s):
                 return await self._given_up(settled, verdict)
             wait = "backoff"
-            await asyncio.sleep(_BACKOFF_S[min(burnt, len(_BACKOFF_S)) - 1])
+            await asyncio.sleep(self._on.backoff_s[burnt - 1])
 
     def _judged(self, settled: Settled, unit: Unit, verdict: Verdict) -> Outcome | Down | Defect:
         if isinstance(verdict, Refused):
