@@ -1,0 +1,186 @@
+"""NVIDIA Triton over gRPC, with tensors in shared memory where the server is on this host."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from opentelemetry.trace import SpanKind
+from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from shared.errors import Unavailable
+from shared.events.models import Lane
+from shared.inference.memory import SharedMemory, SharedMemoryRefused
+from shared.inference.port import Inference, ModelFailed, Tensor, UnknownModel
+from shared.provenance import ModelIdentity
+from shared.settings import TritonSettings
+from shared.telemetry import attributes, tracing
+from shared.telemetry.logs import logger
+
+_PRIORITY = {Lane.STAT: 1, Lane.ROUTINE: 2, Lane.BULK: 3}
+_FRESH_S = 5.0
+_ASK_S = 10.0
+_INFER_S = 240.0
+_DOWN = {"StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED", "StatusCode.CANCELLED"}
+_CHANNEL = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # A server that comes back is seen within two seconds; the default waits up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+]
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What a model said of itself, and when (monotonic seconds)."""
+
+    identity: ModelIdentity
+    parameters: Mapping[str, str]
+    output_shapes: Mapping[str, tuple[int, ...]]
+    output_types: Mapping[str, str]
+    at: float
+
+
+class TritonInference:
+    """See `Inference`. One request at a time: a worker process has one unit of work.
+
+    A request goes to the version that `parameters` or `identity` last told of, so that what
+    provenance says is what answered, also while another version is rolled out.
+    """
+
+    def __init__(self, address: str, shared_memory: bool) -> None:
+        self._client = InferenceServerClient(address, channel_args=_CHANNEL)
+        self._memory = SharedMemory(self._client) if shared_memory else None
+        self._described: dict[str, _Described] = {}
+        self._lock = Lock()
+
+    def parameters(self, model: str) -> Mapping[str, str]:
+        return self._fresh(model).parameters
+
+    def identity(self, model: str) -> ModelIdentity:
+        return self._fresh(model).identity
+
+    def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, Tensor],
+        outputs: tuple[str, ...],
+        lane: Lane = Lane.ROUTINE,
+    ) -> dict[str, Tensor]:
+        described = self._described.get(model) or self._fresh(model)
+        about = {attributes.MODEL: model, attributes.LANE: str(lane)}
+        with self._lock, tracing.span("infer", about, kind=SpanKind.CLIENT):
+            traceparent = tracing.current_traceparent()
+            request = {
+                "model_name": model,
+                "model_version": described.identity.version,
+                "priority": _PRIORITY[lane],
+                "client_timeout": _INFER_S,
+                "headers": {"traceparent": traceparent} if traceparent else None,
+            }
+            try:
+                with _verdicts():
+                    return self._ask(described, inputs, outputs, request)
+            except Exception:
+                # What was cached may be the reason: a version that is gone.
+                self._described.pop(model, None)
+                raise
+
+    def probe(self) -> None:
+        with _verdicts():
+            if not self._client.is_server_live(client_timeout=_ASK_S):
+                raise Unavailable("triton")
+            if not self._client.is_server_ready(client_timeout=_ASK_S):
+                raise Unavailable("triton")
+
+    def close(self) -> None:
+        """Give shared memory and the connection back."""
+        if self._memory:
+            self._memory.close()
+        self._client.close()
+
+    def _ask(
+        self,
+        described: _Described,
+        inputs: Mapping[str, Tensor],
+        outputs: tuple[str, ...],
+        request: Mapping[str, Any],
+    ) -> dict[str, Tensor]:
+        if self._memory:
+            first = next(iter(inputs.values())).shape
+            wanted = {
+                name: (
+                    _resolved(described.output_shapes.get(name, ()), first),
+                    described.output_types.get(name, ""),
+                )
+                for name in outputs
+            }
+            try:
+                return self._memory.infer(inputs, wanted, request)
+            except SharedMemoryRefused as refusal:
+                logger().warning("shared-memory-refused", error=type(refusal.__cause__).__name__)
+                self._memory.close()
+                self._memory = None
+        return self._ask_with_bytes(inputs, outputs, request)
+
+    def _ask_with_bytes(
+        self, inputs: Mapping[str, Tensor], outputs: tuple[str, ...], request: Mapping[str, Any]
+    ) -> dict[str, Tensor]:
+        given = []
+        for name, tensor in inputs.items():
+            given.append(InferInput(name, tensor.shape, np_to_triton_dtype(tensor.dtype)))
+            given[-1].set_data_from_numpy(tensor)
+        asked = [InferRequestedOutput(name) for name in outputs]
+        answer = self._client.infer(inputs=given, outputs=asked, **request)
+        return {name: answer.as_numpy(name) for name in outputs}
+
+    def _fresh(self, model: str) -> _Described:
+        known = self._described.get(model)
+        if known is None or time.monotonic() - known.at > _FRESH_S:
+            self._described.pop(model, None)
+            with _verdicts():
+                self._described[model] = known = self._describe(model)
+        return known
+
+    def _describe(self, model: str) -> _Described:
+        metadata = self._client.get_model_metadata(model, client_timeout=_ASK_S)
+        version = max(metadata.versions, key=int)
+        config = self._client.get_model_config(model, version, client_timeout=_ASK_S).config
+        parameters = {key: value.string_value for key, value in config.parameters.items()}
+        algorithm = parameters.get("algorithm_name", model)
+        return _Described(
+            ModelIdentity(model, version, parameters.get("sha256", ""), algorithm),
+            parameters,
+            {output.name: tuple(output.shape) for output in metadata.outputs},
+            {output.name: output.datatype for output in metadata.outputs},
+            time.monotonic(),
+        )
+
+
+def connect(settings: TritonSettings) -> Inference:
+    """The inference server that the settings name; it need not be up yet."""
+    return TritonInference(settings.triton, settings.triton_shared_memory)
+
+
+def _resolved(shape: tuple[int, ...], like: tuple[int, ...]) -> tuple[int, ...]:
+    """An output's shape where each free dimension is the input's; () where that is no guess."""
+    if len(shape) != len(like):
+        return ()
+    return tuple(other if size < 0 else size for size, other in zip(shape, like, strict=True))
+
+
+@contextmanager
+def _verdicts() -> Iterator[None]:
+    """Translate what the client raises; its messages stay with the cause."""
+    try:
+        yield
+    except InferenceServerException as error:
+        if error.status() in _DOWN:
+            raise Unavailable("triton") from error
+        if error.status() == "StatusCode.NOT_FOUND":
+            raise UnknownModel(error.message()) from error
+        raise ModelFailed(error.message()) from error
