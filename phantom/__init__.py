@@ -1,0 +1,6 @@
+"""Procedural chest CT with its truth: for demo, tests, load and training. No patient's image in it."""
+
+from phantom.anatomy import Phantom, draw
+from phantom.recipe import Recipe
+
+__all__ = ["Phantom", "Recipe", "draw"]

@@ -1,0 +1,146 @@
+"""Voxels with the coordinates of the drawn patient: where tissue is mixed in, edges softened.
+
+Everything is drawn in the patient's own frame (mm; x to the left, y to the back, z to the head,
+z = 0 at the top of the right dome of the diaphragm). Voxels are mapped into that frame through a
+turn and a smooth warp, so that no two patients have the same outline though the formulas are few.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Field = NDArray[np.float32]
+"""A scalar over voxels (z, y, x) or over points (n,)."""
+Points = NDArray[np.float64]
+"""Points (n, 3) as x, y, z in mm."""
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Warp:
+    """A turn about z, a shift and a few products of sines: smooth, and cheap on a grid."""
+
+    roll: float
+    shift: tuple[float, float, float]
+    amplitudes: NDArray[np.float32]
+    """(modes, 3) in mm, for x, y, z."""
+    waves: NDArray[np.float32]
+    """(modes, 3) in 1/mm."""
+    phases: NDArray[np.float32]
+
+    @classmethod
+    def random(
+        cls, rng: np.random.Generator, roll: float, shift: tuple[float, float, float]
+    ) -> Warp:
+        lengths = np.array([260.0, 190.0, 140.0, 100.0, 75.0, 55.0])
+        waves = 2 * np.pi / lengths[:, None] * rng.uniform(0.7, 1.3, (6, 3))
+        sizes = rng.normal(0.0, 1.0, (6, 3)) * lengths[:, None] * 0.014
+        phases = rng.uniform(0, 2 * np.pi, (6, 3))
+        return cls(
+            roll, shift, sizes.astype(np.float32), waves.astype(np.float32), phases.astype("f4")
+        )
+
+    def __call__(self, x: Field, y: Field, z: Field) -> tuple[Field, Field, Field]:
+        """Scanner coordinates in mm to the patient's; the three broadcast against each other."""
+        dx, dy, dz = x - self.shift[0], y - self.shift[1], z - self.shift[2]
+        cos, sin = np.float32(np.cos(self.roll)), np.float32(np.sin(self.roll))
+        out = [cos * dx + sin * dy + 0 * dz, cos * dy - sin * dx + 0 * dz, dz + 0 * dx + 0 * dy]
+        for size, wave, phase in zip(self.amplitudes, self.waves, self.phases, strict=True):
+            plane = np.sin(wave[1] * dy + phase[1]) * np.sin(wave[0] * dx + phase[0])
+            mode = np.sin(wave[2] * dz + phase[2]) * plane
+            for axis in range(3):
+                out[axis] += size[axis] * mode
+        return out[0], out[1], out[2]
+
+    def inverse(self, points: Points) -> Points:
+        """Patient's coordinates to scanner coordinates, to well under a millimetre."""
+        guess = points + np.asarray(self.shift)
+        for _ in range(6):
+            x, y, z = guess.astype(np.float32).T
+            guess = guess + (points - np.stack(self(x, y, z), axis=1))
+        return guess
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The voxel grid and, for each voxel, where in the patient it lies."""
+
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    warp: Warp
+    x: Field
+    y: Field
+    z: Field
+
+    @classmethod
+    def over(
+        cls, shape: tuple[int, int, int], spacing: tuple[float, float, float], warp: Warp
+    ) -> Canvas:
+        z, y, x = (axis.astype(np.float32) for axis in axes(shape, spacing))
+        return cls(shape, spacing, warp, *warp(x, y, z))
+
+    @property
+    def edge(self) -> float:
+        """How wide a boundary is blurred by the size of a voxel, mm."""
+        return max(0.9, *self.spacing[1:])
+
+    def voxels(self, points: Points) -> Points:
+        """Fractional indices (n, 3) as z, y, x of points in the patient."""
+        scanner = self.warp.inverse(points)[:, ::-1]
+        middle = (np.asarray(self.shape) - 1) / 2
+        return scanner / np.asarray(self.spacing) + middle
+
+    def box(self, points: Points, margin: float) -> Box | None:
+        """The voxels within `margin` mm of the points' hull; None when none is in the image."""
+        index = self.voxels(points)
+        reach = margin / np.asarray(self.spacing) + 1
+        low = np.maximum(np.floor(index.min(axis=0) - reach), 0).astype(int)
+        high = np.minimum(np.ceil(index.max(axis=0) + reach) + 1, self.shape).astype(int)
+        if np.any(low >= high):
+            return None
+        return slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
+
+    def soft(self, distance: Field) -> Field:
+        """Share of each voxel that lies inside a surface, from the signed distance in mm."""
+        return np.clip(np.float32(0.5) - distance * np.float32(1 / self.edge), 0, 1)
+
+
+def axes(
+    shape: tuple[int, int, int], spacing: tuple[float, float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Broadcastable scanner coordinates (z, y, x) in mm, 0 in the middle of the image."""
+    z, y, x = ((np.arange(n) - (n - 1) / 2) * step for n, step in zip(shape, spacing, strict=True))
+    return z[:, None, None], y[None, :, None], x[None, None, :]
+
+
+def mix(hu: Field, share: Field, value: float | Field) -> None:
+    """Replace `share` of each voxel by a tissue of `value` HU, in place."""
+    hu += share * (value - hu)
+
+
+def smooth_noise(
+    rng: np.random.Generator,
+    shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
+    pitch: float,
+) -> Field:
+    """Cubic B-spline noise of unit variance whose clumps are about `pitch` mm apart."""
+    splines = [_splines(n, step / pitch) for n, step in zip(shape, spacing, strict=True)]
+    sizes = tuple(matrix.shape[1] for matrix in splines)
+    knots = rng.standard_normal(sizes, dtype=np.float32)
+    for axis, matrix in enumerate(splines):
+        knots = np.moveaxis(np.tensordot(matrix, knots, axes=(1, axis)), 0, axis)
+    # The B-spline weights average neighbouring knots, which costs this much of the deviation.
+    return np.ascontiguousarray(knots, dtype=np.float32) * np.float32(0.69**-3)
+
+
+def _splines(count: int, step: float) -> Field:
+    """Weights (count, knots) of the cubic B-splines at `count` positions `step` knots apart."""
+    position = np.arange(count) * step
+    distance = np.abs(position[:, None] + 1 - np.arange(int(np.ceil(position[-1])) + 4))
+    near = 2 / 3 - distance**2 + distance**3 / 2
+    far = np.clip(2 - distance, 0, None) ** 3 / 6
+    return np.where(distance < 1, near, far).astype(np.float32)

@@ -1,0 +1,167 @@
+"""What fills the body: wall, mediastinum with heart and vessels, abdomen with gas, airways."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from phantom.bones import arm_axis
+from phantom.canvas import Canvas, Field, Points, mix, smooth_noise
+from phantom.recipe import Recipe
+from phantom.shapes import draw_ellipsoid, draw_tube, ellipsoid, tube
+from phantom.thorax import Build
+
+FAT, MUSCLE, BLOOD, LIVER, AIR = -100.0, 48.0, 42.0, 58.0, -990.0
+
+
+def draw_wall(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, skin: Field) -> None:
+    """Skin, fat and muscle; `skin` is the signed distance to the body's surface."""
+    rng = np.random.default_rng([recipe.seed, 4])
+    if recipe.arms == "down":
+        for side in (-1.0, 1.0):
+            path = arm_axis(body, recipe, side)
+            radius = float(rng.uniform(30, 38)) * recipe.scale
+            draw_tube(hu, canvas, path, radius + 0.5 * body.fat, FAT)
+            draw_tube(hu, canvas, path, radius, MUSCLE)
+    texture = smooth_noise(rng, canvas.shape, canvas.spacing, 13.0)
+    mix(hu, canvas.soft(skin), 25.0)
+    fat = np.float32(FAT) + 9 * texture
+    mix(hu, canvas.soft(skin + 2.4), fat)
+    muscle = skin + np.float32(body.fat) * (1 + np.float32(0.22) * texture)
+    planes = np.clip((texture - np.float32(0.95)) * 2, 0, 0.8)
+    mix(hu, canvas.soft(muscle) * (1 - planes), np.float32(MUSCLE))
+
+
+def breasts(canvas: Canvas, recipe: Recipe, body: Build, skin: Field) -> Field:
+    """The body's surface with breasts added."""
+    rng = np.random.default_rng([recipe.seed, 5])
+    front = -(body.depth + body.muscle + body.fat) * 0.86
+    size = rng.uniform(0.7, 1.25) * recipe.scale
+    for side in (-1.0, 1.0):
+        centre = (side * 74 * recipe.scale, front, body.height * 0.34)
+        radii = (60 * size, 36 * size, 58 * size)
+        np.minimum(skin, ellipsoid(canvas.x, canvas.y, canvas.z, centre, radii), out=skin)
+    return skin
+
+
+def draw_mediastinum(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, inside: Field) -> None:
+    """Fat with soft strands, heart, aorta, pulmonary trunk, veins; `inside` is the chest's share."""
+    rng = np.random.default_rng([recipe.seed, 6])
+    strands = np.clip(smooth_noise(rng, canvas.shape, canvas.spacing, 9.0) * 0.5 + 0.45, 0, 1)
+    mix(hu, inside, np.float32(FAT + 5) + 135 * strands)
+    blood = BLOOD + recipe.contrast * float(rng.uniform(0.75, 1.1))
+    veins = BLOOD + recipe.contrast * float(rng.uniform(0.4, 1.9))
+    centre, radii, turn = body.heart
+    draw_ellipsoid(hu, canvas, centre, radii, FAT + 20, turn)
+    _, *inner = (0.0, *(r - 5 for r in radii))
+    draw_ellipsoid(
+        hu, canvas, centre, (inner[0], inner[1], inner[2]), MUSCLE + 0.35 * recipe.contrast, turn
+    )
+    for shift, share in ((14.0, 0.48), (-20.0, 0.5)):
+        chamber = (centre[0] + shift, centre[1] + 0.3 * shift, centre[2])
+        draw_ellipsoid(
+            hu, canvas, chamber, (radii[0] * share, radii[1] * 0.62, radii[2] * 0.66), blood, turn
+        )
+    draw_ellipsoid(hu, canvas, (-20, -14, 0.2 * body.height), (30, 30, 42), veins)
+    draw_tube(hu, canvas, body.aorta, body.aorta_radius, blood)
+    for path, radius in _vessels(body, recipe.scale):
+        draw_tube(hu, canvas, path, radius, veins if radius < 9 else blood)
+    for hilum in body.hila:
+        draw_ellipsoid(hu, canvas, hilum, (13, 10, 18), 0.5 * (blood + MUSCLE))
+
+
+def _vessels(body: Build, s: float) -> list[tuple[Points, float]]:
+    """Pulmonary arteries, caval veins, vessels to head and arms: path and radius."""
+    c, h = body.carina, body.height
+    left, right = body.hila
+    trunk = (12 * s, -34 * s, c - 44 * s)
+    fork = (13 * s, -12 * s, c - 18 * s)
+    paths = [
+        ([trunk, fork, left], 11.5),
+        ([fork, (-14 * s, -10.0, c - 22 * s), right], 10.0),
+        ([(-24 * s, -22 * s, 0.3 * h), (-22 * s, -24 * s, c + 30 * s)], 8.5),
+        ([(-22 * s, -24 * s, c + 30 * s), (-34 * s, -14 * s, h + 50)], 6.0),
+        ([(-22 * s, -24 * s, c + 30 * s), (30 * s, -24 * s, h * 0.93), (46 * s, -10, h + 40)], 6.0),
+        ([(-6 * s, -24 * s, c + 26 * s), (-20 * s, -8 * s, h + 60)], 5.0),
+        ([(8 * s, -10 * s, c + 26 * s), (20 * s, -2 * s, h + 60)], 4.5),
+        ([(-22, 6.0, 20.0), (-20, 14.0, -160.0)], 11.0),
+    ]
+    return [(np.array(path, dtype=np.float64), radius * s) for path, radius in paths]
+
+
+def draw_abdomen(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, inside: Field) -> None:
+    """Liver, spleen, stomach with its bubble, colon; `inside` is the abdomen's share."""
+    if canvas.z.min() > 12:
+        return
+    rng = np.random.default_rng([recipe.seed, 7])
+    x, y, z = canvas.x, canvas.y, canvas.z
+    mix(hu, inside, FAT)
+    edge = x - np.float32(rng.uniform(5, 45)) - 0.45 * (y + 20) * (y < -20) + 0.25 * (z + 40)
+    liver = np.maximum(edge * np.float32(0.85), -z - np.float32(rng.uniform(110, 170)))
+    mix(
+        hu,
+        inside * canvas.soft(liver),
+        LIVER - 12 + float(rng.normal(0, 9)) + 0.33 * recipe.contrast,
+    )
+    under = body.dome[0]
+    spleen = ellipsoid(x, y, z, (88 * recipe.scale, 40, under - 52), (34, 48, 46), 0.4)
+    mix(hu, inside * canvas.soft(spleen), 50 + 0.4 * recipe.contrast)
+    tip = (
+        float(rng.uniform(42, 68)),
+        float(rng.uniform(-30, 5)),
+        under - float(rng.uniform(36, 50)),
+    )
+    size = float(rng.uniform(0.7, 1.15))
+    stomach = ellipsoid(x, y, z, tip, (40 * size, 44 * size, 38 * size))
+    mix(hu, inside * canvas.soft(stomach), 40.0)
+    mix(hu, inside * canvas.soft(stomach + 4), float(rng.uniform(5, 45)))
+    level = tip[1] + float(rng.uniform(-45, 25)) * size
+    mix(hu, inside * canvas.soft(np.maximum(stomach + 4, y - level)), AIR)
+    _draw_colon(hu, canvas, rng, inside, under)
+
+
+def _draw_colon(
+    hu: Field, canvas: Canvas, rng: np.random.Generator, inside: Field, under: float
+) -> None:
+    """Loops of bowel under the left dome, seldom the right: gas, or stool mixed with gas."""
+    for _ in range(int(rng.integers(2, 9))):
+        side = 1.0 if rng.random() < 0.82 else -1.0
+        at = (side * rng.uniform(25, 105), rng.uniform(-75, 20), under - rng.uniform(14, 130))
+        radius = float(rng.uniform(12, 28))
+        box = canvas.box(np.array([at]), radius * 1.5 + canvas.edge)
+        if box is None:
+            continue
+        stretch = rng.uniform(0.8, 1.4, 3) * radius
+        radii = (float(stretch[0]), float(stretch[1]), float(stretch[2]))
+        loop = ellipsoid(canvas.x[box], canvas.y[box], canvas.z[box], at, radii)
+        filling = AIR if rng.random() < 0.65 else float(rng.uniform(-600, 30))
+        mix(hu[box], inside[box] * canvas.soft(loop), 35.0)
+        mix(hu[box], inside[box] * canvas.soft(loop + 3), filling)
+
+
+def draw_airways(hu: Field, canvas: Canvas, recipe: Recipe, body: Build) -> Field:
+    """Trachea and main bronchi with their walls; returns the share of each voxel in the lumen."""
+    rng = np.random.default_rng([recipe.seed, 8])
+    s, c = recipe.scale, body.carina
+    y = body.spine_y - 38 * s
+    radius = float(rng.uniform(7.0, 10.0)) * s
+    carina = (2.0, y, c)
+    left, right = body.hila
+    paths = [
+        (np.array([(0.0, y - 14, body.height + 120), (-1.0, y - 8, body.height), carina]), radius),
+        (np.array([carina, (right[0] * 0.9, y + 2, right[2] + 4)]), radius * 0.78),
+        (np.array([carina, (left[0] * 1.02, y + 4, left[2] - 4)]), radius * 0.70),
+    ]
+    lumen = np.zeros(canvas.shape, np.float32)
+    for path, width in paths:
+        box = canvas.box(path, width + canvas.edge + 2)
+        if box is None:
+            continue
+        distance = tube(canvas.x[box], canvas.y[box], canvas.z[box], path, width)
+        mix(hu[box], canvas.soft(distance - 1.6), 35.0)
+        np.maximum(lumen[box], canvas.soft(distance), out=lumen[box])
+    oesophagus = np.array([(4.0, y + 17, body.height + 60), (8.0, y + 18, -60.0)])
+    draw_tube(hu, canvas, oesophagus, 7.0 * s, 38.0)
+    if rng.random() < 0.4:
+        draw_tube(hu, canvas, oesophagus, float(rng.uniform(1.5, 4.0)), -700.0)
+    mix(hu, lumen, AIR)
+    return lumen
