@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+import threading
 from pathlib import Path
 
 from shared.events.models import PayloadRef
@@ -14,6 +15,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+        self._lock = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(prefix="clarion-memory-store-")
 
     def put(self, data: bytes, media_type: str) -> PayloadRef:
@@ -42,7 +44,11 @@ class MemoryStore:
         return local
 
     def create(self, key: str, data: bytes) -> bool:
-        return self._objects.setdefault(key, data) is data
+        with self._lock:
+            if key in self._objects:
+                return False
+            self._objects[key] = data
+            return True
 
     def read(self, key: str) -> bytes | None:
         return self._objects.get(key)

@@ -1,0 +1,55 @@
+"""Writes `schemas/`: the JSON Schema and a golden example of each kind of event.
+
+`python -m shared.events.snapshots` after a deliberate change; a test compares.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from shared.bus.outcomes import Outcome
+from shared.catalog import ROOT
+from shared.events.examples import EXAMPLES, OUTCOME
+from shared.events.models import KINDS
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Every published schema, by its path below `schemas/`."""
+    found = {f"events/{kind}.v1.json": _schema(kind, model) for kind, model in KINDS.items()}
+    return {**found, "outcome.v1.json": _schema("outcome", Outcome)}
+
+
+def examples() -> dict[str, dict[str, Any]]:
+    """Every golden example, by its path below `schemas/`."""
+    found = {
+        f"examples/{kind}.v1.json": data.model_dump(mode="json", exclude_none=True)
+        for kind, data in EXAMPLES.items()
+    }
+    return {**found, "examples/outcome.v1.json": OUTCOME.model_dump(mode="json", exclude_none=True)}
+
+
+def _schema(name: str, model: type[BaseModel]) -> dict[str, Any]:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"clarion.{name}.v1",
+        **model.model_json_schema(mode="serialization"),
+    }
+
+
+def text(document: dict[str, Any]) -> str:
+    """The form in which snapshots are committed."""
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def main(root: Path = ROOT) -> None:
+    """Write all snapshots."""
+    for path, document in (schemas() | examples()).items():
+        target = root / "schemas" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text(document))
+
+
+if __name__ == "__main__":
+    main()

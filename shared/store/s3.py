@@ -1,0 +1,119 @@
+"""A payload store in S3, for several hosts. Refused at start if create-if-absent is not kept."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import S3Store as Bucket
+
+from shared.errors import Unavailable
+from shared.events.models import PayloadRef
+from shared.store.naming import artifact_key
+from shared.store.port import PayloadMissing
+
+
+class S3Store:
+    """See `PayloadStore`; credentials and endpoint come from the usual AWS_… variables."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        plain_http = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http:")
+        self._bucket = Bucket(
+            parts.netloc,
+            prefix=parts.path.strip("/") or None,
+            client_options={"allow_http": plain_http},
+        )
+        self._local = tempfile.TemporaryDirectory(prefix="clarion-payloads-")
+        self._refuse_overwriting()
+
+    def _refuse_overwriting(self) -> None:
+        key = f"probe/{uuid4()}"
+        try:
+            first, second = self.create(key, b"1"), self.create(key, b"2")
+        finally:
+            self.delete(key)
+        if not first or second:
+            raise ValueError(
+                "this S3 service overwrites objects that exist (If-None-Match is ignored): "
+                "outcomes would not be safe in it; use one that keeps conditional writes"
+            )
+
+    def put(self, data: bytes, media_type: str) -> PayloadRef:
+        sha256 = hashlib.sha256(data).hexdigest()
+        key = artifact_key(sha256, media_type)
+        self.create(key, data)
+        return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
+
+    def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:
+        with path.open("rb") as file:
+            sha256 = sha256 or hashlib.file_digest(file, "sha256").hexdigest()
+        key = artifact_key(sha256, media_type)
+        with _unavailable():
+            try:
+                obstore.head(self._bucket, key)
+            except FileNotFoundError:
+                obstore.put(self._bucket, key, path)
+        size = path.stat().st_size
+        return PayloadRef(uri=key, sha256=sha256, size=size, media_type=media_type)
+
+    def get(self, ref: PayloadRef) -> bytes:
+        data = self.read(ref.uri)
+        if data is None:
+            raise PayloadMissing(ref.sha256)
+        return data
+
+    def path(self, ref: PayloadRef) -> Path:
+        local = Path(self._local.name) / ref.uri
+        if not local.exists():
+            local.parent.mkdir(parents=True, exist_ok=True)
+            pending = local.with_name(f"{local.name}.{uuid4()}")
+            pending.write_bytes(self.get(ref))
+            pending.rename(local)
+        return local
+
+    def create(self, key: str, data: bytes) -> bool:
+        with _unavailable():
+            try:
+                obstore.put(self._bucket, key, data, mode="create")
+            except AlreadyExistsError:
+                return False
+        return True
+
+    def read(self, key: str) -> bytes | None:
+        with _unavailable():
+            try:
+                return bytes(obstore.get(self._bucket, key).bytes())
+            except FileNotFoundError:
+                return None
+
+    def keys(self, prefix: str) -> list[str]:
+        with _unavailable():
+            batches = obstore.list(self._bucket, prefix.rstrip("/"))
+            return sorted(item["path"] for batch in batches for item in batch)
+
+    def delete(self, key: str) -> None:
+        with _unavailable():
+            try:
+                obstore.delete(self._bucket, key)
+            except FileNotFoundError:
+                return
+
+    def probe(self) -> None:
+        self.keys("probe/")
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except BaseError as error:
+        raise Unavailable("store") from error

@@ -1,0 +1,117 @@
+"""Every payload store keeps the same promises, the one in memory included."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tenacity import retry, stop_after_delay, wait_fixed
+
+from shared.errors import Unavailable
+from shared.events.models import PayloadRef
+from shared.store.folder import FolderStore
+from shared.store.memory import MemoryStore
+from shared.store.open import open_store
+from shared.store.port import PayloadMissing, PayloadStore
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """A real S3 API on a free port of this machine."""
+    import boto3  # only this fixture talks S3 itself
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    told = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "phantom",
+        "AWS_SECRET_ACCESS_KEY": "phantom",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update(told)
+    create = retry(stop=stop_after_delay(30), wait=wait_fixed(0.1))(
+        boto3.client("s3").create_bucket
+    )
+    create(Bucket="payloads")
+    yield "s3://payloads/clarion"
+    server.terminate()
+    server.wait()
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture(params=["memory", "folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> PayloadStore:
+    if request.param == "memory":
+        return MemoryStore()
+    if request.param == "folder":
+        return open_store(f"file:{tmp_path}/payloads")
+    return open_store(f"{request.getfixturevalue('s3')}/{tmp_path.name}")
+
+
+def test_an_artifact_is_named_by_its_content(store: PayloadStore) -> None:
+    first, second = store.put(b"voxels", "text/plain"), store.put(b"voxels", "text/plain")
+    assert first == second
+    assert store.get(first) == b"voxels"
+    assert store.path(first).read_bytes() == b"voxels"
+
+
+def test_a_file_is_kept_under_the_same_name_as_its_bytes(
+    store: PayloadStore, tmp_path: Path
+) -> None:
+    file = tmp_path / "segment"
+    file.write_bytes(b"voxels")
+    assert store.put_file(file, "text/plain") == store.put(b"voxels", "text/plain")
+
+
+def test_what_is_gone_says_so(store: PayloadStore) -> None:
+    ref = PayloadRef(uri="artifacts/00/0", sha256="0" * 64, size=1, media_type="text/plain")
+    with pytest.raises(PayloadMissing):
+        store.get(ref)
+
+
+def test_a_keyed_object_is_created_once(store: PayloadStore) -> None:
+    assert store.create("outcomes/a/1/reader.json", b"first")
+    assert not store.create("outcomes/a/1/reader.json", b"first")
+    assert not store.create("outcomes/a/1/reader.json", b"second")
+    assert store.read("outcomes/a/1/reader.json") == b"first"
+
+
+def test_keys_are_listed_by_prefix_and_deleted(store: PayloadStore) -> None:
+    for key in ("outcomes/a/1/x", "outcomes/a/2/x", "outcomes/b/1/x"):
+        store.create(key, b"")
+    assert store.keys("outcomes/a/") == ["outcomes/a/1/x", "outcomes/a/2/x"]
+    store.delete("outcomes/a/1/x")
+    store.delete("outcomes/a/1/x")
+    assert store.keys("outcomes/a/") == ["outcomes/a/2/x"]
+    assert store.read("outcomes/a/1/x") is None
+
+
+def test_a_store_that_works_passes_its_probe(store: PayloadStore) -> None:
+    store.probe()
+
+
+def test_a_folder_that_is_gone_is_an_outage(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "payloads")
+    (tmp_path / "payloads/pending").rmdir()
+    with pytest.raises(Unavailable):
+        store.probe()
+
+
+def test_an_unknown_scheme_is_refused() -> None:
+    with pytest.raises(ValueError, match="use file:FOLDER or s3:"):
+        open_store("ftp://payloads")
