@@ -7,8 +7,9 @@ the name exists. The page cache is the shared memory between the services of one
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 from shared.errors import Unavailable
@@ -35,6 +36,18 @@ class FolderStore:
             if not (self._root / key).exists():
                 self._write(key, data)
         return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
+
+    def put_parts(self, parts: Iterable[bytes | memoryview], media_type: str) -> PayloadRef:
+        sha256, size = hashlib.sha256(), 0
+        with _unavailable(), self._new_file() as path:
+            with path.open("wb", buffering=0) as file:
+                for part in parts:
+                    sha256.update(part)
+                    size += _write_all(file, part)
+                os.fdatasync(file.fileno())
+            key = artifact_key(sha256.hexdigest(), media_type)
+            self._link(path, key)
+        return PayloadRef(uri=key, sha256=sha256.hexdigest(), size=size, media_type=media_type)
 
     def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:
         with _unavailable():
@@ -83,13 +96,18 @@ class FolderStore:
             file.write(b"probe")
 
     def _write(self, key: str, data: bytes) -> bool:
-        descriptor, name = tempfile.mkstemp(dir=self._pending)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
+        with self._new_file() as path:
+            with path.open("wb", buffering=0) as file:
+                _write_all(file, data)
                 os.fdatasync(file.fileno())
-            return self._link(Path(name), key)
+            return self._link(path, key)
+
+    @contextmanager
+    def _new_file(self) -> Iterator[Path]:
+        descriptor, name = tempfile.mkstemp(dir=self._pending)
+        os.close(descriptor)
+        try:
+            yield Path(name)
         finally:
             Path(name).unlink()
 
@@ -102,6 +120,15 @@ class FolderStore:
             return False
         _sync(target.parent)
         return True
+
+
+def _write_all(file: FileIO, data: bytes | memoryview) -> int:
+    """Write everything: one call of the system writes at most 2 GiB. Gives the bytes written."""
+    rest = memoryview(data).cast("B")
+    size = len(rest)
+    while rest:
+        rest = rest[file.write(rest) :]
+    return size
 
 
 def _digest(path: Path) -> str:

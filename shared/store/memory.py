@@ -3,6 +3,7 @@
 import hashlib
 import tempfile
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from shared.events.models import PayloadRef
@@ -23,6 +24,9 @@ class MemoryStore:
         key = artifact_key(sha256, media_type)
         self._objects[key] = data
         return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
+
+    def put_parts(self, parts: Iterable[bytes | memoryview], media_type: str) -> PayloadRef:
+        return self.put(b"".join(parts), media_type)
 
     def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:
         ref = self.put(path.read_bytes(), media_type)

@@ -1,5 +1,6 @@
 """The payload store, as services see it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,13 @@ class PayloadStore(Protocol):
 
     def put(self, data: bytes, media_type: str) -> PayloadRef:
         """Keep bytes; the same bytes again give the same reference."""
+        ...
+
+    def put_parts(self, parts: Iterable[bytes | memoryview], media_type: str) -> PayloadRef:
+        """Keep the bytes of all parts in a row; a local store never holds them all at once.
+
+        What `parts` raises passes through, and nothing is kept.
+        """
         ...
 
     def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:

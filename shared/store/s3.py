@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -50,6 +50,9 @@ class S3Store:
         key = artifact_key(sha256, media_type)
         self.create(key, data)
         return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
+
+    def put_parts(self, parts: Iterable[bytes | memoryview], media_type: str) -> PayloadRef:
+        return self.put(b"".join(parts), media_type)
 
     def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:
         with path.open("rb") as file:

@@ -70,6 +70,22 @@ def test_an_artifact_is_named_by_its_content(store: PayloadStore) -> None:
     assert store.path(first).read_bytes() == b"voxels"
 
 
+def test_parts_are_kept_under_the_same_name_as_their_bytes_in_a_row(store: PayloadStore) -> None:
+    parts = iter([b"header", memoryview(b"voxels")])
+    assert store.put_parts(parts, "text/plain") == store.put(b"headervoxels", "text/plain")
+    assert store.get(store.put(b"headervoxels", "text/plain")) == b"headervoxels"
+
+
+def test_nothing_is_kept_of_parts_that_could_not_all_be_made(store: PayloadStore) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"header"
+        raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        store.put_parts(parts(), "text/plain")
+    assert store.keys("artifacts/") == []
+
+
 def test_a_file_is_kept_under_the_same_name_as_its_bytes(
     store: PayloadStore, tmp_path: Path
 ) -> None:
