@@ -1,0 +1,22 @@
+"""Starts lung_seg: settings, and the ports that each worker process gets."""
+
+from functools import partial
+
+from services.lung_seg.handler import handle
+from services.lung_seg.settings import LungSegSettings
+from shared.bus.work import Ports
+from shared.inference.triton import connect
+from shared.run import serve
+from shared.store.open import open_store
+
+
+def build(settings: LungSegSettings) -> Ports:
+    """The handler with its ports, for one worker process."""
+    store = open_store(settings.store)
+    inference = connect(settings)
+    handler = partial(handle, store=store, inference=inference)
+    return Ports(handler, {"store": store.probe, "triton": inference.probe})
+
+
+if __name__ == "__main__":
+    serve("lung_seg", LungSegSettings, build)

@@ -1,0 +1,7 @@
+"""What lung_seg is told from outside."""
+
+from shared.settings import TritonSettings
+
+
+class LungSegSettings(TritonSettings):
+    """Nothing beyond the platform's and the inference server's."""

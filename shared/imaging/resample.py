@@ -1,0 +1,169 @@
+"""From a CT's grid to the grid a model wants, and back, by SimpleITK.
+
+A grid is given in (x, y, z), as ITK does; arrays are (z, y, x).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
+from numpy.typing import NDArray
+
+from shared.imaging.volume import Matrix, Vector, Volume
+
+Size = tuple[int, int, int]
+Box = tuple[slice, slice, slice]
+"""Voxels of an array: slices of z, y and x."""
+
+_AXES = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where voxels lie: size, spacing (mm), origin (centre of the first voxel), direction."""
+
+    size: Size
+    spacing: Vector
+    origin: Vector
+    direction: Matrix
+
+    @property
+    def axes(self) -> NDArray[np.float64]:
+        """3×3; the columns are the unit vectors of x, y and z in LPS."""
+        return np.asarray(self.direction, dtype=float).reshape(3, 3)
+
+    def point(self, index: NDArray[np.float64]) -> Vector:
+        """The position of a (fractional) index (x, y, z), in mm."""
+        position = np.asarray(self.origin) + self.axes @ (index * np.asarray(self.spacing))
+        return cast(Vector, tuple(position.tolist()))
+
+
+def grid_of(volume: Volume) -> Grid:
+    """The grid that a volume's voxels lie on."""
+    z, y, x = volume.array.shape
+    return Grid((x, y, z), volume.spacing, volume.origin, volume.direction)
+
+
+def same_grid(one: Volume, other: Volume) -> bool:
+    """Whether voxel for voxel lies at the same place, within a hundredth of a millimetre."""
+    a, b = grid_of(one), grid_of(other)
+    far = np.asarray(a.size, dtype=float)
+    return a.size == b.size and all(
+        np.allclose(a.point(index), b.point(index), atol=0.01) for index in (0 * far, *np.diag(far))
+    )
+
+
+def oriented(grid: Grid, letters: str) -> Grid:
+    """The same voxels with axes permuted and flipped to run nearest to e.g. "LPS".
+
+    Raises `ValueError` for a grid so oblique that two axes would be the same.
+    """
+    wanted = [_AXES[letter] for letter in letters]
+    order = [int(np.abs(grid.axes[patient]).argmax()) for patient, _ in wanted]
+    if sorted(order) != [0, 1, 2]:
+        raise ValueError("the grid's axes can't be told apart by the patient's")
+    signs = [
+        1 if grid.axes[patient, axis] * sign > 0 else -1
+        for (patient, sign), axis in zip(wanted, order, strict=True)
+    ]
+    first = np.zeros(3)
+    for axis, sign in zip(order, signs, strict=True):
+        first[axis] = 0 if sign > 0 else grid.size[axis] - 1
+    return Grid(
+        cast(Size, tuple(grid.size[axis] for axis in order)),
+        cast(Vector, tuple(grid.spacing[axis] for axis in order)),
+        grid.point(first),
+        tuple((grid.axes[:, order] * signs).ravel().tolist()),
+    )
+
+
+def at_spacing(grid: Grid, spacing: Vector) -> Grid:
+    """A grid over the same extent, to half a voxel, that begins at the same edge."""
+    size = (
+        max(1, round(n * s / w)) for n, s, w in zip(grid.size, grid.spacing, spacing, strict=True)
+    )
+    return _regrid(grid, cast(Size, tuple(size)), spacing)
+
+
+def at_size(grid: Grid, size: Size) -> Grid:
+    """A grid over exactly the same extent with that many voxels."""
+    spacing = (n * s / m for n, s, m in zip(grid.size, grid.spacing, size, strict=True))
+    return _regrid(grid, size, cast(Vector, tuple(spacing)))
+
+
+def _regrid(grid: Grid, size: Size, spacing: Vector) -> Grid:
+    ratio = np.asarray(spacing) / np.asarray(grid.spacing)
+    return replace(grid, size=size, spacing=spacing, origin=grid.point((ratio - 1) / 2))
+
+
+def cropped(grid: Grid, box: Box) -> Grid:
+    """The part of a grid that a box of its array covers."""
+    first = np.array([part.start for part in reversed(box)], dtype=float)
+    size = cast(Size, tuple(part.stop - part.start for part in reversed(box)))
+    return replace(grid, size=size, origin=grid.point(first))
+
+
+def bounding_box(mask: NDArray[np.bool_], margin: tuple[int, int, int] = (0, 0, 0)) -> Box | None:
+    """The box of the true voxels, `margin` (z, y, x) wider where the array goes on; or None."""
+    found = []
+    for axis, extra in enumerate(margin):
+        others = tuple(other for other in range(3) if other != axis)
+        where = np.flatnonzero(mask.any(axis=others))
+        if not where.size:
+            return None
+        found.append(
+            slice(max(0, int(where[0]) - extra), min(mask.shape[axis], int(where[-1]) + 1 + extra))
+        )
+    return cast(Box, tuple(found))
+
+
+def sampled(image: sitk.Image, grid: Grid) -> sitk.Image:
+    """The image on another grid, linear, as float; past the border its nearest voxel.
+
+    Where the grid is coarser, voxels are averaged first: a sample then stands for all that
+    lies around it, and a sharp kernel's noise does not alias.
+    """
+    factors = _averaged(image, grid)
+    if max(factors) > 1:
+        image = sitk.BinShrink(image, factors)
+    return sitk.Resample(
+        image,
+        grid.size,
+        sitk.Transform(),
+        sitk.sitkLinear,
+        grid.origin,
+        grid.spacing,
+        grid.direction,
+        0.0,
+        sitk.sitkFloat32,
+        True,
+    )
+
+
+def _averaged(image: sitk.Image, grid: Grid) -> list[int]:
+    """How many voxels of the image fit into one of the grid, along each axis of the image."""
+    axes = np.asarray(image.GetDirection()).reshape(3, 3)
+    along = np.abs(axes.T @ grid.axes).argmax(axis=1)
+    return [
+        int(np.clip(grid.spacing[axis] / spacing + 1e-6, 1, size))
+        for axis, spacing, size in zip(along, image.GetSpacing(), image.GetSize(), strict=True)
+    ]
+
+
+def slabs(box: Box, voxels: int) -> Iterator[Box]:
+    """The box in pieces along z, each of about that many voxels at most."""
+    z, y, x = box
+    depth = max(1, voxels // max(1, (y.stop - y.start) * (x.stop - x.start)))
+    for start in range(z.start, z.stop, depth):
+        yield slice(start, min(start + depth, z.stop)), y, x
+
+
+def image_on(array: NDArray[np.generic], grid: Grid) -> sitk.Image:
+    """An array (z, y, x) as an image of ITK on its grid (a copy)."""
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(grid.spacing)
+    image.SetOrigin(grid.origin)
+    image.SetDirection(grid.direction)
+    return image

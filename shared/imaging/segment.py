@@ -1,0 +1,177 @@
+"""Any segmentation model, run by its parameters: a CT in, a mask on exactly the CT's grid out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
+from numpy.typing import NDArray
+
+from shared.events.models import Lane
+from shared.imaging.model_parameters import (
+    Activation,
+    BadModel,
+    ModelParameters,
+    SegmentationParameters,
+    read_parameters,
+)
+from shared.imaging.postprocess import keep_whole_parts
+from shared.imaging.resample import (
+    Box,
+    Grid,
+    at_spacing,
+    bounding_box,
+    cropped,
+    grid_of,
+    image_on,
+    oriented,
+    sampled,
+    slabs,
+)
+from shared.imaging.tiles import tiled
+from shared.imaging.volume import Volume, to_sitk
+from shared.inference.port import Inference
+from shared.telemetry.tracing import span
+
+Array = NDArray[np.float32]
+
+_SLAB = 4_000_000
+"""Voxels restored at once: 16 MB per label."""
+
+
+@dataclass(frozen=True)
+class _Coarse:
+    """The probability of each label, background left out: (labels, z, y, x) on its grid."""
+
+    probabilities: Array
+    values: tuple[int, ...]
+    grid: Grid
+
+
+def segment(volume: Volume, model: str, inference: Inference, lane: Lane = Lane.ROUTINE) -> Volume:
+    """The mask (uint8, z, y, x) of a CT (HU). What lies between voxels of the model is interpolated
+    as probability and cut afterwards, so that edges are as smooth as the model is sure.
+
+    Raises `BadModel` for parameters that don't describe what the model gives, and what
+    `Inference` raises.
+    """
+    parameters = read_parameters(SegmentationParameters, model, inference.parameters(model))
+    with span("prepare"):
+        grid = at_spacing(oriented(grid_of(volume), parameters.orientation), parameters.spacing_mm)
+        hu = sitk.GetArrayFromImage(sampled(to_sitk(volume), grid))
+    output = tiled(
+        lambda tile: ask(tile, model, parameters, inference, lane),
+        scaled(hu, parameters),
+        float(scaled(np.float32(parameters.pad_value), parameters)),
+        parameters.pad_multiple,
+        parameters.max_tile,
+    )
+    with span("restore"):
+        coarse = _improved(_without_background(output, grid, model, parameters), parameters)
+        return volume.like(_restored(coarse, grid_of(volume), parameters))
+
+
+def scaled(hu: NDArray[np.float32] | np.float32, parameters: ModelParameters) -> Array:
+    """Intensities (HU) as the model wants them."""
+    low, high = parameters.intensity_window
+    first, last = parameters.intensity_range
+    share = (np.clip(hu, low, high) - low) / (high - low)
+    return np.asarray(share * (last - first) + first, dtype=np.float32)
+
+
+def ask(
+    tensor: Array, model: str, parameters: ModelParameters, inference: Inference, lane: Lane
+) -> Array:
+    """The probabilities (channels, …) that a model of one input channel gives for one image."""
+    name = parameters.output_tensor
+    answer = inference.infer(model, {parameters.input_tensor: tensor[None, None]}, (name,), lane)
+    output = np.asarray(answer[name][0], dtype=np.float32)
+    if parameters.output == "logits":
+        return _activated(output, parameters.activation)
+    return output
+
+
+def _activated(logits: Array, activation: Activation) -> Array:
+    if activation == "sigmoid":
+        return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
+    powers = np.exp(logits - logits.max(axis=0))
+    return np.asarray(powers / powers.sum(axis=0), dtype=np.float32)
+
+
+def _without_background(
+    output: Array, grid: Grid, model: str, parameters: SegmentationParameters
+) -> _Coarse:
+    """The channels of the labels; a model need not give one to the background, label 0."""
+    for values in (sorted(parameters.labels), sorted(parameters.foreground)):
+        if len(values) == len(output):
+            channels = [channel for channel, value in enumerate(values) if value]
+            return _Coarse(output[channels], tuple(sorted(parameters.foreground)), grid)
+    raise BadModel(f"model {model}: {len(output)} channels for labels {parameters.labels}")
+
+
+def _improved(coarse: _Coarse, parameters: SegmentationParameters) -> _Coarse:
+    if not parameters.postprocess:
+        return coarse
+    probabilities = keep_whole_parts(
+        coarse.probabilities,
+        _winners(list(coarse.probabilities), parameters),
+        "largest-component-per-label" in parameters.postprocess,
+        "fill-holes" in parameters.postprocess,
+    )
+    return _Coarse(probabilities, coarse.values, coarse.grid)
+
+
+def _winners(probabilities: list[Array], parameters: SegmentationParameters) -> NDArray[np.uint8]:
+    """Numbers from 1 the label that wins each voxel, 0 where none does.
+
+    With softmax a label has to beat the background, which is what the labels leave of 1, and
+    each other; with sigmoid it has to pass the threshold.
+    """
+    if parameters.activation == "softmax":
+        best = 1 - np.sum(probabilities, axis=0)
+    else:
+        best = np.full(probabilities[0].shape, _threshold(parameters), np.float32)
+    winners = np.zeros(best.shape, np.uint8)
+    for number, probability in enumerate(probabilities, start=1):
+        won = probability > best
+        winners[won] = number
+        np.maximum(best, probability, out=best)
+    return winners
+
+
+def _threshold(parameters: SegmentationParameters) -> float:
+    return 0.5 if parameters.threshold is None else parameters.threshold
+
+
+def _restored(coarse: _Coarse, fine: Grid, parameters: SegmentationParameters) -> NDArray[np.uint8]:
+    """The labels on the CT's grid, slab by slab, where there can be any."""
+    mask = np.zeros(fine.size[::-1], np.uint8)
+    box = _reach(coarse, fine, parameters)
+    if box is None:
+        return mask
+    images = [image_on(probability, coarse.grid) for probability in coarse.probabilities]
+    values = np.array([0, *coarse.values], dtype=np.uint8)
+    for slab in slabs(box, _SLAB):
+        grid = cropped(fine, slab)
+        finer = [sitk.GetArrayFromImage(sampled(image, grid)) for image in images]
+        mask[slab] = values[_winners(finer, parameters)]
+    return mask
+
+
+def _reach(coarse: _Coarse, fine: Grid, parameters: SegmentationParameters) -> Box | None:
+    """The box of the CT outside of which no label can win, whatever is interpolated."""
+    least = _threshold(parameters)
+    if parameters.activation == "softmax":
+        least = 1 / (len(coarse.values) + 1)
+    # A voxel wider: interpolation reaches from one voxel's centre to the next's.
+    box = bounding_box(coarse.probabilities.max(axis=0) >= least)
+    if box is None:
+        return None
+    corners = np.array(
+        [[part.start - 1.0 for part in reversed(box)], [float(part.stop) for part in reversed(box)]]
+    )
+    places = np.array([coarse.grid.point(corner) for corner in corners])
+    indices = (places - np.asarray(fine.origin)) @ fine.axes / np.asarray(fine.spacing)
+    first = np.clip(np.floor(indices.min(axis=0)) - 1, 0, fine.size).astype(int)
+    last = np.clip(np.ceil(indices.max(axis=0)) + 2, 0, fine.size).astype(int)
+    x, y, z = (slice(int(start), int(stop)) for start, stop in zip(first, last, strict=True))
+    return z, y, x
