@@ -2,15 +2,16 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from shared.bus.control import Control
 from shared.bus.engine import Engine, Platform
 from shared.bus.intake import Intake
-from shared.bus.kafka import group_consumer, read_whole, start_publisher
+from shared.bus.kafka import KafkaPublisher, group_consumer, read_whole, start_publisher
 from shared.bus.slots import Slots
 from shared.bus.watch import Watch
 from shared.bus.work import Ports
@@ -37,13 +38,14 @@ def serve(name: str, settings_class: type[S], build: Callable[[S], Ports]) -> No
     logs.configure(name)
     provider = tracing.configure(name)
     try:
-        asyncio.run(_until_stopped(run(load_service(name), load_topics(), settings, build)))
+        asyncio.run(until_stopped(run(load_service(name), load_topics(), settings, build)))
     finally:
         provider.shutdown()
 
 
-async def _until_stopped(service: "asyncio._CoroutineLike[None]") -> None:
-    task = asyncio.ensure_future(service)
+async def until_stopped(service: Coroutine[Any, Any, None]) -> None:
+    """Run until SIGTERM or SIGINT, or until the service ends by itself."""
+    task = asyncio.create_task(service)
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, task.cancel)
@@ -103,7 +105,7 @@ def _resources(declared: Resources, settings: Settings) -> Resources:
     return declared.model_copy(update={name: value for name, value in told.items() if value})
 
 
-async def patiently_connected(bootstrap: str):  # type: ignore[no-untyped-def]
+async def patiently_connected(bootstrap: str) -> tuple[KafkaPublisher, AIOKafkaProducer]:
     """A publisher and its producer, as soon as the broker answers."""
     while True:
         try:
@@ -119,7 +121,7 @@ async def _follow_control(
     """Know every job's control before the first event, and stay up to date."""
     caught_up = asyncio.Event()
 
-    def apply(record) -> None:  # type: ignore[no-untyped-def]
+    def apply(record: "ConsumerRecord[bytes, bytes]") -> None:
         try:
             data = decode(record.headers, record.value or b"").data
         except Undecodable as error:

@@ -88,14 +88,18 @@ def ports(store: PayloadStore, **instead: Callable[..., Produced]) -> dict[str, 
 
 
 def input_ready(
-    store: PayloadStore, run: int = 1, fresh: bool = False, lane: Lane = Lane.ROUTINE
+    store: PayloadStore,
+    run: int = 1,
+    fresh: bool = False,
+    lane: Lane = Lane.ROUTINE,
+    manifest: bytes = b"manifest",
 ) -> Event:
     """The event with which a job of the toy pipeline begins."""
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    job = job_id("case", 1, "digest")
+    job = job_id("case", 1, manifest.decode())
     refs: dict[str, PayloadRef] = {
         DEFINITION: store.put(DEFINITION_TEXT.encode(), "application/yaml"),
-        "ingest.manifest": store.put(b"manifest", "application/json"),
+        "ingest.manifest": store.put(manifest, "application/json"),
     }
     data = InputReady(
         job_id=job,
