@@ -1,0 +1,45 @@
+"""What the classifier looks at: the lungs, at the model's size and orientation."""
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
+from numpy.typing import NDArray
+
+from services.classifier.expected import ClassificationParameters
+from shared.imaging.resample import (
+    at_size,
+    bounding_box,
+    cropped,
+    grid_of,
+    image_on,
+    oriented,
+    same_grid,
+    sampled,
+)
+from shared.imaging.volume import Volume
+
+
+def lung_crop(
+    volume: Volume, lungs: Volume, parameters: ClassificationParameters
+) -> NDArray[np.float32]:
+    """HU (z, y, x) of the model's `size`; stretched, as the lungs' proportions may be others.
+
+    Raises `ValueError` for a mask on another grid than the volume's, or an empty one: both are
+    defects of the stages before.
+    """
+    if not same_grid(volume, lungs):
+        raise ValueError("the lungs' mask does not lie on the volume's grid")
+    dx, dy, dz = volume.spacing
+    z, y, x = (round(parameters.margin_mm / step) for step in (dz, dy, dx))
+    inside = np.not_equal(lungs.array, 0)
+    box = bounding_box(inside, (z, y, x))
+    if box is None:
+        raise ValueError("no voxel is lung")
+    hu = volume.array[box]
+    if parameters.mask_outside:
+        outside = np.asarray(parameters.pad_value, hu.dtype)
+        hu = np.where(inside[box], hu, outside)
+    part = cropped(grid_of(volume), box)
+    deep, high, wide = parameters.size
+    wanted = at_size(oriented(part, parameters.orientation), (wide, high, deep))
+    crop: NDArray[np.float32] = sitk.GetArrayFromImage(sampled(image_on(hu, part), wanted))
+    return crop

@@ -1,0 +1,19 @@
+"""Starts ratio: settings, and the ports that each worker process gets."""
+
+from functools import partial
+
+from services.ratio.handler import handle
+from services.ratio.settings import RatioSettings
+from shared.bus.work import Ports
+from shared.run import serve
+from shared.store.open import open_store
+
+
+def build(settings: RatioSettings) -> Ports:
+    """The handler with its ports, for one worker process."""
+    store = open_store(settings.store)
+    return Ports(partial(handle, store=store), {"store": store.probe})
+
+
+if __name__ == "__main__":
+    serve("ratio", RatioSettings, build)
