@@ -1,4 +1,4 @@
-"""Procedural chest CT with its truth: for demo, tests, load and training. No patient's image in it."""
+"""Procedural chest CT with its truth, for demo, tests, load and training: nobody's image."""
 
 from phantom.anatomy import Phantom, draw
 from phantom.recipe import Recipe

@@ -17,7 +17,7 @@ Mask = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Phantom:
-    """A drawn chest CT; all arrays are (z, y, x) with z to the head, y to the back, x to the left."""
+    """A drawn chest CT. Arrays are (z, y, x): to the head, to the back, to the patient's left."""
 
     recipe: Recipe
     hu: NDArray[np.int16]
@@ -103,7 +103,7 @@ def _draw_lungs(
     mix(hu, inside, tissue)
     shares = lesions.draw(hu, canvas, recipe, body, inside)
     sheet = np.abs(lesions.fissure(body, canvas.y, canvas.z) + 2 * texture)
-    mix(hu, inside * canvas.soft(sheet - 0.2) * (0.8 / canvas.edge), np.float32(-150.0))
+    mix(hu, inside * canvas.soft(sheet - 0.2) * (0.8 / canvas.edge), -150.0)
     blood = organs.BLOOD + recipe.contrast
     trees.draw(hu, canvas, trees.grow(recipe, body), blood, inside)
     return shares

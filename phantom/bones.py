@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from phantom.canvas import Canvas, Field, mix
+from phantom.canvas import Canvas, Field, Points, mix
 from phantom.recipe import Recipe
-from phantom.shapes import draw_ellipsoid, draw_tube
+from phantom.shapes import draw_ellipsoid, draw_tube, slab
 from phantom.thorax import Build, spine, spine_axis
 
 MARROW, CORTEX, CARTILAGE = 190.0, 620.0, 105.0
@@ -18,6 +18,7 @@ def draw(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, cage: Field) ->
     strength = float(rng.uniform(0.6, 1.15))
     _ribs(hu, canvas, body, cage, strength, float(rng.uniform(23, 28)))
     _spine(hu, canvas, body, strength, float(rng.uniform(22, 28)))
+    _sternum(hu, canvas, body, strength)
     _girdle(hu, canvas, recipe, body, strength)
 
 
@@ -66,31 +67,31 @@ def _spine(hu: Field, canvas: Canvas, body: Build, strength: float, pitch: float
     mix(part, canvas.soft(column) * disc, 85.0)
 
 
+def _sternum(hu: Field, canvas: Canvas, body: Build, strength: float) -> None:
+    """Manubrium and body of the sternum: two boards that lean back to the neck."""
+    h, d = body.height, body.depth
+    low, mid, top = (
+        (0.0, -d - 4, 0.28 * h),
+        (0.0, -d * 0.93 - 5, 0.66 * h),
+        (0.0, -0.70 * d, 0.92 * h),
+    )
+    for start, end, wide in ((low, mid, 14.0), (mid, top, 22.0)):
+        box = canvas.box(np.array([start, end]), wide + 8)
+        if box is None:
+            continue
+        board = slab(canvas.x[box], canvas.y[box], canvas.z[box], start, end, (wide, 5.0, -1.0))
+        mix(hu[box], canvas.soft(board), CORTEX * 0.6 * strength)
+        mix(hu[box], canvas.soft(board + 2), MARROW * 0.8 * strength)
+
+
 def _girdle(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, strength: float) -> None:
-    """Sternum, clavicles and shoulder blades; humerus and forearm where the arms are down."""
-    h, s = body.height, recipe.scale
-    sternum = [
-        (0.0, -body.depth * f - 7, h * t) for f, t in ((0.98, 0.3), (0.92, 0.55), (0.68, 0.92))
-    ]
-    for shift in (-10.0, 0.0, 10.0):
-        path = np.array(sternum) + (shift, 0, 0)
-        draw_tube(hu, canvas, path, 6.0 * s, CORTEX * 0.7 * strength)
-        draw_tube(hu, canvas, path, 4.2 * s, MARROW * strength)
+    """Clavicles, shoulder blades, heads of the humeri; the shafts where the arms are down."""
+    s = recipe.scale
     lift = 34.0 if recipe.arms == "up" else 6.0
     for side in (-1.0, 1.0):
-        outer = (side * (body.width + 12), 6.0, h * 0.93 + lift)
-        clavicle = np.array([(side * 22, -body.depth * 0.62, h * 0.93), outer])
-        draw_tube(hu, canvas, clavicle, 6.0 * s, CORTEX * strength)
-        blade_x, blade_y = body.width * 0.86, body.depth * 0.74 + body.muscle * 0.6
-        for step in range(5):
-            start = (
-                side * (blade_x - 40 + 4 * step),
-                blade_y + 10 - step,
-                h * (0.55 + 0.09 * step),
-            )
-            end = (side * (blade_x + 22), blade_y - 34, h * (0.62 + 0.08 * step))
-            draw_tube(hu, canvas, np.array([start, end]), 4.6 * s, CORTEX * 0.8 * strength)
-        head = (side * (body.width + 30), 4.0, h * 0.92 + lift)
+        for path in _shoulder(body, side, lift):
+            draw_tube(hu, canvas, path, 5.2 * s, CORTEX * 0.85 * strength)
+        head = (side * (body.width + 30), 4.0, body.height * 0.92 + lift)
         draw_ellipsoid(hu, canvas, head, (22 * s, 22 * s, 24 * s), 330.0 * strength)
         if recipe.arms == "down":
             arm = arm_axis(body, recipe, side)
@@ -98,8 +99,20 @@ def _girdle(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, strength: fl
             draw_tube(hu, canvas, arm, 6.0 * s, 40.0)
 
 
-def arm_axis(body: Build, recipe: Recipe, side: float) -> Field:
+def _shoulder(body: Build, side: float, lift: float) -> list[Points]:
+    """A clavicle, and the ribs of a fan that stands for the blade."""
+    h, x, y = body.height, body.width * 0.86, body.depth * 0.74 + body.muscle * 0.6
+    sternal = (side * 22, -body.depth * 0.62, h * 0.93)
+    paths = [np.array([sternal, (side * (body.width + 12), 6.0, h * 0.93 + lift)])]
+    for step in range(5):
+        medial = (side * (x - 40 + 4 * step), y + 10 - step, h * (0.55 + 0.09 * step))
+        lateral = (side * (x + 22), y - 34, h * (0.62 + 0.08 * step))
+        paths.append(np.array([medial, lateral]))
+    return paths
+
+
+def arm_axis(body: Build, recipe: Recipe, side: float) -> Points:
     """Path (2, 3) of a lowered upper arm beside the chest."""
     x = body.width + body.muscle + body.fat + 42 * recipe.scale
     points = [(side * (x - 14), 6.0, body.height * 0.88), (side * (x + 10), 12.0, -220.0)]
-    return np.array(points, dtype=np.float32)
+    return np.array(points)

@@ -8,6 +8,7 @@ turn and a smooth warp, so that no two patients have the same outline though the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ class Warp:
         for _ in range(6):
             x, y, z = guess.astype(np.float32).T
             guess = guess + (points - np.stack(self(x, y, z), axis=1))
-        return guess
+        return np.asarray(guess)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Canvas:
     def over(
         cls, shape: tuple[int, int, int], spacing: tuple[float, float, float], warp: Warp
     ) -> Canvas:
-        z, y, x = (axis.astype(np.float32) for axis in axes(shape, spacing))
+        z, y, x = axes(shape, spacing)
         return cls(shape, spacing, warp, *warp(x, y, z))
 
     @property
@@ -91,7 +92,7 @@ class Canvas:
         """Fractional indices (n, 3) as z, y, x of points in the patient."""
         scanner = self.warp.inverse(points)[:, ::-1]
         middle = (np.asarray(self.shape) - 1) / 2
-        return scanner / np.asarray(self.spacing) + middle
+        return np.asarray(scanner / np.asarray(self.spacing) + middle)
 
     def box(self, points: Points, margin: float) -> Box | None:
         """The voxels within `margin` mm of the points' hull; None when none is in the image."""
@@ -105,18 +106,22 @@ class Canvas:
 
     def soft(self, distance: Field) -> Field:
         """Share of each voxel that lies inside a surface, from the signed distance in mm."""
-        return np.clip(np.float32(0.5) - distance * np.float32(1 / self.edge), 0, 1)
+        share = np.float32(0.5) - distance * np.float32(1 / self.edge)
+        return np.clip(share, 0, 1, out=share)
 
 
 def axes(
     shape: tuple[int, int, int], spacing: tuple[float, float, float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Field, Field, Field]:
     """Broadcastable scanner coordinates (z, y, x) in mm, 0 in the middle of the image."""
-    z, y, x = ((np.arange(n) - (n - 1) / 2) * step for n, step in zip(shape, spacing, strict=True))
+    z, y, x = (
+        ((np.arange(n) - (n - 1) / 2) * step).astype(np.float32)
+        for n, step in zip(shape, spacing, strict=True)
+    )
     return z[:, None, None], y[None, :, None], x[None, None, :]
 
 
-def mix(hu: Field, share: Field, value: float | Field) -> None:
+def mix(hu: Field, share: Field, value: float | np.floating[Any] | Field) -> None:
     """Replace `share` of each voxel by a tissue of `value` HU, in place."""
     hu += share * (value - hu)
 
@@ -134,7 +139,7 @@ def smooth_noise(
     for axis, matrix in enumerate(splines):
         knots = np.moveaxis(np.tensordot(matrix, knots, axes=(1, axis)), 0, axis)
     # The B-spline weights average neighbouring knots, which costs this much of the deviation.
-    return np.ascontiguousarray(knots, dtype=np.float32) * np.float32(0.69**-3)
+    return np.asarray(knots * np.float32(0.69**-3), dtype=np.float32, order="C")
 
 
 def _splines(count: int, step: float) -> Field:
@@ -143,4 +148,4 @@ def _splines(count: int, step: float) -> Field:
     distance = np.abs(position[:, None] + 1 - np.arange(int(np.ceil(position[-1])) + 4))
     near = 2 / 3 - distance**2 + distance**3 / 2
     far = np.clip(2 - distance, 0, None) ** 3 / 6
-    return np.where(distance < 1, near, far).astype(np.float32)
+    return np.asarray(np.where(distance < 1, near, far).astype(np.float32))

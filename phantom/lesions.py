@@ -101,12 +101,12 @@ def _draw_opacity(
 def _lobe(canvas: Canvas, rng: np.random.Generator, body: Build, coarse: Field) -> Field:
     """Share of the voxels in one consolidated lobe, or the part of it that is next to a fissure."""
     side = float(rng.choice([-1.0, 1.0]))
-    above = fissure(body, canvas.y, canvas.z) * float(rng.choice([-1.0, 1.0]))
+    lobe = float(rng.choice([-1.0, 1.0]))
+    above = fissure(body, canvas.y, canvas.z) * lobe
     reach = float(rng.uniform(38, 95))
     points = _inside(rng, body)
     y, z = (points[:, axis].astype(np.float32) for axis in (1, 2))
-    sign = float(np.sign(above.flat[0] / (fissure(body, canvas.y, canvas.z).flat[0] or 1.0)))
-    fits = (fissure(body, y, z) * sign < -8) & (points[:, 0] * side > 0)
+    fits = (fissure(body, y, z) * lobe < -8) & (points[:, 0] * side > 0)
     centre = _vector(points[fits][0])
     ball = ellipsoid(canvas.x, canvas.y, canvas.z, centre, (reach, reach * 1.1, reach))
     patchy = ball + float(rng.uniform(4, 12)) * coarse

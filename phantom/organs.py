@@ -26,9 +26,9 @@ def draw_wall(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, skin: Fiel
     mix(hu, canvas.soft(skin), 25.0)
     fat = np.float32(FAT) + 9 * texture
     mix(hu, canvas.soft(skin + 2.4), fat)
-    muscle = skin + np.float32(body.fat) * (1 + np.float32(0.22) * texture)
+    muscle = skin + np.float32(body.fat) * (1 + np.float32(0.12) * texture)
     planes = np.clip((texture - np.float32(0.95)) * 2, 0, 0.8)
-    mix(hu, canvas.soft(muscle) * (1 - planes), np.float32(MUSCLE))
+    mix(hu, canvas.soft(muscle) * (1 - planes), MUSCLE)
 
 
 def breasts(canvas: Canvas, recipe: Recipe, body: Build, skin: Field) -> Field:
@@ -44,7 +44,7 @@ def breasts(canvas: Canvas, recipe: Recipe, body: Build, skin: Field) -> Field:
 
 
 def draw_mediastinum(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, inside: Field) -> None:
-    """Fat with soft strands, heart, aorta, pulmonary trunk, veins; `inside` is the chest's share."""
+    """Fat with soft strands, heart and great vessels; `inside` is the chest's share."""
     rng = np.random.default_rng([recipe.seed, 6])
     strands = np.clip(smooth_noise(rng, canvas.shape, canvas.spacing, 9.0) * 0.5 + 0.45, 0, 1)
     mix(hu, inside, np.float32(FAT + 5) + 135 * strands)
@@ -52,10 +52,9 @@ def draw_mediastinum(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, ins
     veins = BLOOD + recipe.contrast * float(rng.uniform(0.4, 1.9))
     centre, radii, turn = body.heart
     draw_ellipsoid(hu, canvas, centre, radii, FAT + 20, turn)
-    _, *inner = (0.0, *(r - 5 for r in radii))
-    draw_ellipsoid(
-        hu, canvas, centre, (inner[0], inner[1], inner[2]), MUSCLE + 0.35 * recipe.contrast, turn
-    )
+    inner = (radii[0] - 5, radii[1] - 5, radii[2] - 5)
+    muscle = MUSCLE + 0.35 * recipe.contrast
+    draw_ellipsoid(hu, canvas, centre, inner, muscle, turn)
     for shift, share in ((14.0, 0.48), (-20.0, 0.5)):
         chamber = (centre[0] + shift, centre[1] + 0.3 * shift, centre[2])
         draw_ellipsoid(

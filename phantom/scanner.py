@@ -14,10 +14,10 @@ from phantom.thorax import Build
 def draw_table(hu: Field, canvas: Canvas, recipe: Recipe, body: Build) -> None:
     """A cradle with a dense shell round foam, and a mattress; it does not turn with the patient."""
     rng = np.random.default_rng([recipe.seed, 10])
-    _, y, x = (axis.astype(np.float32) for axis in axes(canvas.shape, canvas.spacing))
+    _, y, x = axes(canvas.shape, canvas.spacing)
     back = recipe.offset[0] + body.depth + body.muscle + body.fat + 8 + float(rng.uniform(0, 8))
     curve = float(rng.choice([0.0, 1 / 1100, 1 / 800, 1 / 600]))
-    under = y - np.float32(back) + np.float32(curve) * x * x
+    under = (y - np.float32(back) + np.float32(curve) * x * x).astype(np.float32)
     wide, thick = float(rng.uniform(190, 260)), float(rng.uniform(16, 55))
     pad = float(rng.uniform(4, 22))
     beside = np.abs(x) - np.float32(wide)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from phantom.canvas import Canvas, Field, Points, mix
@@ -23,6 +25,17 @@ def ellipsoid(
     return np.asarray((q - 1) * q / slope, dtype=np.float32)
 
 
+def slab(x: Field, y: Field, z: Field, start: Vector, end: Vector, half: Vector) -> Field:
+    """A board along the line from `start` to `end`, `half` as wide (x), deep (y) and overlong."""
+    along = np.clip((z - start[2]) / (end[2] - start[2]), 0, 1)
+    parts = (
+        np.abs(x - start[0] - along * (end[0] - start[0])) - half[0],
+        np.abs(y - start[1] - along * (end[1] - start[1])) - half[1],
+        np.abs(z - (start[2] + end[2]) / 2) - abs(end[2] - start[2]) / 2 - half[2],
+    )
+    return np.asarray(np.maximum(np.maximum(*parts[:2]), parts[2]).astype(np.float32))
+
+
 def capsule(x: Field, y: Field, z: Field, start: Vector, end: Vector, radius: float) -> Field:
     """A tube with round ends."""
     axis = np.subtract(end, start)
@@ -41,7 +54,7 @@ def capsule(x: Field, y: Field, z: Field, start: Vector, end: Vector, radius: fl
 def tube(x: Field, y: Field, z: Field, path: Points, radius: float) -> Field:
     """A bent tube: the union of the capsules between consecutive points."""
     distance = capsule(x, y, z, _vector(path[0]), _vector(path[1]), radius)
-    for start, end in zip(path[1:-1], path[2:], strict=True):
+    for start, end in pairwise(path[1:]):
         np.minimum(distance, capsule(x, y, z, _vector(start), _vector(end), radius), out=distance)
     return distance
 
@@ -63,7 +76,7 @@ def draw_ellipsoid(
 
 def draw_tube(hu: Field, canvas: Canvas, path: Points, radius: float, value: float) -> None:
     """Mix a bent tube of one tissue into the image."""
-    for start, end in zip(path[:-1], path[1:], strict=True):
+    for start, end in pairwise(path):
         box = canvas.box(np.stack([start, end]), radius + canvas.edge)
         if box is not None:
             x, y, z = canvas.x[box], canvas.y[box], canvas.z[box]

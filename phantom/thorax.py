@@ -140,7 +140,7 @@ def diaphragm(body: Build, x: Field, y: Field, z: Field) -> Field:
     level = top - body.drop * (u * u + dy * dy)
     slope = 2 * body.drop * np.sqrt((u / reach) ** 2 + (dy / 78) ** 2)
     surface = (level - z) / np.sqrt(1 + slope**2)
-    return np.maximum(surface, np.float32(body.recess) - z).astype(np.float32)
+    return np.asarray(np.maximum(surface, np.float32(body.recess) - z).astype(np.float32))
 
 
 def mediastinum(body: Build, x: Field, y: Field, z: Field) -> Field:
@@ -177,7 +177,7 @@ def spine_axis(body: Build, z: Field) -> Field:
 def lungs(body: Build, x: Field, y: Field, z: Field) -> Field:
     """Signed distance to the surface of both lungs; the sign of x says which it is."""
     inside = np.maximum(rib_cage(body, x, y, z), diaphragm(body, x, y, z))
-    return np.maximum(inside, -mediastinum(body, x, y, z))
+    return np.asarray(np.maximum(inside, -mediastinum(body, x, y, z)))
 
 
 def wall(body: Build, x: Field, y: Field, z: Field) -> Field:

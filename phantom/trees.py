@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from phantom.canvas import Canvas, Field, Points, mix
 from phantom.recipe import Recipe
-from phantom.shapes import capsule
+from phantom.shapes import tube
 from phantom.thorax import Build, lungs
 
 THICK = 0.75
@@ -33,11 +33,10 @@ def grow(recipe: Recipe, body: Build) -> Tree:
         tips = np.repeat(np.array([hilum]), 15, axis=0) + rng.normal(0, 1, (15, 3)) * (5, 8, 14)
         aims = _aims(rng, side)
         radii = rng.uniform(2.6, 4.4, 15) * recipe.scale
-        reach = rng.uniform(30, 46, 15) * recipe.scale
+        reach = rng.uniform(32, 54, 15) * recipe.scale
         for generation in range(7):
             ends = tips + aims * reach[:, None]
-            distance = lungs(body, *ends.astype(np.float32).T)
-            keep = distance < (8 if generation == 0 else -1.5)
+            ends, keep = _shorten(body, tips, ends, 8.0 if generation == 0 else -1.5)
             tips, aims, radii, reach, ends = (a[keep] for a in (tips, aims, radii, reach, ends))
             grown.append(Tree(tips, ends, radii))
             tips, aims, radii, reach = _fork(rng, ends, aims, radii, reach)
@@ -46,9 +45,20 @@ def grow(recipe: Recipe, body: Build) -> Tree:
     )
 
 
+def _shorten(
+    body: Build, tips: Points, ends: Points, limit: float
+) -> tuple[Points, NDArray[np.bool_]]:
+    """Pull back ends that left the lungs; says which branches still end inside."""
+    for _ in range(3):
+        outside = lungs(body, *ends.astype(np.float32).T) > limit
+        ends = np.where(outside[:, None], tips + 0.6 * (ends - tips), ends)
+    return ends, lungs(body, *ends.astype(np.float32).T) <= limit
+
+
 def _aims(rng: np.random.Generator, side: float) -> Points:
     """Directions (15, 3) that fan out from a hilum, none of them back to the middle."""
-    aims = rng.normal(0, 1, (15, 3)) * (0.5, 1.0, 1.1)
+    aims = rng.normal(0, 1, (15, 3)) * (0.5, 0.9, 1.0)
+    aims[:, 2] += np.linspace(-1.6, 0.9, 15)
     aims[:, 0] = side * (np.abs(aims[:, 0]) + 0.35)
     return np.asarray(aims / np.linalg.norm(aims, axis=1, keepdims=True))
 
@@ -65,8 +75,8 @@ def _fork(
     tips, wide = np.repeat(ends, daughters, 0), np.repeat(aims, daughters, 0)
     wide = wide + rng.normal(0, 0.46, wide.shape)
     wide /= np.linalg.norm(wide, axis=1, keepdims=True)
-    thin = np.repeat(radii, daughters) * rng.uniform(0.52, 0.80, len(tips))
-    short = np.repeat(reach, daughters) * rng.uniform(0.55, 0.85, len(tips))
+    thin = np.repeat(radii, daughters) * rng.uniform(0.56, 0.80, len(tips))
+    short = np.repeat(reach, daughters) * rng.uniform(0.55, 0.9, len(tips))
     keep = (thin > 0.35) & (short > 4)
     return tips[keep], wide[keep], thin[keep], short[keep]
 
@@ -82,7 +92,7 @@ def draw(hu: Field, canvas: Canvas, tree: Tree, value: float, inside: Field) -> 
         box = canvas.box(np.stack([start, end]), radius + canvas.edge)
         if box is not None:
             grid = canvas.x[box], canvas.y[box], canvas.z[box]
-            distance = capsule(*grid, tuple(start), tuple(end), float(radius))
+            distance = tube(*grid, np.stack([start, end]), float(radius))
             np.maximum(share[box], canvas.soft(distance), out=share[box])
     _splat(share, canvas, tree, ~thick)
     mix(hu, share * inside, value)
