@@ -1,0 +1,43 @@
+"""`clarion`: every command is a module in `clarion/commands` with a typer application `app`.
+
+An application with a name becomes a group (`clarion jobs …`); the commands of one without a name
+stand at the top (`clarion up`).
+"""
+
+import importlib
+import pkgutil
+import sys
+
+import typer
+
+from clarion import commands
+from clarion.failure import FAILURES, explain
+
+
+def build() -> typer.Typer:
+    """The command line with every command that there is."""
+    root = typer.Typer(
+        name="clarion",
+        help="AI on medical images as independent services. Research use only.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for found in sorted(pkgutil.iter_modules(commands.__path__), key=lambda each: each.name):
+        module = importlib.import_module(f"{commands.__name__}.{found.name}")
+        root.add_typer(module.app)
+    return root
+
+
+def main() -> int:
+    """0, or 1 with the reason on stderr; typer itself exits with 2 when the usage is wrong."""
+    try:
+        build()()
+    except FAILURES as error:
+        print(f"clarion: {explain(error)}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

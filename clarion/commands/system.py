@@ -1,0 +1,78 @@
+"""`clarion up` and `clarion down`: the embedded system in its home."""
+
+import asyncio
+import signal
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from clarion.options import HomeOption
+from deploy.embedded.cache import cache_folder
+from deploy.embedded.home import Home, create_home, home_folder, open_home
+from deploy.embedded.runtime import installed_runtime
+from deploy.embedded.system import Progress, bring_down, bring_up
+from shared.catalog import load_catalog
+
+app = typer.Typer()
+_console = Console(highlight=False)
+
+
+@app.command()
+def up(
+    home: HomeOption = None,
+    detach: Annotated[bool, typer.Option(help="Return when everything is ready.")] = False,
+    any_ports: Annotated[
+        bool, typer.Option(help="A new home takes ports that are free, not the usual ones.")
+    ] = False,
+    wait: Annotated[float, typer.Option(help="Seconds until a part counts as not started.")] = 120,
+) -> None:
+    """Start the whole system; without --detach it runs until Ctrl-C."""
+    catalog = load_catalog()
+    runtime = installed_runtime(cache_folder())
+    opened = create_home(home_folder(home), catalog, any_ports)
+    asyncio.run(bring_up(opened, runtime, catalog, told(_console), wait))
+    show_addresses(opened, _console)
+    if not detach:
+        asyncio.run(_until_told_to_stop())
+        asyncio.run(bring_down(opened, told(_console)))
+
+
+@app.command()
+def down(home: HomeOption = None) -> None:
+    """Stop the system; nothing of it is left running."""
+    folder = home_folder(home)
+    asyncio.run(bring_down(open_home(folder, load_catalog()), told(_console)))
+
+
+def told(console: Console) -> Progress:
+    """Prints a line for each part, with the seconds since now."""
+    started = time.monotonic()
+
+    def tell(part: str, what: str) -> None:
+        console.print(f"[dim]{time.monotonic() - started:6.1f} s[/]  {part:<12} {what}")
+
+    return tell
+
+
+def show_addresses(home: Home, console: Console) -> None:
+    """Where people and senders turn to."""
+    names = {
+        "console": ("console.http", "console.console"),
+        "DICOM (AE COVID19)": ("ingest.dicom",),
+        "receiving PACS (AE PACS)": ("pacs",),
+    }
+    for label, ports in names.items():
+        found = next((home.local(port) for port in ports if port in home.ports), None)
+        if found:
+            address = f"http://{found}/" if label == "console" else found
+            console.print(f"{label:<26} [bold]{address}[/]")
+    console.print(f"{'home':<26} {home.folder}", soft_wrap=True)
+
+
+async def _until_told_to_stop() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()

@@ -1,0 +1,124 @@
+"""A home: the one folder in which an embedded system lives, and the settings in it.
+
+`settings.yaml` in the home overrides ports and environment variables; whatever it leaves out has
+the default, so that a service added later needs no change to a home that exists.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from deploy.embedded.cache import REPOSITORY
+from deploy.embedded.ports import free_ports
+from shared.catalog import Catalog
+
+_FIRST_HEALTH_PORT = 8100
+_OWN_PORTS = {
+    "kafka": 9092,
+    "kafka-controller": 9093,
+    "triton": 8001,
+    "triton-http": 8000,
+    "triton-metrics": 8002,
+    "pacs": 11113,
+}
+_HEADER = """\
+# The settings of this home. Ports are named after the part that listens, or service.port.
+# environment: extra variables (CLARION_…) for every process.
+# triton: HOST:PORT of a Triton elsewhere, in place of the embedded one.
+"""
+
+
+class HomeSettings(BaseModel):
+    """What `settings.yaml` may hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ports: dict[str, int] = {}
+    environment: dict[str, str] = {}
+    triton: str | None = None
+
+
+@dataclass(frozen=True)
+class Home:
+    """A folder and its settings; every path and address of one embedded system."""
+
+    folder: Path
+    settings: HomeSettings
+    ports: dict[str, int]
+
+    @property
+    def kafka(self) -> Path:
+        return self.folder / "kafka"
+
+    @property
+    def payloads(self) -> Path:
+        return self.folder / "payloads"
+
+    @property
+    def received(self) -> Path:
+        """What the receiving PACS filed."""
+        return self.folder / "received"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def run(self) -> Path:
+        """What only the running system needs: sockets, pid, pacing files."""
+        return self.folder / "run"
+
+    @property
+    def triton_address(self) -> str:
+        return self.settings.triton or self.local("triton")
+
+    def local(self, port: str) -> str:
+        """HOST:PORT of one of this home's own listeners."""
+        return f"127.0.0.1:{self.ports[port]}"
+
+
+def home_folder(named: Path | None) -> Path:
+    """`--home`, else `CLARION_HOME`, else `.home` in the repository."""
+    return Path(named or os.environ.get("CLARION_HOME") or REPOSITORY / ".home").resolve()
+
+
+def default_ports(catalog: Catalog) -> dict[str, int]:
+    """Every listener of the system; a service's health port is given out in the order of names."""
+    ports = dict(_OWN_PORTS)
+    for number, (name, service) in enumerate(sorted(catalog.items())):
+        ports[f"{name}.health"] = _FIRST_HEALTH_PORT + number
+        ports |= {f"{name}.{port}": default for port, default in service.ports.items()}
+    return ports
+
+
+def open_home(folder: Path, catalog: Catalog) -> Home:
+    """Read the home's settings, which need not exist. Raises ValueError for what is wrong there."""
+    path = folder / "settings.yaml"
+    found = yaml.safe_load(path.read_text()) if path.is_file() else None
+    settings = HomeSettings.model_validate(found or {})
+    defaults = default_ports(catalog)
+    unknown = sorted(settings.ports.keys() - defaults.keys())
+    if unknown:
+        raise ValueError(f"{path}: no part of the system has the port {', '.join(unknown)}")
+    return Home(folder, settings, defaults | settings.ports)
+
+
+def create_home(folder: Path, catalog: Catalog, any_ports: bool = False) -> Home:
+    """Open the home, making its folders and, if there are none, its settings.
+
+    With `any_ports` a new home takes ports that are free now, so that several homes can run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "settings.yaml"
+    if not path.is_file():
+        names = default_ports(catalog)
+        ports = dict(zip(names, free_ports(len(names)), strict=True)) if any_ports else {}
+        content = yaml.safe_dump({"ports": ports, "environment": {}}, sort_keys=False)
+        path.write_text(_HEADER + content)
+    home = open_home(folder, catalog)
+    for each in (home.kafka, home.payloads, home.received, home.logs, home.run):
+        each.mkdir(exist_ok=True)
+    return home
