@@ -63,7 +63,7 @@ def shared_environment(home: Home) -> dict[str, str]:
         "CLARION_TRITON_HTTP": f"http://{home.local('triton-http')}",
         "CLARION_TRITON_METRICS": f"http://{home.local('triton-metrics')}/metrics",
         "CLARION_LEDGER": f"sqlite:///{home.folder / 'ledger.db'}",
-        "CLARION_SPANS": f"sqlite:///{home.folder / 'spans.db'}",
+        "CLARION_SPANS": str(home.folder / "spans.db"),
         "CLARION_SPOOL": str(home.folder / "ingest"),
         "CLARION_DESTINATIONS": json.dumps({"pacs": pacs}),
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",

@@ -6,7 +6,7 @@ import time
 from services.console.app import app
 from services.console.settings import ConsoleSettings
 from services.console.spans import SpanDatabase
-from shared.health import serve_app
+from shared.health import serve_app, serve_health
 from shared.run import until_stopped
 from shared.telemetry import logs
 
@@ -25,7 +25,8 @@ async def _serve(settings: ConsoleSettings) -> None:
     database = SpanDatabase(settings.spans)
     async with asyncio.TaskGroup() as group:
         group.create_task(_forget(database, settings.spans_kept_days))
-        await serve_app(app(database), settings.console_host, settings.console_port)
+        group.create_task(serve_app(app(database), settings.http_host, settings.http_port))
+        await serve_health("console", settings.health_host, settings.health_port, lambda: ())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from shared.settings import Settings
 class ConsoleSettings(Settings):
     """The platform's settings, and the console's own."""
 
-    console_host: str = "127.0.0.1"
-    console_port: int = 8080
+    http_host: str = "127.0.0.1"
+    http_port: int = 8080
     spans: Path = Field(Path(".home/spans.db"), description="SQLite file of all spans")
     spans_kept_days: float = Field(7, description="older spans are dropped")

@@ -1,0 +1,50 @@
+"""The HTTP APIs of a running system, as the commands ask them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from clarion.failure import Failure
+from deploy.embedded.home import home_folder, open_home
+from shared.catalog import load_catalog
+
+
+class Api:
+    """One service's API. A refused request is a `Failure` with the service's own words."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=url, timeout=30)
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """The JSON answer of a GET."""
+        return self._ask("GET", path, parameters)
+
+    def post(self, path: str, **parameters: Any) -> Any:
+        """The JSON answer of a POST."""
+        return self._ask("POST", path, parameters)
+
+    def _ask(self, method: str, path: str, parameters: dict[str, Any]) -> Any:
+        answer = self._client.request(method, path, params=parameters)
+        if answer.is_success:
+            return answer.json()
+        try:
+            problem = answer.json()
+            raise Failure(f"{problem['code']}: {problem['detail']}")
+        except (ValueError, KeyError, TypeError):
+            raise Failure(f"{answer.request.url} answered {answer.status_code}") from None
+
+
+def results(home: Path | None = None) -> Api:
+    """The jobs API: CLARION_RESULTS_URL, or else the home's."""
+    return Api(os.environ.get("CLARION_RESULTS_URL") or _of_home(home, "results.api"))
+
+
+def console(home: Path | None = None) -> Api:
+    """The console's API: CLARION_CONSOLE_URL, or else the home's."""
+    return Api(os.environ.get("CLARION_CONSOLE_URL") or _of_home(home, "console.http"))
+
+
+def _of_home(home: Path | None, port: str) -> str:
+    return f"http://{open_home(home_folder(home), load_catalog()).local(port)}"
