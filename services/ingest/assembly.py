@@ -1,0 +1,89 @@
+"""Ingest put together from its ports: the journal, the store and the clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.ingest.deciding import Decider
+from services.ingest.definitions import deploy
+from services.ingest.index import Index
+from services.ingest.journal import Journal
+from services.ingest.quiet import QuietTimes
+from services.ingest.receiving import Destination, Receiver
+from services.ingest.records import OWN
+from services.ingest.recovery import recover, resume
+from services.ingest.scp import Admission, StorageScp
+from services.ingest.settings import IngestSettings
+from shared.bus.received import Received
+from shared.clock import Clock
+from shared.events.models import DicomReady
+from shared.store.port import PayloadStore
+from shared.telemetry.logs import logger
+
+_INDEX = "index.sqlite"
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """The parts that a process drives: receive, decide, recognise."""
+
+    receiver: Receiver
+    decider: Decider
+    journal: Journal
+    index: Index
+
+    def recognise(self, facts: Sequence[Received]) -> None:
+        """Remember our own output, so that it makes no job when a PACS sends it back."""
+        made = [
+            fact.event.data.sop_instance_uid
+            for fact in facts
+            if isinstance(fact.event.data, DicomReady)
+        ]
+        unknown = [uid for uid in made if not self.index.is_own(uid)]
+        if unknown:
+            self.journal.decide(OWN, {"sop_instance_uids": unknown})
+            self.index.add_own(unknown)
+
+    def close(self) -> None:
+        """Close the files; everything acknowledged is in them."""
+        self.journal.close()
+        self.index.close()
+
+
+def assemble(settings: IngestSettings, store: PayloadStore, clock: Clock) -> Ingest:
+    """Open the journal, recover, and take up what was unfinished."""
+    journal = Journal(settings.journal_folder())
+    index = Index(journal.folder / _INDEX)
+    records, quiet = recover(journal, index), QuietTimes(settings.release_s)
+    waiting = resume(index, quiet, settings.quiet_s, clock().timestamp())
+    logger().info("journal recovered", records=records, cases=waiting)
+    routes = settings.aes
+    deployed = deploy((r.pipeline for r in routes.values()), settings.pipelines, store)
+    destinations = {
+        title: Destination(
+            route, settings.quiet_time(route), deployed[route.pipeline].definition.input
+        )
+        for title, route in routes.items()
+    }
+    receiver = Receiver(destinations, journal, index, quiet, clock, settings.reserve_mb << 20)
+    definitions = {name: found.ref for name, found in deployed.items()}
+    decider = Decider(receiver, journal, index, quiet, store, definitions, clock)
+    return Ingest(receiver, decider, journal, index)
+
+
+def listen(settings: IngestSettings, receiver: Receiver) -> StorageScp:
+    """Open the port: from here on senders are answered."""
+    admission = Admission(
+        called=frozenset(settings.aes),
+        callers=frozenset(settings.callers),
+        maximum=settings.maximum_associations,
+        has_room=receiver.has_room,
+    )
+
+    scp = StorageScp(
+        (settings.dicom_host, settings.dicom_port),
+        admission,
+        receiver.receive,
+        lambda name, clean: receiver.association_ended(name, clean=clean),
+    )
+    scp.start()
+    return scp

@@ -1,0 +1,67 @@
+"""What a received instance is told at once: the C-STORE statuses, and our own output. Pure."""
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+
+from services.ingest.headers import Headers
+
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
+_OUR_MODALITIES = frozenset({"SEG", "DOC", "SR", "KO"})
+_MANUFACTURER = "Clarion"
+
+
+class Status(IntEnum):
+    """C-STORE statuses (PS3.4 B.2.3, PS3.7 C)."""
+
+    SUCCESS = 0x0000
+    INVALID_UID = 0x0117
+    CALLER_NOT_ALLOWED = 0x0124
+    OUT_OF_RESOURCES = 0xA700
+    MISMATCH = 0xA900
+    CANNOT_UNDERSTAND = 0xC000
+
+
+@dataclass(frozen=True)
+class Received:
+    """One C-STORE request: the data set's bytes as they came, and who sent them."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    dataset: bytes
+    association: str
+    called_ae: str
+    calling_ae: str
+    high_priority: bool = False
+
+
+def valid_uid(uid: str) -> bool:
+    """Digits and dots, 64 at most (PS3.5 9.1). Leading zeros are let pass: they are many, and
+    a sender can do nothing about them but block its queue."""
+    return len(uid) <= 64 and _UID.fullmatch(uid) is not None
+
+
+def refusal(received: Received, headers: Headers) -> Status | None:
+    """Why the instance can't even be filed; None when it can.
+
+    A data set that is broken behind its identifiers is filed: the reader refuses it with a
+    reason, while a failure status would block the sender's queue.
+    """
+    if not valid_uid(received.sop_instance_uid):
+        return Status.INVALID_UID
+    named = headers.text("SOPClassUID"), headers.text("SOPInstanceUID")
+    if not all(named) or not headers.text("StudyInstanceUID"):
+        return Status.CANNOT_UNDERSTAND
+    if named != (received.sop_class_uid, received.sop_instance_uid):
+        return Status.MISMATCH
+    return None
+
+
+def looks_like_ours(headers: Headers) -> bool:
+    """Whether a data set names Clarion as its maker, and is of a kind that Clarion makes."""
+    return (
+        headers.text("Manufacturer") == _MANUFACTURER
+        and bool(headers.text("SoftwareVersions"))
+        and headers.text("Modality") in _OUR_MODALITIES
+    )

@@ -1,0 +1,35 @@
+"""The pipelines that our AE titles stand for, read and kept once at start."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.events.models import PayloadRef
+from shared.pipelines.definition import Definition, parse
+from shared.store.port import PayloadStore
+
+_MEDIA_TYPE = "application/yaml"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A definition and where every event of its jobs finds it."""
+
+    definition: Definition
+    ref: PayloadRef
+
+
+def deploy(names: Iterable[str], folder: Path, store: PayloadStore) -> Mapping[str, Deployed]:
+    """Read, check and keep the named definitions.
+
+    Raises `FileNotFoundError` or `pydantic.ValidationError`: nothing is received for a
+    pipeline that can't run.
+    """
+    found = {}
+    for name in sorted(set(names)):
+        text = (folder / f"{name}.yaml").read_bytes()
+        definition = parse(text)
+        if definition.pipeline != name:
+            raise ValueError(f"{name}.yaml defines the pipeline {definition.pipeline!r}")
+        found[name] = Deployed(definition, store.put(text, _MEDIA_TYPE))
+    return found

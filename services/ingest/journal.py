@@ -1,0 +1,143 @@
+"""The journal: what was acknowledged lies here, in segments that are appended to and synced.
+
+One segment holds what one process received of one case, so that a case's version is made of a
+few files that are complete, immutable and can be linked into the payload store as they are.
+A process never appends to a segment of an earlier one. What a segment holds behind its last
+whole record was never acknowledged, and is cut off.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from uuid import uuid4
+
+from services.ingest.cases import Place
+from services.ingest.records import Part, Record, data_offset, encode, scan, write
+
+_SUFFIX = ".segment"
+_DECISIONS = "decisions"
+
+
+class Segment:
+    """A segment that this process appends to; the caller sees to one writer at a time."""
+
+    def __init__(self, folder: Path, prefix: str) -> None:
+        self.name = f"{prefix}.{uuid4().hex}{_SUFFIX}"
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+        self._descriptor = os.open(folder / self.name, flags, 0o640)
+        _sync_folder(folder)
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def append(self, kind: bytes, meta: dict[str, Any], *data: Part) -> int:
+        """Write one record and sync it; gives the offset of its data.
+
+        Raises `OSError` when it could not be kept, and leaves the segment as it was.
+        """
+        parts = encode(kind, meta, data, self.size)
+        try:
+            end = write(self._descriptor, parts, self.size)
+            os.fdatasync(self._descriptor)
+        except OSError:
+            os.ftruncate(self._descriptor, self.size)
+            raise
+        for part in parts:
+            self._hash.update(part)
+        offset = data_offset(parts, self.size)
+        self.size = end
+        return offset
+
+    def seal(self) -> str:
+        """Close the segment for good; gives its sha256, which was computed on the way."""
+        os.close(self._descriptor)
+        return self._hash.hexdigest()
+
+
+class Journal:
+    """The folder of segments: one per case, and one of decisions."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._open: dict[str, Segment] = {}
+        self._digests: dict[str, str] = {}
+        self._deciding = Lock()
+
+    def append(
+        self, case: str, kind: bytes, meta: dict[str, Any], data: Sequence[Part]
+    ) -> tuple[str, int]:
+        """Append to the case's open segment; gives its name and the offset of the data.
+
+        The caller sees to one writer per case at a time. Raises `OSError`; a segment that
+        failed is given up, since what a failed sync leaves behind is unknown.
+        """
+        segment = self._open.get(case) or Segment(self.folder, case)
+        self._open[case] = segment
+        try:
+            return segment.name, segment.append(kind, meta, *data)
+        except OSError:
+            self.seal(case)
+            raise
+
+    def decide(self, kind: bytes, meta: dict[str, Any]) -> None:
+        """Append a decision, synced. Raises `OSError`."""
+        with self._deciding:
+            self.append(_DECISIONS, kind, meta, ())
+
+    def seal(self, case: str) -> None:
+        """Close the case's open segment, if there is one; nothing is appended to it again."""
+        segment = self._open.pop(case, None)
+        if segment:
+            self._digests[segment.name] = segment.seal()
+
+    def close(self) -> None:
+        """Close every segment."""
+        for case in list(self._open):
+            self.seal(case)
+
+    def path(self, name: str) -> Path:
+        """The file of a segment."""
+        return self.folder / name
+
+    def read(self, place: Place) -> bytes:
+        """The Part 10 file that lies at a place."""
+        with self.path(place.segment).open("rb") as file:
+            return os.pread(file.fileno(), place.length, place.offset)
+
+    def names(self) -> list[str]:
+        """Every segment that lies in the folder."""
+        return sorted(path.name for path in self.folder.glob(f"*{_SUFFIX}"))
+
+    def is_open(self, name: str) -> bool:
+        """Whether this process appends to it."""
+        return any(segment.name == name for segment in self._open.values())
+
+    def recover(self, name: str, start: int) -> Iterator[Record]:
+        """The whole records from `start` on; afterwards the file ends with the last of them."""
+        path, end = self.path(name), start
+        for record in scan(path, start):
+            end = record.end
+            yield record
+        if path.stat().st_size > end:
+            with path.open("r+b") as file:
+                file.truncate(end)
+                os.fsync(file.fileno())
+
+    def digest(self, name: str) -> str:
+        """The sha256 of a sealed segment; read again where an earlier process wrote it."""
+        known = self._digests.pop(name, None)
+        if known:
+            return known
+        with self.path(name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,63 @@
+"""Which presentation contexts ingest offers, and in which order it chooses syntaxes.
+
+pynetdicom takes the first syntax of the acceptor's list that the requestor proposes too, so
+the order here is the order of preference: lossless before lossy.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydicom.uid import (
+    UID,
+    AllTransferSyntaxes,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEG2000MCLossless,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
+from pynetdicom import AllStoragePresentationContexts
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+LOSSLESS: tuple[UID, ...] = (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLSLossless,
+    JPEGLosslessSV1,
+    JPEGLossless,
+    RLELossless,
+    JPEG2000Lossless,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000MCLossless,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+)
+PREFERENCE = (*LOSSLESS, *(syntax for syntax in AllTransferSyntaxes if syntax not in LOSSLESS))
+
+
+class Contexts(list[PresentationContext]):
+    """The contexts of a server, which are never changed: copying them for every association,
+    as pynetdicom does, costs 50 ms, and many senders open an association for each image."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Contexts":
+        return self
+
+
+def supported_contexts() -> Contexts:
+    """Verification, and every storage SOP class in every transfer syntax of PS3.6."""
+    return Contexts(_contexts())
+
+
+def _contexts() -> Iterator[PresentationContext]:
+    yield build_context(Verification, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    for context in AllStoragePresentationContexts:
+        yield build_context(str(context.abstract_syntax), list(PREFERENCE))

@@ -1,0 +1,48 @@
+"""What happens at start: the index learns what the journal has beyond it."""
+
+from services.ingest.arrivals import from_record
+from services.ingest.cases import Place
+from services.ingest.deciding import from_meta
+from services.ingest.index import Index
+from services.ingest.journal import Journal
+from services.ingest.quiet import QuietTimes
+from services.ingest.records import INSTANCE, OWN, PUBLISHED, VERSION, Record
+
+
+def recover(journal: Journal, index: Index) -> int:
+    """Index what the segments hold and the index lacks; gives the number of records.
+
+    All of it when the index is new. Broken tails are cut off the segments: no sender was told
+    Success for them.
+    """
+    found = 0
+    published: list[str] = []
+    for name in journal.names():
+        for record in journal.recover(name, index.indexed(name)):
+            if record.kind == PUBLISHED:
+                published.append(record.meta["job_id"])
+            else:
+                _learn(record, name, journal, index)
+            index.indexed_to(name, record.end)
+            found += 1
+    for job in published:  # a later segment may hold the version
+        index.published(job)
+    return found
+
+
+def _learn(record: Record, segment: str, journal: Journal, index: Index) -> None:
+    if record.kind == INSTANCE:
+        file = journal.read(Place(segment, record.offset, record.length))
+        index.add_arrival(from_record(record, segment, file), record.end)
+    elif record.kind == VERSION:
+        index.add_version(from_meta(record.meta))
+    elif record.kind == OWN:
+        index.add_own(record.meta["sop_instance_uids"])
+
+
+def resume(index: Index, quiet: QuietTimes, quiet_s: float, now: float) -> int:
+    """Cases that were being filled wait a whole quiet time again: nobody could send."""
+    cases = index.unexamined()
+    for case in cases:
+        quiet.arrived(case, "", quiet_s, now)
+    return len(cases)

@@ -1,0 +1,196 @@
+"""The storage SCP: pynetdicom's associations, with our own admission, handed to a callable.
+
+Several called AE titles share one port, and callers, load and disk space are judged before an
+association is accepted (PS3.8 9.3.4), since pynetdicom knows one title per server.
+"""
+
+import logging
+import socket
+import sys
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
+from socketserver import BaseServer
+from threading import Thread
+from typing import Any
+from uuid import uuid4
+
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
+
+from services.ingest.checks import Received, Status
+from services.ingest.negotiation import supported_contexts
+from services.ingest.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from shared.telemetry.logs import logger
+
+_UNKNOWN_CALLED = (1, 1, 7)
+_UNKNOWN_CALLING = (1, 1, 3)
+_LOCAL_LIMIT = (2, 3, 2)
+_LARGEST_PDU = 1 << 28
+_HIGH = 1
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Who may open an association."""
+
+    called: Collection[str]
+    callers: Collection[str]
+    """Empty: all."""
+    maximum: int
+    has_room: Callable[[], bool]
+
+    def rejection(self, called: str, calling: str, open_now: int) -> tuple[int, int, int] | None:
+        """Result, source and reason of an A-ASSOCIATE-RJ; None to accept."""
+        if called not in self.called:
+            return _UNKNOWN_CALLED
+        if self.callers and calling not in self.callers:
+            return _UNKNOWN_CALLING
+        if open_now > self.maximum or not self.has_room():
+            return _LOCAL_LIMIT
+        return None
+
+
+def _read(connection: socket.socket, length: int) -> bytearray:
+    """`length` bytes in as few calls as the network allows; fewer when the peer is gone."""
+    if length > _LARGEST_PDU:
+        raise OSError("no PDU of ours is that long")
+    data = bytearray(length)
+    done = 0
+    with memoryview(data) as view:
+        while done < length:
+            read = connection.recv_into(view[done:])
+            if not read:
+                break
+            done += read
+    del data[done:]
+    return data
+
+
+class _Handler(RequestHandler):
+    """Makes an association's socket fast: pynetdicom itself reads 4 KiB at a time."""
+
+    def _create_association(self) -> Association:
+        connection: socket.socket = self.request
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        association = super()._create_association()
+        wrapped: Any = association.dul.socket
+        wrapped.recv = partial(_read, connection)
+        return association
+
+
+class _Server(ThreadedAssociationServer):
+    """Each request in a thread of its own; what breaks one is logged without its values."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        error = sys.exc_info()[0]
+        logger().error("association broke", exception_type=error.__name__ if error else "")
+
+    def shutdown(self) -> None:
+        BaseServer.shutdown(self)
+        self.server_close()
+
+
+class StorageScp:
+    """Listens until it is closed. `receive` and `ended` are called in association threads."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        admission: Admission,
+        receive: Callable[[Received], Status],
+        ended: Callable[[str, bool], None],
+    ) -> None:
+        _silence()
+        self._admission = admission
+        self._receive = receive
+        self._ended = ended
+        entity = AE(ae_title="CLARION")
+        entity.maximum_pdu_size = 0
+        entity.maximum_associations = 1 << 16  # judged in `_requested`
+        entity.network_timeout = 60
+        entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+        entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+        self._server = entity.make_server(
+            address,
+            contexts=supported_contexts(),
+            evt_handlers=self._handlers(),
+            server_class=_Server,
+            request_handler=_Handler,
+        )
+        self.port: int = self._server.server_address[1]
+        self._thread = Thread(target=self._server.serve_forever, name="scp", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening; open associations are aborted, and their senders know."""
+        for association in self._server.active_associations:
+            association.abort()
+        self._server.shutdown()
+
+    def _handlers(self) -> list[evt.EventHandlerType]:
+        return [
+            (evt.EVT_REQUESTED, self._requested),
+            (evt.EVT_C_ECHO, lambda _: int(Status.SUCCESS)),
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_RELEASED, lambda event: self._end(event, clean=True)),
+            (evt.EVT_ABORTED, lambda event: self._end(event, clean=False)),
+            (evt.EVT_CONN_CLOSE, lambda event: self._end(event, clean=False)),
+        ]
+
+    def _requested(self, event: evt.Event) -> None:
+        association: Any = event.assoc
+        request = association.requestor.primitive
+        open_now = len(self._server.active_associations)
+        called, calling = request.called_ae_title.strip(), request.calling_ae_title.strip()
+        rejection = self._admission.rejection(called, calling, open_now)
+        if rejection:
+            logger().warning("association rejected", rejection="/".join(map(str, rejection)))
+            association.acse.send_reject(*rejection)
+            association.kill()
+        else:
+            association.clarion_name = uuid4().hex
+
+    def _store(self, event: evt.Event) -> int:
+        """One C-STORE. Whatever happens, the sender gets a status and the process goes on."""
+        try:
+            return int(self._receive(_received(event)))
+        except Exception as error:
+            logger().error("an instance was not understood", exception_type=type(error).__name__)
+            return int(Status.CANNOT_UNDERSTAND)
+
+    def _end(self, event: evt.Event, *, clean: bool) -> None:
+        association: Any = event.assoc
+        name = getattr(association, "clarion_name", None)
+        if name:
+            association.clarion_name = None
+            self._ended(name, clean)
+
+
+def _received(event: evt.Event) -> Received:
+    request: Any = event.request
+    association: Any = event.assoc
+    asked = association.requestor.primitive
+    return Received(
+        sop_class_uid=str(request.AffectedSOPClassUID or ""),
+        sop_instance_uid=str(request.AffectedSOPInstanceUID or ""),
+        transfer_syntax_uid=str(event.context.transfer_syntax),
+        dataset=request.DataSet.getvalue() if request.DataSet else b"",
+        association=association.clarion_name,
+        called_ae=asked.called_ae_title.strip(),
+        calling_ae=asked.calling_ae_title.strip(),
+        high_priority=request.Priority == _HIGH,
+    )
+
+
+def _silence() -> None:
+    """pynetdicom's and pydicom's own messages quote values, which may name a patient."""
+    for name in ("pynetdicom", "pydicom"):
+        library = logging.getLogger(name)
+        library.handlers, library.propagate = [logging.NullHandler()], False

@@ -1,0 +1,116 @@
+"""Drives ingest until it is told to stop: decides, publishes, recognises, answers /health."""
+
+import asyncio
+from collections.abc import Sequence
+
+from aiokafka.errors import KafkaError
+
+from services.ingest.assembly import Ingest, assemble, listen
+from services.ingest.publishing import Outbox
+from services.ingest.settings import IngestSettings
+from shared.bus.kafka import KafkaPublisher, group_consumer, read_facts
+from shared.bus.received import Received
+from shared.catalog import Service, Topics
+from shared.clock import system_clock
+from shared.health import serve_health
+from shared.run import patiently_connected
+from shared.store.open import open_store
+from shared.telemetry.logs import logger
+
+_TICK_S = 0.1
+_RETRY_S = 1.0
+
+Troubles = dict[str, str]
+"""What is down, and why: shown by /health."""
+
+
+async def run(service: Service, topics: Topics, settings: IngestSettings) -> None:
+    """Serve until cancelled. DICOM is answered from the start; Kafka may come later."""
+    store = open_store(settings.store)
+    ingest = await asyncio.to_thread(assemble, settings, store, system_clock)
+    scp = listen(settings, ingest.receiver)
+    logger().info("listening", port=scp.port)
+    troubles: Troubles = {"kafka": "connecting"}
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_health(service, settings, ingest, troubles))
+            decided = asyncio.Event()
+            group.create_task(_decide(ingest, decided, troubles))
+            group.create_task(_bus(ingest, service, topics, settings, decided, troubles))
+    finally:
+        await asyncio.to_thread(scp.close)
+        ingest.close()
+
+
+async def _health(
+    service: Service, settings: IngestSettings, ingest: Ingest, troubles: Troubles
+) -> None:
+    def why_not() -> list[str]:
+        full = [] if ingest.receiver.has_room() else ["disk: below the reserve"]
+        return full + [f"{what}: {why}" for what, why in troubles.items()]
+
+    await serve_health(service.service, settings.health_host, settings.health_port, why_not)
+
+
+async def _decide(ingest: Ingest, decided: asyncio.Event, troubles: Troubles) -> None:
+    while True:
+        result = await asyncio.to_thread(ingest.decider.decide_due)
+        if result.versions:
+            decided.set()
+        if result.failed:
+            troubles["decisions"] = result.failed
+        elif result.cases:
+            troubles.pop("decisions", None)
+        await asyncio.sleep(_TICK_S)
+
+
+async def _bus(
+    ingest: Ingest,
+    service: Service,
+    topics: Topics,
+    settings: IngestSettings,
+    decided: asyncio.Event,
+    troubles: Troubles,
+) -> None:
+    publisher, producer = await patiently_connected(settings.kafka)
+    troubles.pop("kafka")
+    outbox = Outbox(
+        publisher.publish, ingest.journal, ingest.index, topics.partitions, system_clock
+    )
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_publish(outbox, decided))
+            group.create_task(_recognise(ingest, publisher, service, topics, settings))
+    finally:
+        await producer.stop()
+
+
+async def _publish(outbox: Outbox, decided: asyncio.Event) -> None:
+    while True:
+        decided.clear()
+        await outbox.flush()
+        await decided.wait()
+
+
+async def _recognise(
+    ingest: Ingest,
+    publisher: KafkaPublisher,
+    service: Service,
+    topics: Topics,
+    settings: IngestSettings,
+) -> None:
+    """Read what is made of what ingest gave, for as long as the process lives."""
+
+    async def remember(batch: Sequence[Received]) -> None:
+        await asyncio.to_thread(ingest.recognise, batch)
+
+    while True:
+        consumer = group_consumer(settings.kafka, service.service, settings.instance)
+        try:
+            await consumer.start()
+            await read_facts(consumer, publisher, topics, service.consumes, remember)
+        except KafkaError as error:
+            logger().warning("facts not read", exception_type=type(error).__name__)
+            await asyncio.sleep(_RETRY_S)
+        finally:
+            await consumer.stop()

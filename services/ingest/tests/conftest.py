@@ -1,0 +1,76 @@
+"""Ingest in one process: a real port, a real journal, the store and the bus in memory."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from services.ingest.assembly import Ingest, assemble, listen
+from services.ingest.publishing import Outbox
+from services.ingest.scp import StorageScp
+from services.ingest.settings import IngestSettings, Route
+from shared.bus.memory import MemoryBus
+from shared.clock import ManualClock
+from shared.events.models import InputReady, Lane
+from shared.manifest import Manifest
+from shared.manifest import read as read_manifest
+from shared.store.memory import MemoryStore
+
+AES = {
+    "COVID19": Route(pipeline="covid19-ct"),
+    "COVID19STAT": Route(pipeline="covid19-ct", lane=Lane.STAT),
+    "BYSERIES": Route(pipeline="covid19-ct", group="series"),
+}
+
+
+@dataclass
+class House:
+    """One ingest with its neighbours; `restart` is what a crash and a new start leave."""
+
+    settings: IngestSettings
+    store: MemoryStore
+    bus: MemoryBus
+    clock: ManualClock
+    ingest: Ingest
+    scp: StorageScp
+
+    def quiet(self, seconds: float = 5.1) -> list[InputReady]:
+        """Let time pass, decide and publish; gives every input-ready so far."""
+        self.clock.advance(seconds)
+        self.ingest.decider.decide_due()
+        self.publish()
+        return self.published()
+
+    def publish(self) -> None:
+        outbox = Outbox(self.bus.publish, self.ingest.journal, self.ingest.index, 4, self.clock)
+        asyncio.run(outbox.flush())
+
+    def published(self) -> list[InputReady]:
+        found = [event.data for event in self.bus.events("input-ready")]
+        return [data for data in found if isinstance(data, InputReady)]
+
+    def manifest(self, ready: InputReady) -> Manifest:
+        return read_manifest(ready.payloads["ingest.manifest"], self.store)
+
+    def restart(self) -> None:
+        """Nothing is closed in order: the files are as a kill leaves them."""
+        self.ingest = assemble(self.settings, self.store, self.clock)
+        self.scp.close()
+        self.scp = listen(self.settings, self.ingest.receiver)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> IngestSettings:
+    return IngestSettings(spool=tmp_path / "spool", dicom_port=0, aes=AES, reserve_mb=0)
+
+
+@pytest.fixture
+def house(settings: IngestSettings) -> Iterator[House]:
+    store, clock = MemoryStore(), ManualClock()
+    ingest = assemble(settings, store, clock)
+    house = House(settings, store, MemoryBus(), clock, ingest, listen(settings, ingest.receiver))
+    yield house
+    house.scp.close()
+    house.ingest.close()
