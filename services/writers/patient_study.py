@@ -32,7 +32,7 @@ STUDY = (
     "ReferencedStudySequence", "ProcedureCodeSequence", "PatientAge", "PatientSize",
     "PatientWeight", "PregnancyStatus", "AdmissionID", "ServiceEpisodeID", "MedicalAlerts",
     "Allergies", "AdditionalPatientHistory", "PatientState", "SmokingStatus", "Occupation",
-    "SpecialNeeds", "LastMenstrualDate", "PatientSexNeutered", "ReasonForVisit",
+    "LastMenstrualDate", "PatientSexNeutered", "ReasonForVisit",
 )  # fmt: skip
 """General Study, Patient Study (PS3.3 C.7.2.1, C.7.2.2) and what of the visit goes with them."""
 

@@ -1,0 +1,35 @@
+"""Shows a person's name to people (PS3.5 6.2.1): every script that it is written in."""
+
+import unicodedata
+
+from pydicom.valuerep import PersonName
+
+
+def displayed(name: PersonName | str | None) -> str:
+    """`YAMADA, Tarou (山田 太郎, やまだ たろう)`; a dash for a name that is empty."""
+    groups = [_group(group) for group in str(name or "").split("=")[:3]]
+    first, *others = [group for group in groups if group] or ["–"]
+    return f"{first} ({', '.join(others)})" if others else first
+
+
+def _group(group: str) -> str:
+    parts = [plain(part) for part in group.split("^")]
+    family, given, middle, prefix, suffix = (*parts, "", "", "", "", "")[:5]
+    if _is_ideographic(family):
+        return " ".join(part for part in (prefix, family, given, middle, suffix) if part)
+    givens = " ".join(part for part in (prefix, given, middle, suffix) if part)
+    return ", ".join(part for part in (family, givens) if part)
+
+
+def _is_ideographic(text: str) -> bool:
+    """Scripts that write the family name first, with no comma."""
+    return any(
+        unicodedata.name(character, "").startswith(("CJK", "HANGUL", "HIRAGANA", "KATAKANA"))
+        for character in text
+    )
+
+
+def plain(value: object) -> str:
+    """Text for a page: no control character, no private one, no gap at the ends."""
+    kept = (" " if character.isspace() else character for character in str(value or ""))
+    return "".join(c for c in kept if unicodedata.category(c)[0] != "C").strip()
