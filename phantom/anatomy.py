@@ -82,7 +82,13 @@ def _draw_inside(hu: Field, canvas: Canvas, recipe: Recipe, body: Build) -> tupl
     grid = canvas.x, canvas.y, canvas.z
     cage = thorax.rib_cage(body, *grid)
     below = thorax.diaphragm(body, *grid)
-    surface = np.maximum(np.maximum(cage, below), -thorax.mediastinum(body, *grid))
+    surface = np.maximum(cage, below)
+    # The mediastinum costs the most; the columns far to the side can have none of it.
+    near = np.flatnonzero((np.abs(canvas.x) < body.middle_reach).any(axis=(0, 1)))
+    if near.size:
+        columns = np.s_[:, :, near[0] : near[-1] + 1]
+        between = thorax.mediastinum(body, *(axis[columns] for axis in grid))
+        np.maximum(surface[columns], -between, out=surface[columns])
     organs.draw_mediastinum(hu, canvas, recipe, body, canvas.soft(cage))
     organs.draw_abdomen(hu, canvas, recipe, body, canvas.soft(np.maximum(cage + 2, 3 - below)))
     bones.draw(hu, canvas, recipe, body, cage)

@@ -96,7 +96,10 @@ class Canvas:
 
     def box(self, points: Points, margin: float) -> Box | None:
         """The voxels within `margin` mm of the points' hull; None when none is in the image."""
-        index = self.voxels(points)
+        return self.around(self.voxels(points), margin)
+
+    def around(self, index: Points, margin: float) -> Box | None:
+        """The same for points that are given as fractional indices (n, 3)."""
         reach = margin / np.asarray(self.spacing) + 1
         low = np.maximum(np.floor(index.min(axis=0) - reach), 0).astype(int)
         high = np.minimum(np.ceil(index.max(axis=0) + reach) + 1, self.shape).astype(int)

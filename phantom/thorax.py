@@ -52,6 +52,12 @@ class Build:
         """Level of the tracheal bifurcation."""
         return 0.56 * self.height
 
+    @property
+    def middle_reach(self) -> float:
+        """No part of the mediastinum is farther from the midline than this."""
+        (x, _, _), radii, _ = self.heart
+        return max(x + max(radii), abs(self.hila[0][0]) + 18, 60.0) + 6.0
+
 
 def build(recipe: Recipe) -> Build:
     """Measure the patient that the seed stands for."""
@@ -122,9 +128,10 @@ def rib_cage(body: Build, x: Field, y: Field, z: Field) -> Field:
 def superellipse(x: Field, y: Field, a: Field, b: Field, power: float) -> Field:
     """First-order distance to |x/a|^p + |y/b|^p = 1."""
     u, v = np.abs(x / a) + 1e-4, np.abs(y / b) + 1e-4
-    up, vp = u**power, v**power
+    # exp and log have fast forms for float32 where the power has none.
+    up, vp = np.exp(np.log(u) * power), np.exp(np.log(v) * power)
     total = up + vp
-    q = total ** (1 / power)
+    q = np.exp(np.log(total) / power)
     slope = q / total * np.sqrt((up / (u * a)) ** 2 + (vp / (v * b)) ** 2)
     return np.asarray((q - 1) / slope, dtype=np.float32)
 

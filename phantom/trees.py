@@ -86,13 +86,12 @@ def draw(hu: Field, canvas: Canvas, tree: Tree, value: float, inside: Field) -> 
     share = np.zeros(canvas.shape, np.float32)
     pixel = canvas.spacing[1]
     thick = tree.radii > THICK * pixel
-    for start, end, radius in zip(
-        tree.starts[thick], tree.ends[thick], tree.radii[thick], strict=True
-    ):
-        box = canvas.box(np.stack([start, end]), radius + canvas.edge)
+    paths = np.stack([tree.starts[thick], tree.ends[thick]], axis=1)
+    index = canvas.voxels(paths.reshape(-1, 3)).reshape(paths.shape)
+    for path, at, radius in zip(paths, index, tree.radii[thick], strict=True):
+        box = canvas.around(at, radius + canvas.edge)
         if box is not None:
-            grid = canvas.x[box], canvas.y[box], canvas.z[box]
-            distance = tube(*grid, np.stack([start, end]), float(radius))
+            distance = tube(canvas.x[box], canvas.y[box], canvas.z[box], path, float(radius))
             np.maximum(share[box], canvas.soft(distance), out=share[box])
     _splat(share, canvas, tree, ~thick)
     mix(hu, share * inside, value)
