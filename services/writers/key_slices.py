@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.measure import approximate_polygon, find_contours
 
+from services.writers.source import Mask
 from shared.imaging.volume import Volume
-
-Mask = NDArray[np.uint8]
 
 COUNT = 3
 WINDOW_CENTER, WINDOW_WIDTH = -600.0, 1500.0

@@ -5,11 +5,10 @@ import unicodedata
 from pydicom.valuerep import PersonName
 
 
-def displayed(name: PersonName | str | None) -> str:
-    """`YAMADA, Tarou (山田 太郎, やまだ たろう)`; a dash for a name that is empty."""
+def written(name: PersonName | str | None) -> list[str]:
+    """`YAMADA, Tarou`, `山田 太郎`, `やまだ たろう`; a dash alone for a name that is empty."""
     groups = [_group(group) for group in str(name or "").split("=")[:3]]
-    first, *others = [group for group in groups if group] or ["–"]
-    return f"{first} ({', '.join(others)})" if others else first
+    return [group for group in groups if group] or ["–"]
 
 
 def _group(group: str) -> str:

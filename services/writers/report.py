@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from services.writers import wording
 from services.writers.key_slices import LESION_COLOUR, LUNG_COLOUR, KeySlice
-from services.writers.person_name import displayed, plain
+from services.writers.person_name import plain, written
 from services.writers.source import Source
 from services.writers.stamp import Stamp
 from services.writers.typesetting import typeset
@@ -99,7 +99,7 @@ def _facts(study: Study) -> dict[str, list[list[str]]]:
     spacing = wording.unbroken(" × ".join(f"{step:.2f}" for step in grid.spacing) + " mm")
     return {
         "Patient": [
-            ["Name", displayed(header.get("PatientName"))],
+            ["Name", "\n".join(written(header.get("PatientName")))],
             ["Patient ID", plain(header.get("PatientID")) or _NOT_SAID],
             ["Born", wording.date(header.get("PatientBirthDate")) or _NOT_SAID],
             ["Sex, age", _joined(_sex(header), _age(header), by=", ") or _NOT_SAID],
@@ -108,7 +108,7 @@ def _facts(study: Study) -> dict[str, list[list[str]]]:
             ["Date", _when(header, "Study") or _NOT_SAID],
             ["Description", plain(header.get("StudyDescription")) or _NOT_SAID],
             ["Accession no.", plain(header.get("AccessionNumber")) or _NOT_SAID],
-            ["Referred by", displayed(header.get("ReferringPhysicianName"))],
+            ["Referred by", "\n".join(written(header.get("ReferringPhysicianName")))],
         ],
         "Series analysed": [
             ["Series", _series(header)],
@@ -167,13 +167,13 @@ def _region(name: str, region: Region) -> dict[str, Any]:
     }
 
 
-def _replaces(stamp: Stamp) -> str:
+def _replaces(stamp: Stamp) -> list[str]:
+    """The title and the text of the note on a later version."""
     if stamp.version == 1:
-        return ""
-    return (
-        f"{stamp.replaces}: the images or data of this study changed after version "
-        f"{stamp.version - 1} was made. Use this version only."
-    )
+        return []
+    before = stamp.version - 1
+    changed = f"The images or data of this study changed after version {before} was made."
+    return [stamp.replaces, f"{changed} Use version {stamp.version} only."]
 
 
 def _side(probability: float, threshold: float | None) -> str:

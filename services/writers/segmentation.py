@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from services.writers.patient_study import copy_patient_and_study
 from services.writers.segments import coding_of
-from services.writers.source import Source
+from services.writers.source import Mask, Source
 from services.writers.stamp import (
     DEVICE_SERIAL_NUMBER,
     MANUFACTURER,
@@ -24,8 +24,6 @@ from services.writers.stamp import (
 )
 from shared.provenance import ModelIdentity
 from shared.version import CODE_VERSION
-
-Mask = NDArray[np.uint8]
 
 _ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 _LO = 64
@@ -127,7 +125,11 @@ def _algorithm(model: ModelIdentity) -> AlgorithmIdentificationSequence:
         family=_ARTIFICIAL_INTELLIGENCE,
         version=model.version[:_LO] or "unknown",
         source=MANUFACTURER,
-        parameters={"algorithm": model.algorithm, "sha256": model.digest},
+        parameters={
+            name: value
+            for name, value in {"algorithm": model.algorithm, "sha256": model.digest}.items()
+            if value
+        },
     )
 
 

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DSfloat
 
 from shared.imaging.volume import Vector
 from shared.manifest import InstanceFiles, Manifest
 from shared.selection import Geometry, Selection
+
+Mask = NDArray[np.uint8]
+"""Labels on the grid of the source, (z, y, x)."""
 
 _CONSTANT = (
     "SliceThickness", "PositionReferenceIndicator", "LossyImageCompression",

@@ -20,8 +20,11 @@ WARNINGS = {
 
 
 def warnings_in_words(codes: Iterable[str]) -> list[str]:
-    """Each warning once, in the order of raising; an unknown code is shown as it is."""
-    return [WARNINGS.get(code, f"Warning “{code}”.") for code in dict.fromkeys(codes)]
+    """Each warning once, in the order of the table; an unknown code is shown as it is."""
+    raised = set(codes)
+    unknown = sorted(raised - WARNINGS.keys())
+    known = [text for code, text in WARNINGS.items() if code in raised]
+    return known + [f"Warning “{code}”." for code in unknown]
 
 
 def percent(value: float | None) -> str:

@@ -1,0 +1,18 @@
+"""Starts the writers: settings, and the ports that each worker process gets."""
+
+from functools import partial
+
+from services.writers.handler import handle
+from services.writers.settings import WritersSettings
+from shared.bus.work import Ports
+from shared.run import serve
+from shared.store.open import open_store
+
+
+def build(settings: WritersSettings) -> Ports:
+    store = open_store(settings.store)
+    return Ports(partial(handle, store=store), {"store": store.probe})
+
+
+if __name__ == "__main__":
+    serve("writers", WritersSettings, build)
