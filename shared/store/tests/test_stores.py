@@ -71,7 +71,7 @@ def test_an_artifact_is_named_by_its_content(store: PayloadStore) -> None:
 
 
 def test_parts_are_kept_under_the_same_name_as_their_bytes_in_a_row(store: PayloadStore) -> None:
-    parts = iter([b"header", memoryview(b"voxels")])
+    parts: list[bytes | memoryview] = [b"header", memoryview(b"voxels")]
     assert store.put_parts(parts, "text/plain") == store.put(b"headervoxels", "text/plain")
     assert store.get(store.put(b"headervoxels", "text/plain")) == b"headervoxels"
 
