@@ -1,16 +1,17 @@
 """What the classifier looks at: the lungs, at the model's size and orientation."""
 
+from dataclasses import replace
+
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from services.classifier.expected import ClassificationParameters
 from shared.imaging.resample import (
     at_size,
+    averaged,
     bounding_box,
     cropped,
     grid_of,
-    image_on,
     oriented,
     same_grid,
     sampled,
@@ -41,5 +42,4 @@ def lung_crop(
     part = cropped(grid_of(volume), box)
     deep, high, wide = parameters.size
     wanted = at_size(oriented(part, parameters.orientation), (wide, high, deep))
-    crop: NDArray[np.float32] = sitk.GetArrayFromImage(sampled(image_on(hu, part), wanted))
-    return crop
+    return sampled(averaged(replace(volume, array=hu, origin=part.origin), wanted), wanted)

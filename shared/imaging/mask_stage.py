@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared import provenance
@@ -59,10 +60,14 @@ def keep(
     """The mask and its provenance as payloads."""
     with span("keep"):
         payloads = {
-            "mask": store.put(volumes.encode(made.mask), volumes.MEDIA_TYPE),
+            "mask": store.put_parts(_file(made.mask), volumes.MEDIA_TYPE),
             "provenance": provenance.keep(provenance.of(work, made.model), store),
         }
     return Produced(payloads, warnings)
+
+
+def _file(mask: Volume) -> tuple[bytes, memoryview]:
+    return volumes.encode_header(mask), np.ascontiguousarray(mask.array).data.cast("B")
 
 
 def _check_labels(stage: StageParameters, said: Mapping[str, Any]) -> None:

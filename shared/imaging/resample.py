@@ -17,6 +17,7 @@ Size = tuple[int, int, int]
 Box = tuple[slice, slice, slice]
 """Voxels of an array: slices of z, y and x."""
 
+_SLAB = 4_000_000
 _AXES = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
 
 
@@ -119,43 +120,60 @@ def bounding_box(mask: NDArray[np.bool_], margin: tuple[int, int, int] = (0, 0, 
     return cast(Box, tuple(found))
 
 
-def sampled(image: sitk.Image, grid: Grid) -> sitk.Image:
-    """The image on another grid, linear, as float; past the border its nearest voxel.
+def averaged(volume: Volume, grid: Grid) -> sitk.Image:
+    """The volume with as many of its voxels averaged as fit into one of `grid`.
 
-    Where the grid is coarser, voxels are averaged first: a sample then stands for all that
-    lies around it, and a sharp kernel's noise does not alias.
+    A sample then stands for all that lies around it, and a sharp kernel's noise does not alias.
+    Slab by slab: ITK takes copies, and a volume may be larger than a worker's memory.
     """
-    factors = _averaged(image, grid)
-    if max(factors) > 1:
-        image = sitk.BinShrink(image, factors)
-    return sitk.Resample(
-        image,
-        grid.size,
-        sitk.Transform(),
-        sitk.sitkLinear,
-        grid.origin,
-        grid.spacing,
-        grid.direction,
-        0.0,
-        sitk.sitkFloat32,
-        True,
+    own = grid_of(volume)
+    fx, fy, fz = factors = _averaged(own, grid)
+    if factors == (1, 1, 1):
+        return image_on(volume.array, own)
+    x, y, z = (size // factor for size, factor in zip(own.size, factors, strict=True))
+    parts = [
+        sitk.GetArrayFromImage(sitk.BinShrink(sitk.GetImageFromArray(volume.array[slab]), factors))
+        for slab in slabs((slice(0, z * fz), slice(0, own.size[1]), slice(0, own.size[0])), fz)
+    ]
+    spacing = np.multiply(own.spacing, (fx, fy, fz))
+    return image_on(np.concatenate(parts), _regrid(own, (x, y, z), cast(Vector, tuple(spacing))))
+
+
+def sampled(image: sitk.Image, grid: Grid) -> NDArray[np.float32]:
+    """The image (z, y, x) on another grid, linear; past the border its nearest voxel."""
+    found: NDArray[np.float32] = sitk.GetArrayFromImage(
+        sitk.Resample(
+            image,
+            grid.size,
+            sitk.Transform(),
+            sitk.sitkLinear,
+            grid.origin,
+            grid.spacing,
+            grid.direction,
+            0.0,
+            sitk.sitkFloat32,
+            True,
+        )
+    )
+    return found
+
+
+def _averaged(own: Grid, grid: Grid) -> Size:
+    """How many voxels fit into one of `grid`, along each axis of their own grid."""
+    along = np.abs(own.axes.T @ grid.axes).argmax(axis=1)
+    return cast(
+        Size,
+        tuple(
+            int(np.clip(grid.spacing[axis] / spacing + 1e-6, 1, size))
+            for axis, spacing, size in zip(along, own.spacing, own.size, strict=True)
+        ),
     )
 
 
-def _averaged(image: sitk.Image, grid: Grid) -> list[int]:
-    """How many voxels of the image fit into one of the grid, along each axis of the image."""
-    axes = np.asarray(image.GetDirection()).reshape(3, 3)
-    along = np.abs(axes.T @ grid.axes).argmax(axis=1)
-    return [
-        int(np.clip(grid.spacing[axis] / spacing + 1e-6, 1, size))
-        for axis, spacing, size in zip(along, image.GetSpacing(), image.GetSize(), strict=True)
-    ]
-
-
-def slabs(box: Box, voxels: int) -> Iterator[Box]:
-    """The box in pieces along z, each of about that many voxels at most."""
+def slabs(box: Box, multiple: int = 1) -> Iterator[Box]:
+    """The box in pieces along z of a few megavoxels, each a multiple of slices deep."""
     z, y, x = box
-    depth = max(1, voxels // max(1, (y.stop - y.start) * (x.stop - x.start)))
+    depth = max(1, _SLAB // max(1, (y.stop - y.start) * (x.stop - x.start) * multiple)) * multiple
     for start in range(z.start, z.stop, depth):
         yield slice(start, min(start + depth, z.stop)), y, x
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from shared.events.models import Lane
@@ -19,6 +18,7 @@ from shared.imaging.resample import (
     Box,
     Grid,
     at_spacing,
+    averaged,
     bounding_box,
     cropped,
     grid_of,
@@ -28,14 +28,11 @@ from shared.imaging.resample import (
     slabs,
 )
 from shared.imaging.tiles import tiled
-from shared.imaging.volume import Volume, to_sitk
+from shared.imaging.volume import Volume
 from shared.inference.port import Inference
 from shared.telemetry.tracing import span
 
 Array = NDArray[np.float32]
-
-_SLAB = 4_000_000
-"""Voxels restored at once: 16 MB per label."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def segment(volume: Volume, model: str, inference: Inference, lane: Lane = Lane.
     parameters = read_parameters(SegmentationParameters, model, inference.parameters(model))
     with span("prepare"):
         grid = at_spacing(oriented(grid_of(volume), parameters.orientation), parameters.spacing_mm)
-        hu = sitk.GetArrayFromImage(sampled(to_sitk(volume), grid))
+        hu = sampled(averaged(volume, grid), grid)
     output = tiled(
         lambda tile: ask(tile, model, parameters, inference, lane),
         scaled(hu, parameters),
@@ -127,7 +124,9 @@ def _winners(probabilities: list[Array], parameters: SegmentationParameters) -> 
     each other; with sigmoid it has to pass the threshold.
     """
     if parameters.activation == "softmax":
-        best = 1 - np.sum(probabilities, axis=0)
+        best = 1 - probabilities[0]
+        for probability in probabilities[1:]:
+            best -= probability
     else:
         best = np.full(probabilities[0].shape, _threshold(parameters), np.float32)
     winners = np.zeros(best.shape, np.uint8)
@@ -150,9 +149,9 @@ def _restored(coarse: _Coarse, fine: Grid, parameters: SegmentationParameters) -
         return mask
     images = [image_on(probability, coarse.grid) for probability in coarse.probabilities]
     values = np.array([0, *coarse.values], dtype=np.uint8)
-    for slab in slabs(box, _SLAB):
+    for slab in slabs(box):
         grid = cropped(fine, slab)
-        finer = [sitk.GetArrayFromImage(sampled(image, grid)) for image in images]
+        finer = [sampled(image, grid) for image in images]
         mask[slab] = values[_winners(finer, parameters)]
     return mask
 
