@@ -1,0 +1,132 @@
+"""The jobs API: what became of each study, and asking for it again."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from services.results.archive import AmbiguousJob, Archive
+from services.results.progress import JobStatus
+from services.results.requests import Conflict, Desk, UnknownJob
+from services.results.views import FailureView, JobSummary, JobView, RunStarted
+from shared.errors import Unavailable
+from shared.health import WhyNot, health_route
+from shared.version import CODE_VERSION
+
+
+class Problem(Exception):
+    """An answer by RFC 9457: `code` for programs, `detail` and `remedy` for people."""
+
+    def __init__(self, status: int, code: str, detail: str, remedy: str) -> None:
+        super().__init__(code)
+        self.status, self.code, self.detail, self.remedy = status, code, detail, remedy
+
+
+def create_app(
+    archive: Archive, desk: Desk, why_not: WhyNot, changed: Callable[[], None]
+) -> FastAPI:
+    """The application; `changed` is called when the outbox has something new."""
+    app = FastAPI(title="Clarion results", version=CODE_VERSION)
+    app.router.routes.append(health_route("results", why_not))
+
+    @app.get("/jobs")
+    def jobs(
+        status: JobStatus | None = None,
+        pipeline: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+    ) -> list[JobSummary]:
+        """The newest run of each job, newest jobs first."""
+        return archive.list(status, pipeline, limit)
+
+    @app.get("/jobs/{job_id}", responses=_problems(404, 409))
+    def job(job_id: str) -> JobView:
+        """A job; the beginning of its id will do where no other job's begins so."""
+        found = archive.show(_found(archive, job_id))
+        if found is None:
+            raise _unknown(job_id)
+        return found
+
+    @app.post("/jobs/{job_id}/rerun", status_code=202, responses=_problems(404, 409))
+    def rerun(job_id: str, fresh: bool = False) -> RunStarted:
+        """Run a finished job again; `fresh` computes everything anew."""
+        whole = _found(archive, job_id)
+        run = desk.rerun(whole, fresh)
+        changed()
+        return RunStarted(job_id=whole, run=run)
+
+    @app.post("/jobs/{job_id}/cancel", status_code=202, responses=_problems(404, 409))
+    def cancel(job_id: str) -> JobView:
+        """End a running job; nothing of it is delivered."""
+        whole = _found(archive, job_id)
+        desk.cancel(whole)
+        changed()
+        return job(whole)
+
+    @app.get("/failures")
+    def failures(
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+    ) -> Sequence[FailureView]:
+        """The stages that gave up, in each job's newest run."""
+        return archive.failures(limit)
+
+    _answer_problems(app)
+    return app
+
+
+def _found(archive: Archive, job_id: str) -> str:
+    found = archive.find(job_id)
+    if found is None:
+        raise _unknown(job_id)
+    return found
+
+
+def _unknown(job_id: str) -> Problem:
+    remedy = "List the jobs (GET /jobs) and take an id, or its beginning, from there."
+    return Problem(404, "unknown-job", f"No job's id begins with {job_id!r}.", remedy)
+
+
+def _answer_problems(app: FastAPI) -> None:
+    def problem(_: Request, error: Exception) -> JSONResponse:
+        return _response(_problem_of(error))
+
+    for kind in (Problem, Conflict, UnknownJob, AmbiguousJob, Unavailable, RequestValidationError):
+        app.add_exception_handler(kind, problem)
+
+
+def _problem_of(error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, Conflict):
+        return Problem(409, error.code, error.code.replace("-", " ").capitalize(), error.remedy)
+    if isinstance(error, AmbiguousJob):
+        remedy = "Give more of the id."
+        return Problem(409, "ambiguous-job", "Several jobs' ids begin so.", remedy)
+    if isinstance(error, UnknownJob):
+        return _unknown(str(error))
+    if isinstance(error, Unavailable):
+        remedy = f"Wait until the {error.what} answers again; /health says when."
+        return Problem(503, f"{error.what}-unavailable", f"The {error.what} is down.", remedy)
+    fields = ", ".join(str(e["loc"][-1]) for e in getattr(error, "errors", list)())
+    remedy = "See /docs for what may be asked."
+    return Problem(422, "invalid-request", f"Not understood: {fields}.", remedy)
+
+
+def _response(problem: Problem) -> JSONResponse:
+    body = {
+        "type": f"urn:clarion:problem:{problem.code}",
+        "title": problem.code.replace("-", " ").capitalize(),
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "what_to_do": problem.remedy,
+    }
+    return JSONResponse(body, problem.status, media_type="application/problem+json")
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    content: dict[str, Any] = {"application/problem+json": {}}
+    return {
+        status: {"description": "what to do instead", "content": content} for status in statuses
+    }

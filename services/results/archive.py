@@ -1,0 +1,188 @@
+"""Looks jobs up: the ledger's facts, joined with the payloads that they refer to."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from sqlalchemy import select
+
+from services.results.definitions import Definitions
+from services.results.ledger import deliveries, runs
+from services.results.ledger.database import Ledger
+from services.results.ledger.deliveries import Delivery
+from services.results.ledger.runs import StoredRun, StoredStage
+from services.results.ledger.tables import jobs as jobs_table
+from services.results.progress import StageStatus, judge
+from services.results.views import (
+    DeliveryView,
+    FailureView,
+    JobSummary,
+    JobView,
+    OutputView,
+    ReasonView,
+    StackView,
+    StageView,
+    head,
+)
+from shared import selection
+from shared.events.models import PayloadRef
+from shared.pipelines.definition import Definition
+from shared.store.port import PayloadMissing, PayloadStore
+
+
+class AmbiguousJob(Exception):
+    """Several jobs' ids begin like that."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Answers questions about jobs. Raises `Unavailable` when ledger or store are down."""
+
+    ledger: Ledger
+    store: PayloadStore
+    definitions: Definitions
+
+    def list(self, status: str | None, pipeline: str | None, limit: int) -> list[JobSummary]:
+        """The newest run of each job, newest jobs first."""
+        with self.ledger.reading() as connection:
+            found = runs.load_many(connection, status, limit, pipeline)
+            counts = deliveries.counts(connection, [run.job_id for run in found])
+        return [JobSummary.of(run, counts.get(run.job_id, {})) for run in found]
+
+    def find(self, prefix: str) -> str | None:
+        """The one job whose id begins so. Raises `AmbiguousJob` when there are several."""
+        with self.ledger.reading() as connection:
+            query = select(jobs_table.c.job_id).where(
+                jobs_table.c.job_id.startswith(prefix, autoescape=True)
+            )
+            found = list(connection.execute(query.limit(2)).scalars())
+        if len(found) > 1:
+            raise AmbiguousJob(prefix)
+        return found[0] if found else None
+
+    def show(self, job_id: str) -> JobView | None:
+        """Everything about a job's newest run."""
+        with self.ledger.reading() as connection:
+            run = runs.load(connection, job_id)
+            if run is None:
+                return None
+            stages = runs.load_stages(connection, job_id, run.run)
+            sent = deliveries.of_job(connection, job_id)
+        definition = self.definitions.get(run.definition)
+        return JobView(
+            **head(run),
+            warnings=sorted({warning for stage in stages.values() for warning in stage.warnings}),
+            selection=self._selection(stages),
+            stages=list(_stages(run, definition, stages)),
+            outputs=list(self._outputs(definition, stages, sent)),
+        )
+
+    def failures(self, limit: int) -> "Sequence[FailureView]":
+        """The stages of unfinished business: failed in their job's newest run, newest first."""
+        with self.ledger.reading() as connection:
+            found = runs.load_failures(connection, limit)
+        return [self._failure(job_id, run, stage) for job_id, run, stage in found]
+
+    def _failure(self, job_id: str, run: int, stage: StoredStage) -> FailureView:
+        failure = stage.failure or {}
+        details = failure.get("details")
+        return FailureView(
+            job_id=job_id,
+            run=run,
+            stage=stage.stage,
+            service=stage.service,
+            verdict=stage.fact.status,
+            reasons=[ReasonView.of(reason) for reason in stage.fact.reasons],
+            attempts=stage.attempts,
+            failed_at=stage.finished_at,
+            exception_type=failure.get("exception_type"),
+            place=failure.get("place"),
+            details=self._path(PayloadRef.model_validate(details)) if details else None,
+        )
+
+    def _selection(self, stages: Mapping[str, StoredStage]) -> Sequence[StackView]:
+        refs = (
+            ref
+            for stage in stages.values()
+            for name, ref in stage.payloads.items()
+            if name.endswith(".selection")
+        )
+        ref = next(refs, None)
+        try:
+            found = selection.read(ref, self.store).stacks if ref else ()
+        except (PayloadMissing, ValidationError):
+            return []
+        return [StackView(stack=s.stack, chosen=s.chosen, reason=s.reason) for s in found]
+
+    def _outputs(
+        self,
+        definition: Definition | None,
+        stages: Mapping[str, StoredStage],
+        sent: Sequence[Delivery],
+    ) -> Iterator[OutputView]:
+        """What was made: as the definition names it, then what was made besides."""
+        wired = definition.outputs if definition else {}
+        for name, output in wired.items():
+            stage = stages.get(output.source.partition(".")[0])
+            ref = stage.payloads.get(output.source) if stage else None
+            if stage and ref and stage.fact.status in ("succeeded", "reused"):
+                yield self._output(name, output.kind, stage, ref, sent)
+        known = definition.stages if definition else {}
+        for stage in stages.values():
+            if stage.dicom and "~" not in stage.stage and stage.stage not in known:
+                ref = stage.payloads[f"{stage.stage}.dicom"]
+                yield self._output(stage.dicom["output"], stage.dicom["kind"], stage, ref, sent)
+
+    def _output(
+        self, name: str, kind: str, stage: StoredStage, ref: PayloadRef, sent: Sequence[Delivery]
+    ) -> OutputView:
+        sop_uid = stage.dicom["sop_instance_uid"] if stage.dicom else None
+        return OutputView(
+            name=name,
+            kind=kind,
+            sop_instance_uid=sop_uid,
+            path=self._path(ref),
+            deliveries=[
+                DeliveryView(
+                    destination=delivery.destination,
+                    status=delivery.status,
+                    attempts=delivery.attempts,
+                    last_error=delivery.last_error,
+                    committed=delivery.committed,
+                )
+                for delivery in sent
+                if delivery.sop_instance_uid == sop_uid
+            ],
+        )
+
+    def _path(self, ref: PayloadRef) -> str | None:
+        try:
+            return str(self.store.path(ref).resolve())
+        except PayloadMissing:
+            return None
+
+
+def _stages(
+    run: StoredRun, definition: Definition | None, stages: Mapping[str, StoredStage]
+) -> Iterator[StageView]:
+    """Every stage of the definition in its order, then shadows and reports."""
+    facts = {name: stage.fact for name, stage in stages.items()}
+    judged = judge(definition, facts, run.stop).stages if definition else {}
+    for name in [*judged, *(name for name in stages if name not in judged)]:
+        status: StageStatus = judged[name] if name in judged else facts[name].status
+        service = definition.stages[name].service if definition and name in judged else None
+        yield _stage(name, service, status, stages.get(name))
+
+
+def _stage(
+    name: str, service: str | None, status: StageStatus, known: StoredStage | None
+) -> StageView:
+    return StageView(
+        stage=name,
+        service=service or (known.service if known else ""),
+        status=status,
+        attempts=known.attempts if known else 0,
+        started_at=known.started_at if known else None,
+        finished_at=known.finished_at if known else None,
+        reasons=[ReasonView.of(reason) for reason in known.fact.reasons] if known else [],
+    )

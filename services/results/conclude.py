@@ -1,0 +1,180 @@
+"""Decides whether a run is finished, and what follows from it, inside one transaction."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from services.results import announce
+from services.results.definitions import Definitions
+from services.results.ledger import deliveries, outbox, runs
+from services.results.ledger.runs import StoredRun, StoredStage
+from services.results.progress import Progress, Stop, delivers, judge
+from shared.bus.received import Received
+from shared.clock import Clock
+from shared.events.models import JobControl, PayloadRef, ReasonModel
+from shared.identity import span_id
+from shared.pipelines.definition import Definition
+from shared.telemetry import tracing
+from shared.telemetry.attributes import JOB, LANE, PIPELINE, RUN
+
+NO_DEFINITION = Progress("failed", {}, {}, (ReasonModel(code="definition-missing"),))
+
+
+@dataclass(frozen=True)
+class Concluder:
+    """What deciding needs."""
+
+    definitions: Definitions
+    clock: Clock
+
+    def conclude(
+        self,
+        connection: Connection,
+        job_id: str,
+        number: int,
+        cause: Received | None = None,
+        stop: Stop | None = None,
+    ) -> None:
+        """Look at a run whose facts have changed, or that somebody or its deadline stops.
+
+        No run ends before its input-ready was read: what is announced then says all of it.
+        Raises `Unavailable("store")` while the definition can't be read.
+        """
+        run = runs.load(connection, job_id, number, lock=True)
+        if run is None or run.request is None:
+            return
+        newer = runs.superseded_by(connection, job_id)
+        stages = runs.load_stages(connection, job_id, number)
+        definition = self.definitions.get(run.definition)
+        closes = run.status == "running"
+        if closes:
+            stop = "superseded" if newer else stop
+            run = self._advance(connection, run, definition, stages, stop, cause, newer)
+        if newer:
+            deliveries.cancel(connection, job_id, "superseded-by-newer-version")
+        elif run.status not in ("running", "cancelled", "superseded") and definition:
+            made = _made(run, definition, stages) if closes else ()
+            deliveries.plan(connection, made, self.clock(), again=True)
+            deliveries.plan(connection, _reports(run, definition, stages), self.clock())
+
+    def is_late(self, run: StoredRun, watching_since: datetime) -> bool:
+        """The deadline has passed, not counting the time when nobody could have seen the end."""
+        definition = self.definitions.get(run.definition)
+        if definition is None or run.started_at is None:
+            return False
+        begin = max(run.started_at, watching_since)
+        return self.clock() >= begin + timedelta(seconds=definition.deadline)
+
+    def _advance(
+        self,
+        connection: Connection,
+        run: StoredRun,
+        definition: Definition | None,
+        stages: Mapping[str, StoredStage],
+        stop: Stop | None,
+        cause: Received | None,
+        newer: str | None,
+    ) -> StoredRun:
+        facts = {name: stage.fact for name, stage in stages.items()}
+        progress = judge(definition, facts, stop) if definition else NO_DEFINITION
+        if progress.status == "running":
+            return run
+        finished_at = self.clock() if stop else _last(run, stages)
+        traceparent = self._finish_span(run, cause)
+        runs.close(connection, run, progress, stop, finished_at, traceparent)
+        payloads, warnings = _gathered(run, stages)
+        finished = announce.job_finished(
+            run, progress, payloads, warnings, finished_at, traceparent
+        )
+        outbox.put(connection, finished, lane=run.lane, partition=run.partition)
+        if stop:
+            self._stop_queued_work(connection, run, newer, traceparent)
+        return runs.load(connection, run.job_id, run.run) or run
+
+    def _stop_queued_work(
+        self, connection: Connection, run: StoredRun, newer: str | None, traceparent: str
+    ) -> None:
+        """Compaction keeps a job's last control alone, so each names all that holds."""
+        control = JobControl(job_id=run.job_id, cancelled_to_run=run.run, superseded_by=newer)
+        event = announce.job_control(control, self.clock(), traceparent)
+        outbox.put(connection, event, lane=None, partition=None, key=run.job_id)
+
+    def _finish_span(self, run: StoredRun, cause: Received | None) -> str:
+        now = self.clock()
+        attributes: tracing.Attributes = {
+            JOB: run.job_id,
+            RUN: run.run,
+            PIPELINE: run.pipeline,
+            LANE: run.lane.value,
+        }
+        return tracing.record(
+            "finish",
+            min(cause.event.time, now) if cause else now,
+            now,
+            attributes,
+            parent=(cause.event.traceparent if cause else "") or run.traceparent or None,
+            span_id=span_id(run.job_id, run.run, "finish"),
+        )
+
+
+def _last(run: StoredRun, stages: Mapping[str, StoredStage]) -> datetime:
+    """When the last stage ended: it follows from the facts, not from when they were read."""
+    return max((stage.finished_at for stage in stages.values()), default=run.received_at)
+
+
+def _gathered(
+    run: StoredRun, stages: Mapping[str, StoredStage]
+) -> tuple[dict[str, PayloadRef], list[str]]:
+    """All payloads and warnings of the run, whatever the order in which events came."""
+    request = (run.request or {}).get("payloads", {})
+    payloads = {name: PayloadRef.model_validate(ref) for name, ref in request.items()}
+    warnings: set[str] = set()
+    for stage in stages.values():
+        if "~" not in stage.stage:
+            payloads |= stage.payloads
+            warnings |= set(stage.warnings)
+    return dict(sorted(payloads.items())), sorted(warnings)
+
+
+def _made(
+    run: StoredRun, definition: Definition, stages: Mapping[str, StoredStage]
+) -> Iterator[deliveries.Planned]:
+    """The outputs that were made in time, as `on_failure` allows."""
+    if delivers(definition, run.status):
+        for output, described in definition.outputs.items():
+            stage = stages.get(described.source.partition(".")[0])
+            if stage and stage.dicom and run.outputs.get(output) == "made":
+                yield from _to_each(run, definition, stage, output, described.kind)
+
+
+def _reports(
+    run: StoredRun, definition: Definition, stages: Mapping[str, StoredStage]
+) -> Iterator[deliveries.Planned]:
+    """What was made because the job had ended: its stages are no part of the definition.
+
+    A shadow's objects (`stage~service`) are compared, never delivered.
+    """
+    for stage in stages.values():
+        if stage.dicom and "~" not in stage.stage and stage.stage not in definition.stages:
+            yield from _to_each(run, definition, stage, stage.dicom["output"], stage.dicom["kind"])
+
+
+def _to_each(
+    run: StoredRun, definition: Definition, stage: StoredStage, output: str, kind: str
+) -> Iterator[deliveries.Planned]:
+    dicom = stage.dicom or {}
+    for destination in definition.deliver.get(kind, ()):
+        yield deliveries.Planned(
+            job_id=run.job_id,
+            run=run.run,
+            stage=stage.stage,
+            output=output,
+            kind=kind,
+            sop_class_uid=dicom["sop_class_uid"],
+            sop_instance_uid=dicom["sop_instance_uid"],
+            payload=stage.payloads[f"{stage.stage}.dicom"],
+            destination=destination,
+            lane=run.lane,
+        )

@@ -1,0 +1,30 @@
+"""Pipeline definitions, read once from the payload store: each run keeps the one it began with."""
+
+import yaml
+from pydantic import ValidationError
+
+from shared.events.models import PayloadRef
+from shared.pipelines.definition import Definition, parse
+from shared.store.port import PayloadMissing, PayloadStore
+
+
+class Definitions:
+    """Definitions by their content's hash; there are few, and they never change."""
+
+    def __init__(self, store: PayloadStore) -> None:
+        self._store = store
+        self._read: dict[str, Definition | None] = {}
+
+    def get(self, ref: PayloadRef | None) -> Definition | None:
+        """None when there is none to be had. Raises `Unavailable("store")`."""
+        if ref is None:
+            return None
+        if ref.sha256 not in self._read:
+            self._read[ref.sha256] = self._fetch(ref)
+        return self._read[ref.sha256]
+
+    def _fetch(self, ref: PayloadRef) -> Definition | None:
+        try:
+            return parse(self._store.get(ref))
+        except (PayloadMissing, ValidationError, yaml.YAMLError):
+            return None

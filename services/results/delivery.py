@@ -1,0 +1,220 @@
+"""Delivers what is due: one association per destination and job, each destination by itself."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from opentelemetry.trace import SpanKind
+
+from services.results import announce
+from services.results.ledger import deliveries, outbox, runs
+from services.results.ledger.database import Ledger
+from services.results.ledger.deliveries import Delivery, Due
+from services.results.scu import Answer, Parcel
+from services.results.settings import Destination
+from shared.clock import Clock
+from shared.errors import Unavailable
+from shared.identity import uid
+from shared.store.port import PayloadMissing, PayloadStore
+from shared.telemetry import tracing
+from shared.telemetry.attributes import ATTEMPT, CODE, DESTINATION, INSTANCES, JOB, RUN, WAIT
+from shared.telemetry.logs import logger
+
+Send = Callable[[Destination, Sequence[Parcel]], Iterator[Answer]]
+AskCommitment = Callable[[Destination, Sequence[Parcel], str], bool]
+
+UNKNOWN_DESTINATION = Answer("held", "unknown-destination")
+PAYLOAD_MISSING = Answer("failed", "payload-missing")
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """How long to wait after each attempt, in seconds: doubled up to the longest."""
+
+    first: float
+    longest: float
+
+    def after(self, attempts: int) -> timedelta:
+        return timedelta(seconds=min(self.longest, self.first * 2 ** min(attempts - 1, 30)))
+
+
+@dataclass(frozen=True)
+class Courier:
+    """Carries one shipment at a time, in the thread that calls it."""
+
+    ledger: Ledger
+    store: PayloadStore
+    destinations: Mapping[str, Destination]
+    clock: Clock
+    backoff: Backoff
+    name: str
+    send: Send
+    ask_commitment: AskCommitment
+
+    def deliver(self, due: Due) -> None:
+        """Send what is due for one destination and job, noting each answer as it comes."""
+        begun = self.clock()
+        with self.ledger.transaction() as connection:
+            claimed = deliveries.claim(connection, due, begun, self.name)
+            run = runs.load(connection, due.job_id, claimed[-1].run) if claimed else None
+        if not claimed or run is None:
+            return
+        parent = run.finish_traceparent
+        attempt = claimed[0].attempts + 1
+        marks: tracing.Attributes = {JOB: due.job_id, RUN: run.run, DESTINATION: due.destination}
+        waited = {WAIT: "backoff" if attempt > 1 else "queue"}
+        tracing.record("wait", claimed[0].waiting_since, begun, {**marks, **waited}, parent=parent)
+        counted = {**marks, ATTEMPT: attempt, INSTANCES: len(claimed)}
+        with (
+            self._given_back(claimed),
+            tracing.span("deliver", counted, parent=parent, kind=SpanKind.CLIENT) as span,
+        ):
+            self._carry(due, claimed, begun, tracing.traceparent_of(span))
+
+    @contextmanager
+    def _given_back(self, claimed: Sequence[Delivery]) -> Iterator[None]:
+        """Whatever breaks off the carrying counts as an attempt of what has no answer yet."""
+        try:
+            yield
+        except Exception:
+            now = self.clock()
+            with self.ledger.transaction() as connection:
+                for delivery in claimed:
+                    later = now + self.backoff.after(delivery.attempts + 1)
+                    deliveries.settle(
+                        connection, delivery, "waiting", "broke-off", None, now, later
+                    )
+            raise
+
+    def _carry(
+        self, due: Due, claimed: Sequence[Delivery], begun: datetime, traceparent: str
+    ) -> None:
+        destination = self.destinations.get(due.destination)
+        parcels = [self._parcel(delivery) for delivery in claimed]
+        ready = [(d, p) for d, p in zip(claimed, parcels, strict=True) if p]
+        for delivery, parcel in zip(claimed, parcels, strict=True):
+            if destination is None or parcel is None:
+                answer = PAYLOAD_MISSING if destination else UNKNOWN_DESTINATION
+                self._settle(delivery, answer, begun, traceparent)
+        if destination is None or not ready:
+            return
+        arrived = []
+        answers = self.send(destination, [parcel for _, parcel in ready])
+        for (delivery, parcel), answer in zip(ready, answers, strict=True):
+            self._settle(delivery, answer, begun, traceparent)
+            if answer.verdict == "delivered":
+                arrived.append((delivery, parcel))
+        if destination.commitment and arrived:
+            self._commit(destination, arrived)
+
+    def _parcel(self, delivery: Delivery) -> Parcel | None:
+        try:
+            path = self.store.path(delivery.payload)
+        except PayloadMissing:
+            return None
+        return Parcel(delivery.sop_class_uid, delivery.sop_instance_uid, path)
+
+    def _settle(
+        self, delivery: Delivery, answer: Answer, begun: datetime, traceparent: str
+    ) -> None:
+        now, attempt = self.clock(), delivery.attempts + 1
+        again = answer.verdict == "retry"
+        with self.ledger.transaction() as connection:
+            deliveries.settle(
+                connection,
+                delivery,
+                "waiting" if answer.verdict == "retry" else answer.verdict,
+                answer.code,
+                answer.dicom_status,
+                now,
+                now + self.backoff.after(attempt) if again else None,
+            )
+            run = runs.load(connection, delivery.job_id, delivery.run)
+            if run:
+                event = announce.dicom_delivered(
+                    run,
+                    delivery.stage,
+                    {
+                        "output": delivery.output,
+                        "sop_instance_uid": delivery.sop_instance_uid,
+                        "destination": delivery.destination,
+                        "status": "failed" if answer.verdict == "retry" else answer.verdict,
+                    },
+                    attempt,
+                    answer.dicom_status,
+                    begun,
+                    now,
+                    traceparent,
+                )
+                outbox.put(connection, event, lane=run.lane, partition=run.partition)
+        if answer.verdict != "delivered":
+            logger().warning(
+                "not delivered",
+                **{JOB: delivery.job_id, DESTINATION: delivery.destination, CODE: answer.code},
+            )
+
+    def _commit(self, destination: Destination, arrived: Sequence[tuple[Delivery, Parcel]]) -> None:
+        first = arrived[0][0]
+        names = "|".join(delivery.sop_instance_uid for delivery, _ in arrived)
+        transaction = uid(first.job_id, first.destination, names, "commitment")
+        with self.ledger.transaction() as connection:
+            deliveries.ask_commitment(connection, [d for d, _ in arrived], transaction)
+        if not self.ask_commitment(destination, [p for _, p in arrived], transaction):
+            logger().warning(
+                "commitment not asked", **{JOB: first.job_id, DESTINATION: first.destination}
+            )
+
+
+class Dispatch:
+    """Gives each destination threads of its own, so that one that is down delays no other."""
+
+    def __init__(
+        self, courier: Courier, associations: int, on_settled: Callable[[], None] = lambda: None
+    ) -> None:
+        self._courier = courier
+        self._on_settled = on_settled
+        self._associations = associations
+        self._threads: dict[str, ThreadPoolExecutor] = {}
+        self._under_way: dict[Due, asyncio.Future[None]] = {}
+
+    async def round(self) -> None:
+        """Start what is due and not under way, as far as threads are free."""
+        for due in await asyncio.to_thread(self._due):
+            busy = sum(other.destination == due.destination for other in self._under_way)
+            if due not in self._under_way and busy < self._associations:
+                self._start(due)
+
+    async def settled(self) -> None:
+        """Wait for what is under way."""
+        while self._under_way:
+            await asyncio.wait(self._under_way.values())
+
+    def close(self) -> None:
+        """Begin nothing more; what is being sent goes on until it is sent."""
+        for threads in self._threads.values():
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    def _due(self) -> list[Due]:
+        with self._courier.ledger.reading() as connection:
+            return deliveries.due(connection, self._courier.clock())
+
+    def _start(self, due: Due) -> None:
+        threads = self._threads.setdefault(
+            due.destination,
+            ThreadPoolExecutor(self._associations, thread_name_prefix=f"to-{due.destination}"),
+        )
+        future = asyncio.get_running_loop().run_in_executor(threads, self._courier.deliver, due)
+        self._under_way[due] = future
+        future.add_done_callback(lambda done: self._ended(due, done))
+
+    def _ended(self, due: Due, done: "asyncio.Future[None]") -> None:
+        del self._under_way[due]
+        self._on_settled()
+        if done.cancelled():
+            return
+        error = done.exception()
+        if error and not isinstance(error, Unavailable):
+            logger().error("delivery broke off", exception_type=type(error).__name__)

@@ -1,0 +1,251 @@
+"""The deliveries that are due: planned when a job is finished, claimed, and what came of each."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, and_, func, select, true, update
+
+from services.results.ledger.record import insert_new
+from services.results.ledger.tables import deliveries
+from shared.events.models import Lane, PayloadRef
+
+DeliveryStatus = Literal["waiting", "delivered", "held", "failed"]
+
+ORDER = {"seg": 0, "sr": 1, "encapsulated-pdf": 2, "key-object": 3}
+"""SEG first, because reports refer to it; what is none of these goes before the key object."""
+
+_URGENCY = {lane: place for place, lane in enumerate(Lane)}
+_LEASE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One object for one destination."""
+
+    job_id: str
+    run: int
+    stage: str
+    output: str
+    kind: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    payload: PayloadRef
+    destination: str
+    lane: Lane
+
+
+@dataclass(frozen=True)
+class Due:
+    """What one association is to carry."""
+
+    destination: str
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One object on its way to one destination."""
+
+    job_id: str
+    run: int
+    stage: str
+    output: str
+    kind: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    payload: PayloadRef
+    destination: str
+    status: DeliveryStatus
+    attempts: int
+    last_error: str | None
+    dicom_status: str | None
+    committed: bool | None
+    waiting_since: datetime
+
+
+def plan(
+    connection: Connection, planned: Iterable[Planned], now: datetime, *, again: bool = False
+) -> None:
+    """Have objects delivered, unless they are planned for their destination already.
+
+    `again` takes up what an earlier run could not deliver.
+    """
+    for wanted in planned:
+        if _insert(connection, wanted, now):
+            _replace_earlier(connection, wanted)
+        elif again:
+            _replace_earlier(connection, wanted)
+            _try_again(connection, wanted, now)
+
+
+def _insert(connection: Connection, wanted: Planned, now: datetime) -> bool:
+    return insert_new(
+        connection,
+        deliveries,
+        job_id=wanted.job_id,
+        sop_instance_uid=wanted.sop_instance_uid,
+        destination=wanted.destination,
+        run=wanted.run,
+        stage=wanted.stage,
+        output=wanted.output,
+        kind=wanted.kind,
+        sop_class_uid=wanted.sop_class_uid,
+        payload=wanted.payload.model_dump(),
+        position=ORDER.get(wanted.kind, 2),
+        urgency=_URGENCY[wanted.lane],
+        status="waiting",
+        attempts=0,
+        waiting_since=now,
+        next_attempt_at=now,
+    )
+
+
+def _try_again(connection: Connection, wanted: Planned, now: datetime) -> None:
+    connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.job_id == wanted.job_id,
+            deliveries.c.sop_instance_uid == wanted.sop_instance_uid,
+            deliveries.c.destination == wanted.destination,
+            deliveries.c.status.in_(("held", "failed")),
+        )
+        .values(status="waiting", run=wanted.run, waiting_since=now, next_attempt_at=now)
+    )
+
+
+def _replace_earlier(connection: Connection, wanted: Planned) -> None:
+    """Another object of the same output that still waits is not wanted any more."""
+    connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.job_id == wanted.job_id,
+            deliveries.c.output == wanted.output,
+            deliveries.c.destination == wanted.destination,
+            deliveries.c.sop_instance_uid != wanted.sop_instance_uid,
+            deliveries.c.status.in_(("waiting", "held")),
+        )
+        .values(status="failed", last_error="replaced-by-later-run")
+    )
+
+
+def cancel(connection: Connection, job_id: str, why: str) -> None:
+    """Nothing of this job that still waits is sent any more."""
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.job_id == job_id, deliveries.c.status.in_(("waiting", "held")))
+        .values(status="failed", last_error=why)
+    )
+
+
+def due(connection: Connection, now: datetime) -> list[Due]:
+    """What may be sent now: urgent lanes first, then what has waited longest."""
+    query = (
+        select(deliveries.c.destination, deliveries.c.job_id)
+        .where(deliveries.c.status == "waiting", deliveries.c.next_attempt_at <= now)
+        .group_by(deliveries.c.destination, deliveries.c.job_id)
+        .order_by(func.min(deliveries.c.urgency), func.min(deliveries.c.waiting_since))
+    )
+    return [Due(row.destination, row.job_id) for row in connection.execute(query)]
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next attempt may begin."""
+    query = select(deliveries.c.next_attempt_at).where(deliveries.c.status == "waiting")
+    ordered = query.order_by(deliveries.c.next_attempt_at).limit(1)
+    return connection.execute(ordered).scalar()
+
+
+def claim(connection: Connection, wanted: Due, now: datetime, by: str) -> list[Delivery]:
+    """Take what is due for one association, in its order; others leave it alone for a while."""
+    mine = and_(
+        deliveries.c.job_id == wanted.job_id,
+        deliveries.c.destination == wanted.destination,
+        deliveries.c.status == "waiting",
+        deliveries.c.next_attempt_at <= now,
+    )
+    order = (deliveries.c.position, deliveries.c.output)
+    rows = connection.execute(
+        select(deliveries).where(mine).order_by(*order).with_for_update(skip_locked=True)
+    ).all()
+    values = {"claimed_by": by, "next_attempt_at": now + _LEASE}
+    connection.execute(update(deliveries).where(mine).values(**values))
+    return [_delivery_of(dict(row._mapping)) for row in rows]
+
+
+def release(connection: Connection, by: str, now: datetime) -> None:
+    """What this replica had claimed before it died is due again: same UIDs, same bytes."""
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.claimed_by == by, deliveries.c.status == "waiting")
+        .values(claimed_by=None, next_attempt_at=now)
+    )
+
+
+def settle(
+    connection: Connection,
+    delivery: Delivery,
+    status: DeliveryStatus,
+    error: str | None,
+    dicom_status: str | None,
+    now: datetime,
+    next_attempt_at: datetime | None = None,
+) -> None:
+    """Write what an attempt came to. What has arrived counts, even if it was cancelled since."""
+    still = deliveries.c.status == "waiting" if status != "delivered" else true()
+    connection.execute(
+        update(deliveries)
+        .where(_key(delivery), still)
+        .values(
+            status=status,
+            attempts=delivery.attempts + 1,
+            last_error=error,
+            dicom_status=dicom_status,
+            claimed_by=None,
+            waiting_since=now,
+            next_attempt_at=next_attempt_at or now,
+        )
+    )
+
+
+def ask_commitment(connection: Connection, sent: Sequence[Delivery], transaction_uid: str) -> None:
+    """Note under which transaction a destination was asked to commit itself."""
+    for delivery in sent:
+        connection.execute(
+            update(deliveries).where(_key(delivery)).values(commitment_uid=transaction_uid)
+        )
+
+
+def of_job(connection: Connection, job_id: str) -> list[Delivery]:
+    """Every delivery of a job, in the order of sending."""
+    query = select(deliveries).where(deliveries.c.job_id == job_id)
+    order = (deliveries.c.position, deliveries.c.output, deliveries.c.destination)
+    rows = connection.execute(query.order_by(*order)).all()
+    return [_delivery_of(dict(row._mapping)) for row in rows]
+
+
+def counts(connection: Connection, job_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many deliveries of each job stand at each status."""
+    query = (
+        select(deliveries.c.job_id, deliveries.c.status, func.count().label("many"))
+        .where(deliveries.c.job_id.in_(job_ids))
+        .group_by(deliveries.c.job_id, deliveries.c.status)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.job_id, {})[row.status] = row.many
+    return found
+
+
+def _key(delivery: Delivery) -> Any:
+    return and_(
+        deliveries.c.job_id == delivery.job_id,
+        deliveries.c.sop_instance_uid == delivery.sop_instance_uid,
+        deliveries.c.destination == delivery.destination,
+    )
+
+
+def _delivery_of(row: dict[str, Any]) -> Delivery:
+    row["payload"] = PayloadRef.model_validate(row["payload"])
+    return Delivery(**{name: row[name] for name in Delivery.__dataclass_fields__})

@@ -1,0 +1,34 @@
+"""Publishes the outbox, in its order; what was not acknowledged is published again."""
+
+import asyncio
+
+from services.results.ledger import outbox
+from services.results.ledger.database import Ledger
+from shared.bus.received import Publisher
+from shared.clock import Clock
+
+
+async def publish_all(ledger: Ledger, publisher: Publisher, clock: Clock) -> int:
+    """Publish everything that waits; how much that was. Raises `Unavailable` where it got stuck."""
+    published = 0
+    while waiting := await asyncio.to_thread(_waiting, ledger):
+        sent = []
+        try:
+            for letter in waiting:
+                await publisher.publish(letter.event, letter.lane, letter.partition, letter.key)
+                sent.append(letter.seq)
+        finally:
+            await asyncio.to_thread(_mark, ledger, sent, clock)
+        published += len(sent)
+    return published
+
+
+def _waiting(ledger: Ledger) -> list[outbox.Letter]:
+    with ledger.reading() as connection:
+        return outbox.unsent(connection)
+
+
+def _mark(ledger: Ledger, sent: list[int], clock: Clock) -> None:
+    if sent:
+        with ledger.transaction() as connection:
+            outbox.mark_sent(connection, sent, clock())

@@ -1,0 +1,105 @@
+"""What people ask of a job: run it again, or cancel it."""
+
+from dataclasses import dataclass
+
+from services.results import announce
+from services.results.conclude import Concluder
+from services.results.ledger import outbox, runs
+from services.results.ledger.database import Ledger
+from services.results.ledger.record import insert_new
+from services.results.ledger.runs import StoredRun
+from services.results.ledger.tables import runs as runs_table
+from shared.clock import Clock
+from shared.events.models import InputReady
+from shared.identity import span_id, trace_id
+from shared.telemetry import tracing
+from shared.telemetry.attributes import JOB, LANE, PIPELINE, RUN
+
+
+class Conflict(Exception):
+    """The job is in no state for that; `code` says which, `remedy` what to do instead."""
+
+    def __init__(self, code: str, remedy: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.remedy = remedy
+
+
+class UnknownJob(Exception):
+    """No job has this id."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where requests are taken."""
+
+    ledger: Ledger
+    concluder: Concluder
+    clock: Clock
+
+    def rerun(self, job_id: str, fresh: bool) -> int:
+        """Publish the job's input again as its next run; gives the run's number.
+
+        Raises `UnknownJob`, or `Conflict` while it runs or when a newer version replaced it.
+        """
+        with self.ledger.transaction() as connection:
+            last = runs.load(connection, job_id, lock=True)
+            if last is None:
+                raise UnknownJob(job_id)
+            newer = runs.superseded_by(connection, job_id)
+            if newer:
+                raise Conflict("job-superseded", f"Run the newer version again: {newer}.")
+            if last.status == "running":
+                raise Conflict("job-running", "Wait until it has finished, or cancel it first.")
+            request = self._request(last, fresh)
+            traceparent = self._rerun_span(last, request)
+            insert_new(connection, runs_table, **_row(last, request, traceparent))
+            event = announce.input_ready(request, traceparent)
+            outbox.put(connection, event, lane=last.lane, partition=last.partition)
+        return request.run
+
+    def cancel(self, job_id: str) -> None:
+        """End the job's running run. Raises `UnknownJob`, or `Conflict` when none runs."""
+        with self.ledger.transaction() as connection:
+            last = runs.load(connection, job_id, lock=True)
+            if last is None:
+                raise UnknownJob(job_id)
+            if last.status != "running":
+                raise Conflict("job-not-running", "Only a running job can be cancelled.")
+            self.concluder.conclude(connection, job_id, last.run, stop="cancelled")
+
+    def _request(self, last: StoredRun, fresh: bool) -> InputReady:
+        if last.request is None:
+            raise Conflict("input-unknown", "Send the study again: its input was never read.")
+        now = self.clock()
+        changed = {"run": last.run + 1, "fresh": fresh, "started_at": now, "finished_at": now}
+        return InputReady.model_validate(dict(last.request) | changed)
+
+    def _rerun_span(self, last: StoredRun, request: InputReady) -> str:
+        """The new run's trace begins here."""
+        return tracing.record(
+            "rerun",
+            request.started_at,
+            self.clock(),
+            {JOB: last.job_id, RUN: request.run, PIPELINE: last.pipeline, LANE: last.lane.value},
+            parent=None,
+            trace_id=trace_id(last.job_id, request.run),
+            span_id=span_id(last.job_id, request.run, "rerun"),
+        )
+
+
+def _row(last: StoredRun, request: InputReady, traceparent: str) -> dict[str, object]:
+    return {
+        "job_id": last.job_id,
+        "run": request.run,
+        "fresh": request.fresh,
+        "lane": last.lane.value,
+        "partition": last.partition,
+        "definition": last.definition.model_dump() if last.definition else {},
+        "request": request.model_dump(mode="json", exclude_none=True),
+        "started_at": request.finished_at,
+        "traceparent": traceparent,
+        "status": "running",
+        "reasons": [],
+        "outputs": {},
+    }

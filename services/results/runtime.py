@@ -1,0 +1,154 @@
+"""What results does side by side: read facts, publish, deliver, keep deadlines, answer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.results import deadlines, scu
+from services.results.archive import Archive
+from services.results.conclude import Concluder
+from services.results.definitions import Definitions
+from services.results.delivery import Backoff, Courier, Dispatch
+from services.results.intake import Intake
+from services.results.ledger import deliveries
+from services.results.ledger.database import Ledger
+from services.results.publishing import publish_all
+from services.results.requests import Desk
+from services.results.settings import ResultsSettings
+from shared.bus.received import Publisher
+from shared.clock import Clock
+from shared.errors import Unavailable
+from shared.store.port import PayloadStore
+from shared.telemetry.logs import logger
+
+_ROUND_S = 1.0
+
+
+class Bell:
+    """Rung when there is something to publish or deliver; nobody waits longer than a round."""
+
+    def __init__(self) -> None:
+        self._events: list[asyncio.Event] = []
+        self._loop = asyncio.get_running_loop()
+
+    def ring(self) -> None:
+        """From any thread."""
+        for event in self._events:
+            self._loop.call_soon_threadsafe(event.set)
+
+    def listen(self) -> Callable[[], Awaitable[None]]:
+        """A function that returns when the bell has rung since last time, or a round is over."""
+        event = asyncio.Event()
+        self._events.append(event)
+
+        async def heard() -> None:
+            try:
+                await asyncio.wait_for(event.wait(), _ROUND_S)
+            except TimeoutError:
+                return
+            event.clear()
+
+        return heard
+
+
+@dataclass(frozen=True)
+class Results:
+    """The parts, wired."""
+
+    ledger: Ledger
+    store: PayloadStore
+    intake: Intake
+    archive: Archive
+    desk: Desk
+    courier: Courier
+    concluder: Concluder
+    clock: Clock
+
+    def why_not(self) -> tuple[str, ...]:
+        """What keeps it from working, in words for /health; asks ledger and store."""
+        down = []
+        for probe in (self.ledger.probe, self.store.probe):
+            try:
+                probe()
+            except Unavailable as outage:
+                down.append(f"{outage.what} does not answer")
+        return tuple(down)
+
+
+def build(settings: ResultsSettings, store: PayloadStore, clock: Clock) -> Results:
+    """Open the ledger, bring it up to date and take up what was claimed before a crash."""
+    ledger = Ledger(settings.ledger)
+    ledger.migrate()
+    name = f"results-{settings.instance}"
+    with ledger.transaction() as connection:
+        deliveries.release(connection, name, clock())
+    definitions = Definitions(store)
+    concluder = Concluder(definitions, clock)
+    courier = Courier(
+        ledger=ledger,
+        store=store,
+        destinations=settings.destinations,
+        clock=clock,
+        backoff=Backoff(settings.delivery_retry_first_s, settings.delivery_retry_longest_s),
+        name=name,
+        send=scu.send,
+        ask_commitment=scu.ask_commitment,
+    )
+    return Results(
+        ledger=ledger,
+        store=store,
+        intake=Intake(ledger, concluder),
+        archive=Archive(ledger, store, definitions),
+        desk=Desk(ledger, concluder, clock),
+        courier=courier,
+        concluder=concluder,
+        clock=clock,
+    )
+
+
+async def publish(results: Results, publisher: Publisher, bell: Bell) -> None:
+    """Publish the outbox until cancelled."""
+    heard = bell.listen()
+    while True:
+        await _patiently(publish_all(results.ledger, publisher, results.clock))
+        await heard()
+
+
+async def deliver(results: Results, associations: int, bell: Bell) -> None:
+    """Deliver what is due until cancelled."""
+    dispatch = Dispatch(results.courier, associations, bell.ring)
+    heard = bell.listen()
+    try:
+        while True:
+            await _patiently(dispatch.round())
+            await heard()
+    finally:
+        dispatch.close()
+
+
+async def keep_deadlines(results: Results, watching_since: datetime, bell: Bell) -> None:
+    """End what is late until cancelled."""
+    while True:
+        await asyncio.sleep(_ROUND_S)
+        late = await _patiently(
+            asyncio.to_thread(deadlines.sweep, results.ledger, results.concluder, watching_since)
+        )
+        if late:
+            bell.ring()
+
+
+async def watch(results: Results, why_not: list[str]) -> None:
+    """Keep `why_not` up to date until cancelled."""
+    while True:
+        why_not[:] = await asyncio.to_thread(results.why_not)
+        await asyncio.sleep(_ROUND_S)
+
+
+async def _patiently(act: Awaitable[object]) -> object:
+    """An outage is no end: the next round tries again."""
+    try:
+        return await act
+    except Unavailable as outage:
+        logger().warning("waiting", what=outage.what)
+        return None
