@@ -23,6 +23,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.transport import ThreadedAssociationServer
 
 SUCCESS = 0x0000
 DUPLICATE_INSTANCE = 0x0111  # PS3.7 annex C.5.7: Duplicate SOP Instance
@@ -93,6 +94,15 @@ def build_ae(ae_title: str) -> AE:
     return ae
 
 
+def start(ae: AE, host: str, port: int, folder: Path) -> ThreadedAssociationServer:
+    """Listen in threads of its own; OSError when the port is taken."""
+    server = ae.start_server(
+        (host, port), block=False, evt_handlers=[(evt.EVT_C_STORE, receive, [folder])]
+    )
+    assert server is not None  # noqa: S101  it is None only when it blocks
+    return server
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -100,15 +110,10 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    server = build_ae(settings.ae_title).start_server(
-        (settings.host, settings.port),
-        block=False,
-        evt_handlers=[(evt.EVT_C_STORE, receive, [settings.folder])],
-    )
+    server = start(build_ae(settings.ae_title), settings.host, settings.port, settings.folder)
     _log.info("%s listens on port %d", settings.ae_title, settings.port)
     stop.wait()
-    if server:
-        server.shutdown()
+    server.shutdown()
 
 
 def _filed_as(content: bytes, folder: Path) -> Path:

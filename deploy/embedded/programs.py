@@ -14,6 +14,8 @@ from deploy.embedded.runtime import Runtime
 from deploy.embedded.triton import TritonServer
 from shared.catalog import Catalog, Service
 
+_HTTP = ("http", "api")
+
 
 @dataclass(frozen=True)
 class Program:
@@ -105,28 +107,36 @@ def _pacs(home: Home) -> Program:
 
 
 def _service(home: Home, service: Service) -> Program:
-    """A service's port `p` reaches it as CLARION_<P>_PORT, its health port likewise."""
+    """One replica; it answers /health on CLARION_HEALTH_PORT."""
     health = home.ports[f"{service.service}.health"]
-    named = {name: home.ports[f"{service.service}.{name}"] for name in service.ports}
-    ports = {f"CLARION_{name.upper()}_PORT": str(port) for name, port in named.items()}
     command = shlex.split(service.command)
     if command[0] in ("python", "python3"):
         command[0] = sys.executable
     return Program(
         name=service.service,
         command=command,
-        environment=ports | {"CLARION_HEALTH_PORT": str(health)},
+        environment=_ports(home, service) | {"CLARION_HEALTH_PORT": str(health)},
         port=health,
         ready_url=f"http://127.0.0.1:{health}/health",
         is_service=True,
     )
 
 
+def _ports(home: Home, service: Service) -> dict[str, str]:
+    """A port `dicom` reaches its service as CLARION_DICOM_PORT; the one that it speaks HTTP on
+    (`http` or `api`) as CLARION_<SERVICE>_PORT, since several services have one."""
+    return {
+        f"CLARION_{(service.service if name in _HTTP else name).upper()}_PORT": str(
+            home.ports[f"{service.service}.{name}"]
+        )
+        for name in service.ports
+    }
+
+
 def _url(home: Home, service: str) -> str | None:
-    """The address of the first port by which a service is asked over HTTP, if it has one."""
-    spoken = ("http", "api", service)
-    found = [port for port in spoken if f"{service}.{port}" in home.ports]
-    return f"http://{home.local(f'{service}.{found[0]}')}" if found else None
+    """The address of the port on which a service speaks HTTP, if it has one."""
+    found = [port for name in _HTTP if (port := f"{service}.{name}") in home.ports]
+    return f"http://{home.local(found[0])}" if found else None
 
 
 def _otlp(home: Home) -> str | None:

@@ -81,6 +81,11 @@ class Control:
         infos = cast(list[dict[str, Any]], self._ask("getAllProcessInfo"))
         return {str(info["name"]): str(info["statename"]) for info in infos}
 
+    def busy(self) -> set[str]:
+        """The programs that run or are about to start or stop."""
+        over = ("STOPPED", "EXITED", "FATAL")
+        return {name for name, state in self.states().items() if state not in over}
+
     def start(self, name: str) -> None:
         """Start it and return at once."""
         self._ask("startProcess", name, False)

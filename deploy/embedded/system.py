@@ -28,6 +28,7 @@ from shared.inference.regions import remove_orphans
 Progress = Callable[[str, str], None]
 """Told of a part of the system and what became of it."""
 
+INFRASTRUCTURE = {"kafka", "triton", "pacs"}
 _PROBE_INTERVAL_S = 0.1
 _SUPERVISOR_S = 15.0
 _KAFKA_S = 60.0
@@ -81,13 +82,10 @@ async def bring_down(home: Home, progress: Progress) -> None:
     """Stop every process of the home, the services first; nothing of it is left afterwards."""
     control = Control(home)
     if is_running(home) and control.answers():
-        states = control.states()
-        services = [name for name in states if name not in ("kafka", "triton", "pacs")]
-        for name in services:
-            if states[name] == "RUNNING":
-                control.stop(name)
-        await _until(lambda: _stopped(control, services))
+        names = set(control.states())
+        await _stop(control, names - INFRASTRUCTURE)
         progress("services", "stopped")
+        await _stop(control, names & INFRASTRUCTURE)
         control.shut_down()
         await _until(lambda: not is_running(home))
     recover(home, progress)
@@ -197,9 +195,13 @@ def _start(control: Control, some: list[Program]) -> None:
         control.start(each.name)
 
 
-def _stopped(control: Control, names: list[str]) -> bool:
+async def _stop(control: Control, names: set[str]) -> None:
+    """All at once, and wait: left to itself supervisord stops one after the other."""
     states = control.states()
-    return all(states[name] not in ("RUNNING", "STARTING", "STOPPING") for name in names)
+    for name in names:
+        if states[name] == "RUNNING":
+            control.stop(name)
+    await _until(lambda: not names & control.busy())
 
 
 async def _until(reached: Callable[[], bool]) -> None:
