@@ -39,7 +39,8 @@ def lung_crop(
     if parameters.mask_outside:
         outside = np.asarray(parameters.pad_value, hu.dtype)
         hu = np.where(inside[box], hu, outside)
-    part = cropped(grid_of(volume), box)
+    origin = cropped(grid_of(volume), box).origin
+    crop = oriented(replace(volume, array=hu, origin=origin), parameters.orientation)
     deep, high, wide = parameters.size
-    wanted = at_size(oriented(part, parameters.orientation), (wide, high, deep))
-    return sampled(averaged(replace(volume, array=hu, origin=part.origin), wanted), wanted)
+    grid = at_size(grid_of(crop), (wide, high, deep))
+    return sampled(averaged(crop, grid), grid)

@@ -56,11 +56,13 @@ def same_grid(one: Volume, other: Volume) -> bool:
     )
 
 
-def oriented(grid: Grid, letters: str) -> Grid:
-    """The same voxels with axes permuted and flipped to run nearest to e.g. "LPS".
+def oriented(volume: Volume, letters: str) -> Volume:
+    """The same voxels (a view) with axes permuted and flipped to run nearest to e.g. "LPS".
 
-    Raises `ValueError` for a grid so oblique that two axes would be the same.
+    A scan that is stored the other way round is then the same to whatever follows. Raises
+    `ValueError` for a grid so oblique that two of its axes would be the same.
     """
+    grid = grid_of(volume)
     wanted = [_AXES[letter] for letter in letters]
     order = [int(np.abs(grid.axes[patient]).argmax()) for patient, _ in wanted]
     if sorted(order) != [0, 1, 2]:
@@ -72,8 +74,9 @@ def oriented(grid: Grid, letters: str) -> Grid:
     first = np.zeros(3)
     for axis, sign in zip(order, signs, strict=True):
         first[axis] = 0 if sign > 0 else grid.size[axis] - 1
-    return Grid(
-        cast(Size, tuple(grid.size[axis] for axis in order)),
+    view = volume.array.transpose([2 - axis for axis in reversed(order)])
+    return Volume(
+        view[tuple(slice(None, None, sign) for sign in reversed(signs))],
         cast(Vector, tuple(grid.spacing[axis] for axis in order)),
         grid.point(first),
         tuple((grid.axes[:, order] * signs).ravel().tolist()),

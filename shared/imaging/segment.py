@@ -53,8 +53,9 @@ def segment(volume: Volume, model: str, inference: Inference, lane: Lane = Lane.
     """
     parameters = read_parameters(SegmentationParameters, model, inference.parameters(model))
     with span("prepare"):
-        grid = at_spacing(oriented(grid_of(volume), parameters.orientation), parameters.spacing_mm)
-        hu = sampled(averaged(volume, grid), grid)
+        image = oriented(volume, parameters.orientation)
+        grid = at_spacing(grid_of(image), parameters.spacing_mm)
+        hu = sampled(averaged(image, grid), grid)
     output = tiled(
         lambda tile: ask(tile, model, parameters, inference, lane),
         scaled(hu, parameters),

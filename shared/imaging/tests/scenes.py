@@ -68,6 +68,17 @@ def model(**changes: str) -> FakeModel:
     return FakeModel(_air, PARAMETERS | changes)
 
 
+def one_label(name: str, **changes: str) -> FakeModel:
+    """Air is the one label, given by one channel."""
+    said = {"activation": "sigmoid", "labels": f"0 background,1 {name}"}
+    return FakeModel(dense, PARAMETERS | said | changes)
+
+
+def dense(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """How much of each voxel is air."""
+    return {"probabilities": 1 - inputs["volume"].astype(np.float32)}
+
+
 def _air(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     air = 1 - inputs["volume"].astype(np.float32)
     left = np.arange(air.shape[-1]) > air.shape[-1] // 2

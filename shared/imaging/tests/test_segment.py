@@ -1,6 +1,7 @@
 """A mask lies where the CT's voxels lie, whatever grid the model works on."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_on_the_models_own_grid_the_mask_is_what_the_model_said() -> None:
 
 def test_tiles_give_the_mask_that_the_whole_gives() -> None:
     volume = scenes.balls(scenes.centred((40, 96, 96), (1.0, 1.0, 2.0)))
-    inference = FakeInference({"whole": FakeModel(_dense, _ONE_LABEL), "tiles": _in_tiles()})
+    inference = FakeInference({"whole": scenes.one_label("air"), "tiles": _in_tiles()})
 
     whole = segment(volume, "whole", inference)
     tiles = segment(volume, "tiles", inference)
@@ -74,11 +75,11 @@ def test_tiles_give_the_mask_that_the_whole_gives() -> None:
 
 def test_logits_are_activated_and_cut_at_the_threshold() -> None:
     volume = scenes.balls(scenes.centred((40, 48, 48), (2.0, 2.0, 2.0)))
-    changes = {"output": "logits", "threshold": "0.75"}
-
-    mask = segment(
-        volume, "air", FakeInference({"air": FakeModel(_air_logits, _ONE_LABEL | changes)})
+    model = replace(
+        scenes.one_label("air", output="logits", threshold="0.75"), function=_air_logits
     )
+
+    mask = segment(volume, "air", FakeInference({"air": model}))
 
     assert np.array_equal(np.greater(mask.array, 0), np.less(volume.array, -750))
 
@@ -123,13 +124,6 @@ def test_channels_that_are_no_labels_are_the_models_fault() -> None:
         segment(scenes.centred((8, 8, 8), (2.0, 2.0, 2.0)), "air", inference)
 
 
-_ONE_LABEL = scenes.PARAMETERS | {"activation": "sigmoid", "labels": "0 background,1 air"}
-
-
-def _dense(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    return {"probabilities": 1 - inputs["volume"].astype(np.float32)}
-
-
 def _air_logits(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     air = np.clip(1 - inputs["volume"].astype(np.float32), 1e-6, 1 - 1e-6)
     return {"probabilities": np.log(air / (1 - air))}
@@ -140,6 +134,6 @@ def _in_tiles() -> FakeModel:
         shape = inputs["volume"].shape[2:]
         if max(shape) > 32 or any(size % 8 for size in shape):
             raise ValueError(f"a tile of {shape}")
-        return _dense(inputs)
+        return scenes.dense(inputs)
 
-    return FakeModel(small, _ONE_LABEL | {"max_tile": "32 32 32"})
+    return replace(scenes.one_label("air", max_tile="32 32 32"), function=small)
