@@ -71,7 +71,7 @@ def draw(recipe: Recipe) -> Phantom:
 def _canvas(recipe: Recipe, body: Build) -> Canvas:
     """Place the patient: the middle of the lungs in the middle of the scan, then as asked."""
     rng = np.random.default_rng([recipe.seed, 13])
-    middle = 0.5 * (body.height + 0.55 * body.recess)
+    middle = 0.5 * (body.height + 0.8 * body.recess)
     shift = (recipe.offset[1], recipe.offset[0], -middle - recipe.level)
     warp = Warp.random(rng, np.deg2rad(recipe.roll), shift)
     return Canvas.over(recipe.shape, recipe.spacing, warp)

@@ -1,4 +1,4 @@
-"""A small study for each reason to refuse one, or to warn: `{code: seed -> data sets}`.
+"""A small study for each reason to refuse one: `{code: seed -> data sets}`.
 
 All of them can be sent by C-STORE: what is wrong with them is never the SOP class or the UIDs.
 """
@@ -6,46 +6,27 @@ All of them can be sent by C-STORE: what is wrong with them is never the SOP cla
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import (
-    JPEG2000Lossless,
-    JPEG2000MCLossless,
-    MRImageStorage,
-    RawDataStorage,
-)
+from pydicom.uid import JPEG2000Lossless, JPEG2000MCLossless, MRImageStorage, RawDataStorage
 
-from phantom.anatomy import Phantom, draw
+from phantom.anatomy import Phantom
 from phantom.dicom import INTERCEPT, Identity, file_meta, series, uid
 from phantom.jpeg2000 import blank
-from phantom.recipe import Recipe
+from phantom.studies import CHEST, SLAB, Study, drawn, slab, slab_without
+from phantom.warned import WARNINGS
 
-Study = Callable[[int], list[Dataset]]
-
-SLAB = Recipe(shape=(24, 64, 64), spacing=(5.0, 6.0, 6.0), scale=0.85, lesions=2)
-"""The middle of a chest: enough slices for the pipeline's least, few enough to be fast."""
-CHEST = replace(SLAB, shape=(64, 64, 64))
-"""A chest from apex to recess, for the warnings: nothing else may be the matter with it."""
 HUGE = 5120
 """Rows and columns that make 24 slices more than 600 million voxels."""
 
 
-def _slab(seed: int) -> list[Dataset]:
-    return series(draw(replace(SLAB, seed=seed)))
-
-
-def _chest(seed: int, **recipe: object) -> list[Dataset]:
-    return series(draw(replace(CHEST, seed=seed, **recipe)))  # type: ignore[arg-type]
-
-
 def corrupt_instance(seed: int) -> list[Dataset]:
     """One slice whose pixels end half way."""
-    datasets = _slab(seed)
+    datasets = slab(seed)
     ds = datasets[len(datasets) // 2]
     ds.PixelData = ds.PixelData[: ds.Rows * ds.Columns]
     return datasets
@@ -53,7 +34,7 @@ def corrupt_instance(seed: int) -> list[Dataset]:
 
 def mixed_patient(seed: int) -> list[Dataset]:
     """One study whose second half carries another patient."""
-    datasets, other = _slab(seed), Identity.of(seed + 1)
+    datasets, other = slab(seed), Identity.of(seed + 1)
     for ds in datasets[len(datasets) // 2 :]:
         ds.PatientName, ds.PatientID = other.patient_name, other.patient_id
         ds.PatientBirthDate, ds.PatientSex = other.birth_date, other.sex
@@ -62,13 +43,14 @@ def mixed_patient(seed: int) -> list[Dataset]:
 
 def no_image(seed: int) -> list[Dataset]:
     """Raw data of a CT scanner and nothing else (PS3.3 A.37)."""
-    source = _slab(seed)[0]
+    source = slab(seed)[0]
     kept = [
         e for e in source if e.tag.group in (0x0008, 0x0010, 0x0020) and e.keyword != "ImageType"
     ]
     ds = Dataset({element.tag: element for element in kept})
     ds.SOPClassUID = RawDataStorage
     ds.SOPInstanceUID = uid(seed, "raw data")
+    ds.BodyPartExamined = "CHEST"
     ds.CreatorVersionUID = uid("raw data", 1)
     ds.AcquisitionContextSequence = []
     for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "SliceLocation"):
@@ -79,7 +61,7 @@ def no_image(seed: int) -> list[Dataset]:
 
 def not_ct(seed: int) -> list[Dataset]:
     """An axial series of a magnetic resonance scanner."""
-    datasets = _slab(seed)
+    datasets = slab(seed)
     for ds in datasets:
         for keyword in (
             "RescaleSlope",
@@ -100,7 +82,7 @@ def not_ct(seed: int) -> list[Dataset]:
 
 def localizer(seed: int) -> list[Dataset]:
     """A frontal overview: attenuation summed from front to back."""
-    phantom = draw(replace(CHEST, seed=seed))
+    phantom = drawn(replace(CHEST, seed=seed))
     ds = series(phantom)[0]
     overview = np.clip(phantom.hu.astype(np.int32) + 1000, 0, None).sum(axis=1)[::-1] // 32
     _frontal(ds, phantom, overview.astype(np.int16) - 1000, 0.0)
@@ -123,17 +105,17 @@ def _frontal(ds: Dataset, phantom: Phantom, image: NDArray[np.int16], y: float) 
 
 def derived_image(seed: int) -> list[Dataset]:
     """A multiplanar reformat."""
-    return _edited(seed, ImageType=["DERIVED", "SECONDARY", "MPR"])
+    return slab(seed, ImageType=["DERIVED", "SECONDARY", "MPR"])
 
 
 def no_pixel_data(seed: int) -> list[Dataset]:
     """Images without an image."""
-    return _without(seed, "PixelData")
+    return slab_without(seed, "PixelData")
 
 
 def unsupported_transfer_syntax(seed: int) -> list[Dataset]:
     """JPEG 2000 Part 2, which few declare and no decoder here reads."""
-    datasets = _slab(seed)
+    datasets = slab(seed)
     for ds in datasets:
         ds.PixelData = encapsulate([blank(64, 64)])
         ds["PixelData"].VR = "OB"
@@ -144,17 +126,17 @@ def unsupported_transfer_syntax(seed: int) -> list[Dataset]:
 
 def no_frame_of_reference(seed: int) -> list[Dataset]:
     """Positions that refer to nothing."""
-    return _without(seed, "FrameOfReferenceUID")
+    return slab_without(seed, "FrameOfReferenceUID")
 
 
 def not_hu(seed: int) -> list[Dataset]:
     """No rescale to Hounsfield units."""
-    return _without(seed, "RescaleSlope", "RescaleIntercept", "RescaleType")
+    return slab_without(seed, "RescaleSlope", "RescaleIntercept", "RescaleType")
 
 
 def not_axial(seed: int) -> list[Dataset]:
     """Frontal slices that call themselves original."""
-    phantom = draw(replace(CHEST, seed=seed))
+    phantom = drawn(replace(CHEST, seed=seed))
     datasets = []
     for number, ds in enumerate(series(phantom)[:24]):
         row = 20 + number
@@ -167,12 +149,12 @@ def gantry_tilt(seed: int) -> list[Dataset]:
     """The gantry leans by 18.5 degrees while the table still moves along z."""
     lean = np.deg2rad(18.5)
     row = [float(np.round(np.cos(lean), 6)), float(np.round(-np.sin(lean), 6))]
-    return _edited(seed, GantryDetectorTilt=18.5, ImageOrientationPatient=[1, 0, 0, 0, *row])
+    return slab(seed, GantryDetectorTilt=18.5, ImageOrientationPatient=[1, 0, 0, 0, *row])
 
 
 def inconsistent_geometry(seed: int) -> list[Dataset]:
     """Half of the slices have larger pixels."""
-    datasets = _slab(seed)
+    datasets = slab(seed)
     for ds in datasets[len(datasets) // 2 :]:
         ds.PixelSpacing = [6.6, 6.6]
     return datasets
@@ -180,7 +162,7 @@ def inconsistent_geometry(seed: int) -> list[Dataset]:
 
 def duplicate_positions(seed: int) -> list[Dataset]:
     """A second image, with other pixels, where one is already."""
-    datasets = _slab(seed)
+    datasets = slab(seed)
     again = copy.deepcopy(datasets[10])
     again.SOPInstanceUID = uid(again.SOPInstanceUID, "again")
     again.InstanceNumber = len(datasets) + 1
@@ -191,13 +173,13 @@ def duplicate_positions(seed: int) -> list[Dataset]:
 
 def missing_slices(seed: int) -> list[Dataset]:
     """Three slices in the middle never came."""
-    datasets = _slab(seed)
+    datasets = slab(seed)
     return datasets[:10] + datasets[13:]
 
 
 def spacing_too_wide(seed: int) -> list[Dataset]:
     """Slices 5 mm thick, every 12.5 mm."""
-    datasets = series(draw(replace(SLAB, seed=seed, spacing=(12.5, 6.0, 6.0))))
+    datasets = series(drawn(replace(SLAB, seed=seed, spacing=(12.5, 6.0, 6.0))))
     for ds in datasets:
         ds.SliceThickness = 5
     return datasets
@@ -205,12 +187,12 @@ def spacing_too_wide(seed: int) -> list[Dataset]:
 
 def too_few_slices(seed: int) -> list[Dataset]:
     """Eight slices."""
-    return series(draw(replace(SLAB, seed=seed, shape=(8, 64, 64))))
+    return series(drawn(replace(SLAB, seed=seed, shape=(8, 64, 64))))
 
 
 def too_large(seed: int) -> list[Dataset]:
     """600 million voxels in 24 files of about 2 kB: each a whole, valid, blank JPEG 2000 image."""
-    datasets = _slab(seed)
+    datasets = slab(seed)
     image = encapsulate([blank(HUGE, HUGE)])
     for ds in datasets:
         ds.Rows = ds.Columns = HUGE
@@ -225,77 +207,13 @@ def too_large(seed: int) -> list[Dataset]:
 
 def lungs_not_found(seed: int) -> list[Dataset]:
     """A cylinder of water, as it is scanned each morning."""
-    phantom = draw(replace(SLAB, seed=seed, lesions=0))
+    phantom = drawn(replace(SLAB, seed=seed, lesions=0))
     rng = np.random.default_rng([seed, 30])
     y, x = np.mgrid[-189:190:6, -189:190:6]
     water = np.where(np.hypot(x, y) < 110, 0.0, -1000.0) + rng.normal(0, 8, phantom.hu.shape)
     nothing = np.zeros(phantom.hu.shape, np.uint8)
     hu = np.clip(np.rint(water), -1024, 3071).astype(np.int16)
     return series(Phantom(phantom.recipe, hu, nothing, nothing, nothing, nothing))
-
-
-def lungs_truncated(seed: int) -> list[Dataset]:
-    """The middle of the chest only: the lungs reach beyond both ends."""
-    return _slab(seed)
-
-
-def contrast(seed: int) -> list[Dataset]:
-    """Iodine in all vessels, and the header says so."""
-    return _chest(seed, contrast=180.0)
-
-
-def sharp_kernel(seed: int) -> list[Dataset]:
-    """A reconstruction for the lung window: sharp and noisy."""
-    return _chest(seed, kernel="sharp", noise=35.0)
-
-
-def lossy_compressed(seed: int) -> list[Dataset]:
-    """Decompressed again, but once compressed with loss (PS3.3 C.7.6.1.1.5)."""
-    datasets = _chest(seed)
-    for ds in datasets:
-        ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-        ds.LossyImageCompression = "01"
-        ds.LossyImageCompressionRatio = 12
-        ds.LossyImageCompressionMethod = "ISO_10918_1"
-    return datasets
-
-
-def under_18(seed: int) -> list[Dataset]:
-    """A patient of twelve years."""
-    datasets = _chest(seed, scale=0.68)
-    for ds in datasets:
-        ds.PatientAge = "012Y"
-        ds.PatientBirthDate = f"{int(ds.StudyDate[:4]) - 12}0101"
-    return datasets
-
-
-def prone(seed: int) -> list[Dataset]:
-    """Head first, face down: the rows run to the front, the columns to the patient's right."""
-    datasets = _chest(seed)
-    for ds in datasets:
-        pixels = np.frombuffer(ds.PixelData, "<u2").reshape(ds.Rows, ds.Columns)
-        ds.PixelData = pixels[::-1, ::-1].tobytes()
-        ds.PatientPosition = "HFP"
-        ds.ImageOrientationPatient = [-1, 0, 0, 0, -1, 0]
-        x, y, z = ds.ImagePositionPatient
-        ds.ImagePositionPatient = [-x, -y, z]
-    return datasets
-
-
-def _edited(seed: int, **attributes: object) -> list[Dataset]:
-    datasets = _slab(seed)
-    for ds in datasets:
-        for keyword, value in attributes.items():
-            setattr(ds, keyword, value)
-    return datasets
-
-
-def _without(seed: int, *keywords: str) -> list[Dataset]:
-    datasets = _slab(seed)
-    for ds in datasets:
-        for keyword in keywords:
-            delattr(ds, keyword)
-    return datasets
 
 
 REFUSALS: dict[str, Study] = {
@@ -321,12 +239,6 @@ REFUSALS: dict[str, Study] = {
 }
 """By refusal code, in the order of precedence."""
 
-WARNINGS: dict[str, Study] = {
-    "lungs-truncated": lungs_truncated,
-    "contrast": contrast,
-    "sharp-kernel": sharp_kernel,
-    "lossy-compressed": lossy_compressed,
-    "under-18": under_18,
-    "prone": prone,
-}
-"""By warning code; each study is accepted."""
+
+STUDIES: dict[str, Study] = {**REFUSALS, **WARNINGS}
+"""Both, for whoever asks by code."""

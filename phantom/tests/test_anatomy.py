@@ -1,0 +1,111 @@
+"""Phantoms are the same each time, look like a chest, and carry a truth that fits the image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from phantom import Phantom, Recipe, draw
+from phantom.recipe import Kind
+
+SMALL = Recipe(seed=3, shape=(54, 64, 64), spacing=(6.0, 6.0, 6.0), scale=0.92)
+
+
+@pytest.fixture(scope="module")
+def covid() -> Phantom:
+    return draw(SMALL)
+
+
+def millilitres(mask: np.ndarray, phantom: Phantom) -> float:
+    return float(np.count_nonzero(mask) * np.prod(phantom.spacing) / 1000)
+
+
+def test_the_same_recipe_gives_the_same_voxels(covid: Phantom) -> None:
+    again = draw(SMALL)
+    for name in ("hu", "lungs", "lesions", "tumours", "airways"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(covid, name))
+
+
+def test_another_seed_gives_another_patient(covid: Phantom) -> None:
+    other = draw(replace(SMALL, seed=4))
+    assert np.mean(other.lungs != covid.lungs) > 0.01
+
+
+def test_finer_voxels_show_the_same_lungs(covid: Phantom) -> None:
+    fine = draw(replace(SMALL, shape=(65, 77, 77), spacing=(5.0, 5.0, 5.0)))
+    for side in (1, 2):
+        assert millilitres(fine.lungs == side, fine) == pytest.approx(
+            millilitres(covid.lungs == side, covid), rel=0.04
+        )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_volumes_of_the_lungs_are_an_adults(seed: int) -> None:
+    phantom = draw(replace(SMALL, seed=seed, lesions=0))
+    for side in (1, 2):
+        assert 900 < millilitres(phantom.lungs == side, phantom) < 4500
+
+
+def test_the_left_lung_lies_at_larger_x(covid: Phantom) -> None:
+    left, right = (np.argwhere(covid.lungs == side)[:, 2].mean() for side in (1, 2))
+    assert left > right + 10
+
+
+def test_below_the_lungs_the_liver_lies_right_and_gas_left(covid: Phantom) -> None:
+    z = np.argwhere(covid.lungs)[:, 0].min() + 2
+    right, left = covid.hu[z, 24:40, 12:24], covid.hu[z, 24:40, 40:52]
+    assert np.median(right) > 0
+    assert left.std() > 2 * right.std()
+
+
+def test_lungs_are_air_and_the_wall_is_tissue(covid: Phantom) -> None:
+    healthy = (covid.lungs > 0) & (covid.lesions == 0)
+    assert -900 < np.median(covid.hu[healthy]) < -700
+    body = covid.hu[(covid.hu > -200) & (covid.hu < 200)]
+    assert ((body > -130) & (body < -70)).mean() > 0.1
+    assert ((body > 20) & (body < 80)).mean() > 0.2
+    assert (covid.hu > 200).sum() > 300
+
+
+def test_lesions_lie_in_the_lungs_and_are_denser(covid: Phantom) -> None:
+    lesions, lungs = covid.lesions > 0, covid.lungs > 0
+    assert covid.covid
+    assert millilitres(lesions, covid) > 10
+    assert not (lesions & ~lungs).any()
+    assert np.median(covid.hu[lesions]) > np.median(covid.hu[lungs & ~lesions]) + 100
+
+
+def test_no_lesions_is_a_healthy_chest(covid: Phantom) -> None:
+    healthy = draw(SMALL.healthy())
+    assert not healthy.covid
+    assert not healthy.lesions.any()
+    assert not healthy.tumours.any()
+    np.testing.assert_array_equal(healthy.lungs, covid.lungs)
+
+
+@pytest.mark.parametrize(("kind", "truth"), [("lobar", "lesions"), ("tumour", "tumours")])
+def test_look_alikes_are_drawn_but_are_not_covid(kind: Kind, truth: str) -> None:
+    phantom = draw(replace(SMALL, kind=kind, lesions=2))
+    assert not phantom.covid
+    assert getattr(phantom, truth).any()
+
+
+def test_airways_are_not_lung(covid: Phantom) -> None:
+    assert covid.airways.any()
+    assert not (covid.airways.astype(bool) & (covid.lungs > 0)).any()
+    assert np.median(covid.hu[covid.airways > 0]) < -750
+
+
+def test_padding_lies_outside_the_circle_only() -> None:
+    phantom = draw(replace(SMALL, shape=(4, 64, 64), padding=-2000))
+    assert phantom.hu[:, 0, 0].tolist() == [-2000] * 4
+    assert (phantom.hu[:, 32, 32] >= -1024).all()
+
+
+def test_random_recipes_show_every_kind() -> None:
+    recipes = [Recipe.random(seed) for seed in range(60)]
+    assert {recipe.kind for recipe in recipes} == {"covid", "lobar", "tumour", "healthy"}
+    assert 20 < sum(recipe.covid for recipe in recipes) < 40
+    assert recipes[7] == Recipe.random(7)
