@@ -1,7 +1,9 @@
 """Runs a stage service: settings, workers, the bus, health; the one main of them all."""
 
 import asyncio
+import importlib
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -38,9 +40,19 @@ def serve(name: str, settings_class: type[S], build: Callable[[S], Ports]) -> No
     logs.configure(name)
     provider = tracing.configure(name)
     try:
-        asyncio.run(until_stopped(run(load_service(name), load_topics(), settings, build)))
+        service = run(load_service(name), load_topics(), settings, _importable(build))
+        asyncio.run(until_stopped(service))
     finally:
         provider.shutdown()
+
+
+def _importable(build: Callable[[S], Ports]) -> Callable[[S], Ports]:
+    """`python -m services.x` calls its module `__main__`; worker processes know it by its name."""
+    spec = sys.modules["__main__"].__spec__
+    if build.__module__ != "__main__" or spec is None:
+        return build
+    found: Callable[[S], Ports] = getattr(importlib.import_module(spec.name), build.__name__)
+    return found
 
 
 async def until_stopped(service: Coroutine[Any, Any, None]) -> None:
