@@ -14,6 +14,7 @@ from deploy.embedded.cache import cache_folder
 from deploy.embedded.install import install
 from deploy.embedded.ports import free_ports
 from deploy.embedded.runtime import Runtime, missing_shared_library, unsupported_platform
+from shared.inference.regions import SHM
 from shared.inference.tests import doubling
 
 
@@ -35,20 +36,32 @@ class Server:
     def address(self) -> str:
         return f"127.0.0.1:{self.ports[0]}"
 
+    @property
+    def _server(self) -> triton.TritonServer:
+        return triton.TritonServer(self.repository, *self.ports)
+
     def start(self) -> None:
-        server = triton.TritonServer(self.repository, *self.ports)
         with (self.repository.parent / "triton.log").open("ab") as log:
             self.process = subprocess.Popen(
-                triton.command(server, self.runtime),
+                triton.command(self._server, self.runtime),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **triton.environment(self.runtime)},
             )
-        asyncio.run(triton.wait_until_ready(server, 60))
+        asyncio.run(triton.wait_until_ready(self._server, 60))
 
     def kill(self) -> None:
+        """End it at once; what it can't clean up any more is cleaned up for it."""
         if self.process:
             self.process.kill()
+            self.process.wait()
+            for left in SHM.glob(f"{self._server.shared_memory_prefix}*"):
+                left.unlink()
+
+    def stop(self) -> None:
+        """End it as an operator would."""
+        if self.process:
+            self.process.terminate()
             self.process.wait()
 
 
@@ -69,7 +82,7 @@ def triton_address(
     server = Server(triton_runtime, repository)
     server.start()
     yield server.address
-    server.kill()
+    server.stop()
 
 
 @pytest.fixture
@@ -78,4 +91,4 @@ def server(triton_runtime: Runtime, tmp_path: Path) -> Iterator[Server]:
     server = Server(triton_runtime, tmp_path / "models")
     server.start()
     yield server
-    server.kill()
+    server.stop()
