@@ -11,7 +11,7 @@ from shared.bus.kafka import group_consumer, read_facts
 from shared.bus.received import Received
 from shared.catalog import load_topics
 from shared.clock import system_clock
-from shared.health import serve_app
+from shared.health import serve_app, serve_health
 from shared.run import patiently_connected, until_stopped
 from shared.store.open import open_store
 from shared.telemetry import logs, tracing
@@ -25,13 +25,16 @@ async def run(settings: ResultsSettings) -> None:
     bell = Bell()
     starting = ["kafka does not answer"]
     down: list[str] = []
-    app = create_app(results.archive, results.desk, lambda: (*starting, *down), bell.ring)
+    why_not = lambda: (*starting, *down)  # noqa: E731
+    app = create_app(results.archive, results.desk, why_not, bell.ring)
+    health = ("results", settings.health_host, settings.health_port)
 
     async def on_batch(batch: Sequence[Received]) -> None:
         await results.intake.on_batch(batch, bell.ring)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(serve_app(app, settings.results_host, settings.results_port))
+        group.create_task(serve_health(*health, why_not))
         group.create_task(watch(results, down))
         group.create_task(deliver(results, settings.delivery_associations, bell))
         publisher, producer = await patiently_connected(settings.kafka)

@@ -99,7 +99,7 @@ def _problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, Conflict):
-        return Problem(409, error.code, error.code.replace("-", " ").capitalize(), error.remedy)
+        return Problem(409, error.code, error.detail, error.remedy)
     if isinstance(error, AmbiguousJob):
         remedy = "Give more of the id."
         return Problem(409, "ambiguous-job", "Several jobs' ids begin so.", remedy)
@@ -118,9 +118,9 @@ def _response(problem: Problem) -> JSONResponse:
         "type": f"urn:clarion:problem:{problem.code}",
         "title": problem.code.replace("-", " ").capitalize(),
         "status": problem.status,
-        "detail": problem.detail,
+        "detail": f"{problem.detail} {problem.remedy}",
         "code": problem.code,
-        "what_to_do": problem.remedy,
+        "remedy": problem.remedy,
     }
     return JSONResponse(body, problem.status, media_type="application/problem+json")
 

@@ -17,12 +17,28 @@ from shared.telemetry.attributes import JOB, LANE, PIPELINE, RUN
 
 
 class Conflict(Exception):
-    """The job is in no state for that; `code` says which, `remedy` what to do instead."""
+    """The job is in no state for that: which, and what to do instead."""
 
-    def __init__(self, code: str, remedy: str) -> None:
+    def __init__(self, code: str, detail: str, remedy: str) -> None:
         super().__init__(code)
-        self.code = code
-        self.remedy = remedy
+        self.code, self.detail, self.remedy = code, detail, remedy
+
+
+def _running() -> Conflict:
+    return Conflict("job-running", "The job runs.", "Wait until it has finished, or cancel it.")
+
+
+def _not_running() -> Conflict:
+    return Conflict("job-not-running", "The job does not run.", "There is nothing to cancel.")
+
+
+def _input_unknown() -> Conflict:
+    return Conflict("input-unknown", "The job's input was never read.", "Send the study again.")
+
+
+def _superseded(newer: str) -> Conflict:
+    remedy = f"Run the newer version again: {newer}."
+    return Conflict("job-superseded", "A newer version of the study replaced it.", remedy)
 
 
 class UnknownJob(Exception):
@@ -48,9 +64,9 @@ class Desk:
                 raise UnknownJob(job_id)
             newer = runs.superseded_by(connection, job_id)
             if newer:
-                raise Conflict("job-superseded", f"Run the newer version again: {newer}.")
+                raise _superseded(newer)
             if last.status == "running":
-                raise Conflict("job-running", "Wait until it has finished, or cancel it first.")
+                raise _running()
             request = self._request(last, fresh)
             traceparent = self._rerun_span(last, request)
             insert_new(connection, runs_table, **_row(last, request, traceparent))
@@ -65,12 +81,12 @@ class Desk:
             if last is None:
                 raise UnknownJob(job_id)
             if last.status != "running":
-                raise Conflict("job-not-running", "Only a running job can be cancelled.")
+                raise _not_running()
             self.concluder.conclude(connection, job_id, last.run, stop="cancelled")
 
     def _request(self, last: StoredRun, fresh: bool) -> InputReady:
         if last.request is None:
-            raise Conflict("input-unknown", "Send the study again: its input was never read.")
+            raise _input_unknown()
         now = self.clock()
         changed = {"run": last.run + 1, "fresh": fresh, "started_at": now, "finished_at": now}
         return InputReady.model_validate(dict(last.request) | changed)

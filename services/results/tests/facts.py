@@ -137,9 +137,9 @@ class Story:
         return Received(event, Place(topic_name(announces, Lane.ROUTINE), 2, 0, Lane.ROUTINE))
 
 
-def intake_into(path: Path, store: PayloadStore, clock: ManualClock | None = None) -> Intake:
-    """An intake over a new ledger."""
-    ledger = Ledger(f"sqlite:///{path}/ledger.db")
+def intake_into(path: Path | None, store: PayloadStore, clock: ManualClock | None = None) -> Intake:
+    """An intake over the ledger in a folder, or over one in memory."""
+    ledger = Ledger(f"sqlite:///{path}/ledger.db" if path else "sqlite://")
     ledger.migrate()
     return Intake(ledger, Concluder(Definitions(store), clock or ManualClock(RECEIVED)))
 

@@ -1,0 +1,287 @@
+"""Deliveries to a real SCP: what arrives, what is tried again, what is held."""
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from services.results.conclude import Concluder
+from services.results.definitions import Definitions
+from services.results.delivery import Backoff, Courier, Dispatch
+from services.results.intake import Intake
+from services.results.ledger import deliveries, outbox
+from services.results.ledger.database import Ledger
+from services.results.ledger.deliveries import Delivery, Due
+from services.results.scu import ask_commitment, judge, send
+from services.results.settings import Destination
+from services.results.tests.facts import RECEIVED, Story, job
+from services.results.tests.pacs import PDF, SEG, Pacs, data_set_of, listening, part10
+from shared.bus.received import Place, Received
+from shared.clock import ManualClock
+from shared.events.models import CommitmentReported, DicomDelivered, DicomReady, Lane, PayloadRef
+from shared.events.wire import Event
+from shared.store.folder import FolderStore
+from shared.store.port import PayloadStore
+
+DUE = Due("pacs", job())
+
+
+class RealObjects(Story):
+    """Its DICOM objects can be sent."""
+
+    def _payload(self, stage: str, port: str) -> PayloadRef:
+        if port != "dicom":
+            return super()._payload(stage, port)
+        content = part10(SEG if stage.endswith("dicom-seg") else PDF, self.sop_uid(stage))
+        return self.store.put(content, "application/dicom")
+
+
+class Hospital:
+    """A finished job whose four objects wait, and the courier that carries them."""
+
+    def __init__(self, path: Path, destinations: Mapping[str, Destination]) -> None:
+        self.store: PayloadStore = FolderStore(path / "payloads")
+        self.clock = ManualClock(RECEIVED)
+        self.ledger = Ledger(f"sqlite:///{path}/ledger.db")
+        self.ledger.migrate()
+        self.intake = Intake(self.ledger, Concluder(Definitions(self.store), self.clock))
+        self.facts = RealObjects(self.store).whole()
+        self.intake.take(self.facts)
+        self.courier = Courier(
+            ledger=self.ledger,
+            store=self.store,
+            destinations=destinations,
+            clock=self.clock,
+            backoff=Backoff(1, 300),
+            name="me",
+            send=send,
+            ask_commitment=ask_commitment,
+        )
+
+    def objects(self) -> dict[str, bytes]:
+        """SOP Instance UID → data set, as the store holds it."""
+        found = {}
+        for received in self.facts:
+            data = received.event.data
+            if isinstance(data, DicomReady):
+                content = self.store.get(data.payloads[f"{data.stage}.dicom"])
+                found[data.sop_instance_uid] = data_set_of(content)
+        return found
+
+    def uid(self, output: str) -> str:
+        return next(sent.sop_instance_uid for sent in self.sent() if sent.output == output)
+
+    def sent(self) -> list[Delivery]:
+        with self.ledger.reading() as connection:
+            return deliveries.of_job(connection, job())
+
+    def statuses(self) -> dict[str, tuple[str, str | None]]:
+        return {sent.output: (sent.status, sent.last_error) for sent in self.sent()}
+
+    def announced(self) -> list[tuple[str, str, int]]:
+        with self.ledger.reading() as connection:
+            events = [letter.event.data for letter in outbox.unsent(connection)]
+        found = [event for event in events if isinstance(event, DicomDelivered)]
+        return [(event.output, event.status, event.attempts) for event in found]
+
+
+ALL_DELIVERED = dict.fromkeys(
+    ("lung-seg", "lesion-seg", "classification-report", "ratio-report"), ("delivered", None)
+)
+
+
+def test_one_association_carries_every_object_byte_for_byte(
+    tmp_path: Path,
+) -> None:
+    with listening(Pacs()) as pacs:
+        hospital = Hospital(tmp_path, {"pacs": pacs.destination})
+        hospital.courier.deliver(DUE)
+    assert hospital.statuses() == ALL_DELIVERED
+    assert pacs.associations == 1
+    assert dict(pacs.arrived) == hospital.objects()
+    outputs = [hospital.announced()[place][0] for place in range(4)]
+    assert outputs == ["lesion-seg", "lung-seg", "classification-report", "ratio-report"]
+    assert {status for _, status, _ in hospital.announced()} == {"delivered"}
+
+
+def test_nothing_is_sent_twice(tmp_path: Path) -> None:
+    with listening(Pacs()) as pacs:
+        hospital = Hospital(tmp_path, {"pacs": pacs.destination})
+        hospital.courier.deliver(DUE)
+        hospital.intake.take(hospital.facts)
+        hospital.courier.deliver(DUE)
+    assert len(pacs.arrived) == 4
+
+
+def test_what_was_sent_but_not_noted_is_sent_again_with_the_same_uid_and_bytes(
+    tmp_path: Path,
+) -> None:
+    with listening(Pacs()) as pacs:
+        hospital = Hospital(tmp_path, {"pacs": pacs.destination})
+        with hospital.ledger.transaction() as connection:
+            deliveries.claim(connection, DUE, RECEIVED, "me")
+            deliveries.release(connection, "me", RECEIVED)
+        hospital.courier.deliver(DUE)
+    assert dict(pacs.arrived) == hospital.objects()
+
+
+def test_a_destination_that_is_down_is_tried_again_later_and_gets_everything(
+    tmp_path: Path,
+) -> None:
+    pacs = Pacs(port=free_port())
+    hospital = Hospital(tmp_path, {"pacs": pacs.destination})
+    hospital.courier.deliver(DUE)
+    assert set(hospital.statuses().values()) == {("waiting", "no-connection")}
+    with listening(pacs):
+        hospital.courier.deliver(DUE)
+        assert pacs.arrived == []  # not before the backoff is over
+        hospital.clock.advance(1)
+        hospital.courier.deliver(DUE)
+    assert hospital.statuses() == ALL_DELIVERED
+    assert ("lung-seg", "failed", 1) in hospital.announced()
+    assert ("lung-seg", "delivered", 2) in hospital.announced()
+
+
+def test_a_rejected_presentation_context_is_held_and_the_others_arrive(tmp_path: Path) -> None:
+    with listening(Pacs(), sop_classes=[PDF]) as pacs:
+        hospital = Hospital(tmp_path, {"pacs": pacs.destination})
+        hospital.courier.deliver(DUE)
+        hospital.clock.advance(3600)
+        hospital.courier.deliver(DUE)
+    held = ("held", "presentation-context-rejected")
+    assert hospital.statuses() == ALL_DELIVERED | {"lung-seg": held, "lesion-seg": held}
+    assert pacs.associations == 1
+
+
+def test_a_destination_that_takes_none_of_it_holds_all(tmp_path: Path) -> None:
+    with listening(Pacs(), sop_classes=[]) as pacs:
+        hospital = Hospital(tmp_path, {"pacs": pacs.destination})
+        hospital.courier.deliver(DUE)
+    assert set(hospital.statuses().values()) == {("held", "presentation-context-rejected")}
+
+
+def test_a_rejected_association_says_why_and_is_tried_again(tmp_path: Path) -> None:
+    with listening(Pacs(), require_called=True) as pacs:
+        hospital = Hospital(tmp_path, {"pacs": pacs.destination})
+        hospital.courier.deliver(DUE)
+    assert set(hospital.statuses().values()) == {("waiting", "association-rejected-1/1/7")}
+
+
+def test_when_the_destination_is_full_the_reports_wait_behind_the_segmentation(
+    tmp_path: Path,
+) -> None:
+    with listening(Pacs(status=0xA700)) as pacs:
+        hospital = Hospital(tmp_path, {"pacs": pacs.destination})
+        hospital.courier.deliver(DUE)
+        assert len(pacs.arrived) == 1
+        assert set(hospital.statuses().values()) == {("waiting", "status-A700")}
+        pacs.status = 0x0000
+        hospital.clock.advance(1)
+        hospital.courier.deliver(DUE)
+    assert hospital.statuses() == ALL_DELIVERED
+
+
+def test_one_object_that_is_refused_keeps_no_other_back(tmp_path: Path) -> None:
+    with listening(Pacs()) as pacs:
+        hospital = Hospital(tmp_path, {"pacs": pacs.destination})
+        pacs.statuses[hospital.uid("lung-seg")] = 0xC000
+        pacs.statuses[hospital.uid("ratio-report")] = 0xB000
+        hospital.courier.deliver(DUE)
+    assert hospital.statuses() == ALL_DELIVERED | {
+        "lung-seg": ("failed", "status-C000"),
+        "ratio-report": ("delivered", "noted-B000"),
+    }
+
+
+def test_an_unknown_destination_is_held(tmp_path: Path) -> None:
+    hospital = Hospital(tmp_path, {})
+    hospital.courier.deliver(DUE)
+    assert set(hospital.statuses().values()) == {("held", "unknown-destination")}
+
+
+def test_an_object_that_is_gone_from_the_store_fails_alone(tmp_path: Path) -> None:
+    with listening(Pacs()) as pacs:
+        hospital = Hospital(tmp_path, {"pacs": pacs.destination})
+        (lost,) = [sent for sent in hospital.sent() if sent.output == "lung-seg"]
+        hospital.store.delete(lost.payload.uri)
+        hospital.courier.deliver(DUE)
+    assert hospital.statuses() == ALL_DELIVERED | {"lung-seg": ("failed", "payload-missing")}
+
+
+def test_a_commitment_is_asked_for_and_its_report_noted(tmp_path: Path) -> None:
+    with listening(Pacs()) as pacs:
+        commits = pacs.destination.model_copy(update={"commitment": True})
+        hospital = Hospital(tmp_path, {"pacs": commits})
+        hospital.courier.deliver(DUE)
+    ((transaction, asked),) = pacs.asked
+    assert set(asked) == set(hospital.objects())
+    answers = [{"sop_instance_uid": uid, "committed": uid == asked[0]} for uid in asked]
+    report = CommitmentReported.model_validate(
+        {"transaction_uid": transaction, "instances": answers}
+    )
+    event = Event("1", "ingest", "commitment-reported", "", RECEIVED, "", report)
+    place = Place("clarion.commitment-reported.v1", 0, 0, None)
+    hospital.intake.take([Received(event, place)])
+    committed = {sent.sop_instance_uid: sent.committed for sent in hospital.sent()}
+    assert committed == {uid: uid == asked[0] for uid in asked}
+
+
+async def test_a_destination_that_never_answers_delays_no_other(tmp_path: Path) -> None:
+    with listening(Pacs()) as pacs, socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()  # takes the connection, and says nothing
+        port = silent.getsockname()[1]
+        mute = Destination(ae_title="MUTE", host="127.0.0.1", port=port, timeout_s=1)
+        hospital = Hospital(tmp_path, {"pacs": pacs.destination, "mute": mute})
+        with hospital.ledger.transaction() as connection:
+            deliveries.plan(connection, [elsewhere(hospital, "mute")], RECEIVED)
+        ended: list[float] = []
+        dispatch = Dispatch(hospital.courier, 1, lambda: ended.append(len(pacs.arrived)))
+        await dispatch.round()
+        await dispatch.settled()
+        dispatch.close()
+    assert ended == [4, 4]
+    by_destination = {sent.destination: sent.status for sent in hospital.sent()}
+    assert by_destination == {"pacs": "delivered", "mute": "waiting"}
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (0x0000, "delivered"),
+        (0xB000, "delivered"),
+        (0xB006, "delivered"),
+        (0xB007, "delivered"),
+        (0x0111, "delivered"),
+        (0xA700, "retry"),
+        (0xA7FF, "retry"),
+        (0x0110, "retry"),
+        (0x0122, "held"),
+        (0x0124, "held"),
+        (0xA900, "failed"),
+        (0xC000, "failed"),
+        (0xFFFF, "failed"),
+    ],
+)
+def test_what_a_status_means(status: int, verdict: str) -> None:
+    assert judge(status).verdict == verdict
+
+
+def test_the_backoff_doubles_up_to_its_longest() -> None:
+    waits = [Backoff(1, 300).after(attempts).total_seconds() for attempts in range(1, 12)]
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    assert Backoff(1, 300).after(10_000).total_seconds() == 300
+
+
+def elsewhere(hospital: Hospital, destination: str) -> deliveries.Planned:
+    sent = hospital.sent()[0]
+    names = ("job_id", "run", "stage", "output", "kind", "sop_class_uid", "sop_instance_uid")
+    fields = {name: getattr(sent, name) for name in (*names, "payload")}
+    return deliveries.Planned(**fields, destination=destination, lane=Lane.ROUTINE)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
