@@ -106,10 +106,11 @@ def _draw_lungs(
     if recipe.emphysema:
         holes = np.clip(2 * (texture - np.float32(2.2 - 3.5 * recipe.emphysema)), 0, 1)
         tissue += holes * (-975 - tissue)
-    mix(hu, inside, tissue)
-    shares = lesions.draw(hu, canvas, recipe, body, inside)
+    shares = lesions.draw(tissue, canvas, recipe, body)
     sheet = np.abs(lesions.fissure(body, canvas.y, canvas.z) + 2 * texture)
-    mix(hu, inside * canvas.soft(sheet - 0.2) * (0.8 / canvas.edge), -150.0)
+    mix(tissue, canvas.soft(sheet - 0.2) * (0.8 / canvas.edge), -150.0)
     blood = organs.BLOOD + recipe.contrast
-    trees.draw(hu, canvas, trees.grow(recipe, body), blood, inside)
+    trees.draw(tissue, canvas, trees.grow(recipe, body), blood)
+    # Once, at the end: cut piece by piece, each would leave a dark rim of air at the pleura.
+    mix(hu, inside, tissue)
     return shares

@@ -25,8 +25,8 @@ class Shares:
     tumour: Field
 
 
-def draw(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, inside: Field) -> Shares:
-    """Mix the recipe's lesions into the lungs (`inside` is the lungs' share of each voxel)."""
+def draw(tissue: Field, canvas: Canvas, recipe: Recipe, body: Build) -> Shares:
+    """Mix the recipe's lesions into the HU of lung tissue, which the lungs' surface cuts later."""
     rng = np.random.default_rng([recipe.seed, 9])
     pneumonia, tumour = (np.zeros(canvas.shape, np.float32) for _ in range(2))
     if recipe.lesions == 0 or recipe.kind == "healthy":
@@ -35,12 +35,12 @@ def draw(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, inside: Field) 
     fine = smooth_noise(rng, canvas.shape, canvas.spacing, 6.0)
     if recipe.kind == "lobar":
         pneumonia[:] = _lobe(canvas, rng, body, coarse)
-        mix(hu, pneumonia * inside, float(rng.uniform(10, 60)) + 12 * fine)
+        mix(tissue, pneumonia, float(rng.uniform(10, 60)) + 12 * fine)
     elif recipe.kind == "tumour":
-        _draw_tumours(hu, canvas, recipe, body, rng, inside, fine, tumour)
+        _draw_tumours(tissue, canvas, recipe, body, rng, fine, tumour)
     else:
         for centre in _places(rng, body, recipe.lesions):
-            _draw_opacity(hu, canvas, recipe, rng, centre, inside, (coarse, fine), pneumonia)
+            _draw_opacity(tissue, canvas, recipe, rng, centre, (coarse, fine), pneumonia)
     return Shares(pneumonia, tumour)
 
 
@@ -65,12 +65,11 @@ def _inside(rng: np.random.Generator, body: Build) -> Points:
 
 
 def _draw_opacity(
-    hu: Field,
+    tissue: Field,
     canvas: Canvas,
     recipe: Recipe,
     rng: np.random.Generator,
     centre: Points,
-    inside: Field,
     textures: tuple[Field, Field],
     share: Field,
 ) -> None:
@@ -94,7 +93,7 @@ def _draw_opacity(
     else:
         value = float(rng.uniform(-690, -320)) + float(rng.uniform(15, 75)) * fine
     # An opacity adds tissue: where an earlier patch is already denser, it stays as it is.
-    mix(hu[box], part * inside[box], np.maximum(value, hu[box]))
+    mix(tissue[box], part, np.maximum(value, tissue[box]))
     np.maximum(share[box], part, out=share[box])
 
 
@@ -122,12 +121,11 @@ def fissure(body: Build, y: Field, z: Field) -> Field:
 
 
 def _draw_tumours(
-    hu: Field,
+    tissue: Field,
     canvas: Canvas,
     recipe: Recipe,
     body: Build,
     rng: np.random.Generator,
-    inside: Field,
     fine: Field,
     share: Field,
 ) -> None:
@@ -142,7 +140,7 @@ def _draw_tumours(
         distance = ellipsoid(canvas.x[box], canvas.y[box], canvas.z[box], _vector(centre), radii)
         part = canvas.soft(distance + min(0.14 * size, 3.5) * fine[box])
         value = float(rng.uniform(5, 60)) + 0.25 * recipe.contrast
-        mix(hu[box], part * inside[box], value)
+        mix(tissue[box], part, value)
         np.maximum(share[box], part, out=share[box])
 
 

@@ -124,7 +124,8 @@ def _draw_colon(
     """Loops of bowel under the left dome, seldom the right: gas, or stool mixed with gas."""
     for _ in range(int(rng.integers(2, 9))):
         side = 1.0 if rng.random() < 0.82 else -1.0
-        at = (side * rng.uniform(25, 105), rng.uniform(-75, 20), under - rng.uniform(14, 130))
+        back = 20 if side > 0 else -50
+        at = (side * rng.uniform(25, 105), rng.uniform(-80, back), under - rng.uniform(14, 130))
         radius = float(rng.uniform(12, 28))
         box = canvas.box(np.array([at]), radius * 1.5 + canvas.edge)
         if box is None:

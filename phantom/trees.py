@@ -81,8 +81,8 @@ def _fork(
     return tips[keep], wide[keep], thin[keep], short[keep]
 
 
-def draw(hu: Field, canvas: Canvas, tree: Tree, value: float, inside: Field) -> None:
-    """Mix the branches into the lungs (`inside` is the lungs' share of each voxel)."""
+def draw(tissue: Field, canvas: Canvas, tree: Tree, value: float) -> None:
+    """Mix the branches into the HU of lung tissue."""
     share = np.zeros(canvas.shape, np.float32)
     pixel = canvas.spacing[1]
     thick = tree.radii > THICK * pixel
@@ -94,7 +94,7 @@ def draw(hu: Field, canvas: Canvas, tree: Tree, value: float, inside: Field) -> 
             distance = tube(canvas.x[box], canvas.y[box], canvas.z[box], path, float(radius))
             np.maximum(share[box], canvas.soft(distance), out=share[box])
     _splat(share, canvas, tree, ~thick)
-    mix(hu, share * inside, value)
+    mix(tissue, share, value)
 
 
 def _splat(share: Field, canvas: Canvas, tree: Tree, chosen: NDArray[np.bool_]) -> None:
