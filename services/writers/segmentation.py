@@ -52,6 +52,7 @@ def segmentation(
     mark(made, stamp, source.header, f"{_subject(names)} segmentation")
     _refer_to_frames(made, source)
     made.ContentDescription = _content(names, found)[:_LO]
+    made["PixelData"].VR = "OB"
     _own_dimension_uid(made, stamp.uid("dimension organization"))
     return made
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from io import BytesIO
 
 import pydicom
+from pydicom.charset import convert_encodings
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian
@@ -95,6 +96,9 @@ def part10(dataset: Dataset) -> bytes:
     meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     dataset.file_meta = meta
+    # Otherwise pydicom decodes and encodes the text that was copied as bytes.
+    characters = convert_encodings(dataset.get("SpecificCharacterSet", "ISO_IR 6"))
+    dataset.set_original_encoding(False, True, characters)
     buffer = BytesIO()
     pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
     return buffer.getvalue()
