@@ -33,7 +33,7 @@ async def run(settings: ResultsSettings) -> None:
         await results.intake.on_batch(batch, bell.ring)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(serve_app(app, settings.results_host, settings.results_port))
+        group.create_task(serve_app(app, settings.api_host, settings.api_port))
         group.create_task(serve_health(*health, why_not))
         group.create_task(watch(results, down))
         group.create_task(deliver(results, settings.delivery_associations, bell))
@@ -44,7 +44,7 @@ async def run(settings: ResultsSettings) -> None:
             group.create_task(publish(results, publisher, bell))
             group.create_task(keep_deadlines(results, watching_since, bell))
             starting.clear()
-            logger().info("ready", port=settings.results_port)
+            logger().info("ready", port=settings.api_port)
             await read_facts(consumer, publisher, load_topics(), KINDS, on_batch)
         finally:
             await consumer.stop()

@@ -33,8 +33,8 @@ class ResultsSettings(Settings):
     """Ledger, API and destinations."""
 
     ledger: str = Field("sqlite:///.home/ledger.db", description="SQLAlchemy URL")
-    results_host: str = Field("127.0.0.1", description="where the jobs API listens")
-    results_port: int = 8081
+    api_host: str = Field("127.0.0.1", description="where the jobs API listens")
+    api_port: int = 8081
     destinations: Annotated[dict[str, Destination], NoDecode, BeforeValidator(_parsed)] = Field(
         default={"pacs": _PACS}, description="name → AE, as JSON or YAML"
     )

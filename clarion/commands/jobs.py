@@ -1,0 +1,186 @@
+"""`clarion jobs`: what became of each study, and running it again."""
+
+import json
+import time
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from clarion import api
+from clarion.options import HomeOption, JsonOption
+
+app = typer.Typer(name="jobs", help="What became of each study, and running it again.")
+
+JobArgument = Annotated[str, typer.Argument(help="A job's id, or the beginning of one.")]
+
+_WATCH_S = 1.0
+_COLOURS = {
+    "running": "cyan",
+    "waiting": "cyan",
+    "completed": "green",
+    "succeeded": "green",
+    "reused": "green",
+    "delivered": "green",
+    "partial": "yellow",
+    "held": "yellow",
+    "refused": "yellow",
+    "failed": "red",
+}
+
+
+@app.callback(invoke_without_command=True)
+def jobs(
+    context: typer.Context,
+    as_json: JsonOption = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
+    status: Annotated[str | None, typer.Option(help="Only jobs that stand so.")] = None,
+    limit: Annotated[int, typer.Option(help="The newest so many.", min=1)] = 50,
+    home: HomeOption = None,
+) -> None:
+    """List the jobs, newest first."""
+    if context.invoked_subcommand:
+        return
+    asked = {"limit": limit} | ({"status": status} if status else {})
+    results = api.results(home)
+    if as_json:
+        typer.echo(json.dumps(results.get("/jobs", **asked), indent=1))
+    elif watch:
+        _watch(results, asked)
+    else:
+        Console(markup=False, highlight=False).print(_listing(results.get("/jobs", **asked)))
+
+
+@app.command()
+def show(job: JobArgument, as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """Show a job: why, what was made, where it lies and where it was delivered."""
+    found = api.results(home).get(f"/jobs/{job}")
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        Console(markup=False, highlight=False).print(_job(found))
+
+
+@app.command()
+def rerun(
+    job: JobArgument,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Compute everything anew, and take nothing over.")
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Run a finished job again; what its destinations have is not sent again."""
+    begun = api.results(home).post(f"/jobs/{job}/rerun", fresh=fresh)
+    typer.echo(f"run {begun['run']} of {begun['job_id']} begins")
+
+
+@app.command()
+def cancel(job: JobArgument, home: HomeOption = None) -> None:
+    """End a running job; nothing of it is delivered."""
+    ended = api.results(home).post(f"/jobs/{job}/cancel")
+    typer.echo(f"run {ended['run']} of {ended['job_id']} is cancelled")
+
+
+def _watch(results: api.Api, asked: dict[str, Any]) -> None:
+    with Live(console=Console(markup=False, highlight=False), auto_refresh=False) as screen:
+        while True:
+            screen.update(_listing(results.get("/jobs", **asked)), refresh=True)
+            time.sleep(_WATCH_S)
+
+
+def _listing(found: list[dict[str, Any]]) -> Table:
+    table = Table("received", "job", "version", "run", "lane", "pipeline", "status", box=None)
+    table.add_column("delivered", justify="right")
+    table.add_column("why")
+    for job in found:
+        table.add_row(
+            _moment(job["received_at"]),
+            job["job_id"][:8],
+            str(job["version"]),
+            str(job["run"]),
+            job["lane"],
+            job["pipeline"],
+            _status(job["status"]),
+            _delivered(job["deliveries"]),
+            ", ".join(reason["code"] for reason in job["reasons"]),
+        )
+    return table
+
+
+def _job(job: dict[str, Any]) -> Group:
+    head = Table("", "", box=None, show_header=False)
+    for name in ("job_id", "case_id", "version", "supersedes", "run", "pipeline", "lane"):
+        head.add_row(name, str(job[name] if job[name] is not None else "-"))
+    head.add_row("status", _status(job["status"]))
+    head.add_row("received", _moment(job["received_at"]))
+    head.add_row("finished", _moment(job["finished_at"]))
+    head.add_row("trace", job["trace_id"])
+    for reason in job["reasons"]:
+        head.add_row("reason", f"{reason['code']}: {reason['text']}")
+    for warning in job["warnings"]:
+        head.add_row("warning", warning)
+    for stack in job["selection"]:
+        head.add_row("chosen" if stack["chosen"] else "passed over", _stack(stack))
+    return Group(head, "", _stages(job["stages"]), "", _outputs(job["outputs"]))
+
+
+def _stages(stages: list[dict[str, Any]]) -> Table:
+    table = Table("stage", "service", "status", "attempts", "seconds", "why", box=None)
+    for stage in stages:
+        table.add_row(
+            stage["stage"],
+            stage["service"],
+            _status(stage["status"]),
+            str(stage["attempts"] or "-"),
+            _seconds(stage["started_at"], stage["finished_at"]),
+            ", ".join(reason["code"] for reason in stage["reasons"]),
+        )
+    return table
+
+
+def _outputs(outputs: list[dict[str, Any]]) -> Table:
+    table = Table("output", "kind", "delivered to", box=None)
+    table.add_column("file", overflow="fold")
+    for output in outputs:
+        sent = (_delivery(delivery) for delivery in output["deliveries"])
+        table.add_row(output["name"], output["kind"], Text("\n").join(sent), output["path"] or "-")
+    return table
+
+
+def _delivery(delivery: dict[str, Any]) -> Text:
+    line = Text(f"{delivery['destination']} ")
+    line.append(_status(delivery["status"]))
+    if delivery["attempts"] > 1:
+        line.append(f", attempt {delivery['attempts']}")
+    if delivery["last_error"]:
+        line.append(f", {delivery['last_error']}")
+    if delivery["committed"] is not None:
+        line.append(", committed" if delivery["committed"] else ", commitment refused")
+    return line
+
+
+def _stack(stack: dict[str, Any]) -> str:
+    return f"{stack['stack']}: {stack['reason']}"
+
+
+def _status(status: str) -> Text:
+    return Text(status, style=_COLOURS.get(status, "dim"))
+
+
+def _delivered(counts: dict[str, int]) -> str:
+    total = sum(counts.values())
+    return f"{counts.get('delivered', 0)}/{total}" if total else "-"
+
+
+def _moment(text: str | None) -> str:
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S") if text else "-"
+
+
+def _seconds(start: str | None, end: str | None) -> str:
+    if not start or not end:
+        return "-"
+    return f"{(datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds():.2f}"
