@@ -10,14 +10,13 @@ from services.ingest.journal import Journal
 from services.ingest.quiet import QuietTimes
 from services.ingest.receiving import Destination, Receiver
 from services.ingest.records import OWN
-from services.ingest.recovery import recover, resume
+from services.ingest.recovery import open_index, resume
 from services.ingest.scp import Admission, StorageScp
 from services.ingest.settings import IngestSettings
 from shared.bus.received import Received
 from shared.clock import Clock
 from shared.events.models import DicomReady
 from shared.store.port import PayloadStore
-from shared.telemetry.logs import logger
 
 _INDEX = "index.sqlite"
 
@@ -52,15 +51,13 @@ class Ingest:
 def assemble(settings: IngestSettings, store: PayloadStore, clock: Clock) -> Ingest:
     """Open the journal, recover, and take up what was unfinished."""
     journal = Journal(settings.journal_folder())
-    index = Index(journal.folder / _INDEX)
-    records, quiet = recover(journal, index), QuietTimes(settings.release_s)
-    waiting = resume(index, quiet, settings.quiet_s, clock().timestamp())
-    logger().info("journal recovered", records=records, cases=waiting)
+    index, quiet = open_index(journal.folder / _INDEX, journal), QuietTimes(settings.release_s)
+    resume(index, quiet, settings.quiet_time, clock().timestamp())
     routes = settings.aes
     deployed = deploy((r.pipeline for r in routes.values()), settings.pipelines, store)
     destinations = {
         title: Destination(
-            route, settings.quiet_time(route), deployed[route.pipeline].definition.input
+            route, settings.quiet_time(title), deployed[route.pipeline].definition.input
         )
         for title, route in routes.items()
     }

@@ -120,10 +120,9 @@ def changed(
 ) -> list[Arrival]:
     """The arrivals that made the new version, first to last."""
     before = last.inputs if last else {}
-    made = [current[uid] for uid, content in inputs.items() if before.get(uid) != content]
-    gone = last is not None and bool(set(before) - set(inputs))
-    chosen = made or (list(current.values()) if gone else [])
-    return sorted(chosen, key=lambda arrival: arrival.sequence)
+    made = {uid for uid, content in inputs.items() if before.get(uid) != content}
+    gone = set(before) - set(inputs)
+    return sorted((current[uid] for uid in made | gone), key=lambda arrival: arrival.sequence)
 
 
 def most_urgent(arrivals: Iterable[Arrival]) -> Lane:

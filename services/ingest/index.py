@@ -55,11 +55,14 @@ class Kept:
 
 
 class Index:
-    """Threads may share it; every method is one transaction."""
+    """Threads may share it; every method is one transaction.
+
+    Every method raises `sqlite3.DatabaseError` when the file is broken or the disk is full.
+    """
 
     def __init__(self, path: Path) -> None:
         self._lock = RLock()
-        self._database = _open(path)
+        self._database = _connect(path)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -69,8 +72,6 @@ class Index:
     def close(self) -> None:
         with self._lock:
             self._database.close()
-
-    # Segments
 
     def indexed(self, segment: str) -> int:
         """Up to where a segment has been indexed."""
@@ -90,8 +91,6 @@ class Index:
         with self._transaction() as database:
             statement = "UPDATE segments SET ref = ? WHERE name = ?"
             database.execute(statement, (ref.model_dump_json(), segment))
-
-    # Arrivals
 
     def last_sequence(self) -> int:
         row = self._one("SELECT max(sequence) FROM arrivals")
@@ -122,21 +121,20 @@ class Index:
         row = self._one("SELECT pipeline, study, grp FROM cases WHERE id = ?", case)
         return Case(*row) if row else None
 
-    def unexamined(self) -> list[str]:
-        """The cases that received something since they were last examined."""
+    def unexamined(self) -> list[tuple[str, str]]:
+        """The cases that received something since they were last examined, and the AE title
+        that was called last."""
         statement = (
-            "SELECT cases.id FROM cases JOIN arrivals ON case_id = id"
+            "SELECT cases.id, called, max(sequence) FROM cases JOIN arrivals ON case_id = id"
             " GROUP BY cases.id HAVING max(sequence) > examined"
         )
-        return [row[0] for row in self._all(statement)]
+        return [(row[0], row[1]) for row in self._all(statement)]
 
     def examined(self, case: str, sequence: int) -> None:
         """The case was examined with its arrivals up to `sequence`."""
         with self._transaction() as database:
             statement = "UPDATE cases SET examined = max(examined, ?) WHERE id = ?"
             database.execute(statement, (sequence, case))
-
-    # Versions
 
     def add_version(self, kept: Kept) -> None:
         version = kept.version
@@ -166,8 +164,6 @@ class Index:
         with self._transaction() as database:
             database.execute("UPDATE versions SET published = 1 WHERE job_id = ?", (job,))
 
-    # Our own output
-
     def add_own(self, sop_instances: Iterable[str]) -> None:
         with self._transaction() as database:
             named = [(sop_instance,) for sop_instance in sop_instances]
@@ -186,14 +182,10 @@ class Index:
             return self._database.execute(statement, given).fetchall()
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    """Open the index; one that SQLite calls broken is removed, to be made again."""
-    try:
-        return _connect(path)
-    except sqlite3.DatabaseError:
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        return _connect(path)
+def remove(path: Path) -> None:
+    """Remove an index that is broken, to be made again."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -201,8 +193,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")  # the segments are what is synced
-        if database.execute("PRAGMA quick_check").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("quick_check")
         database.executescript(_SCHEMA)
     except sqlite3.DatabaseError:
         database.close()

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -95,8 +96,8 @@ class Receiver:
             if self._index.is_own(received.sop_instance_uid) or looks_like_ours(headers):
                 return self._ignore(received, "own-output")
             return self._keep(self._candidate(received, headers))
-        except OSError as error:
-            logger().error("an instance could not be kept", errno=error.errno)
+        except (OSError, sqlite3.Error) as error:
+            logger().error("an instance could not be kept", exception_type=type(error).__name__)
             return Status.OUT_OF_RESOURCES
 
     def association_ended(self, association: str, *, clean: bool) -> None:

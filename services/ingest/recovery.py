@@ -1,12 +1,38 @@
 """What happens at start: the index learns what the journal has beyond it."""
 
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
 from services.ingest.arrivals import from_record
 from services.ingest.cases import Place
 from services.ingest.deciding import from_meta
-from services.ingest.index import Index
+from services.ingest.index import Index, remove
 from services.ingest.journal import Journal
 from services.ingest.quiet import QuietTimes
 from services.ingest.records import INSTANCE, OWN, PUBLISHED, VERSION, Record
+from shared.telemetry.logs import logger
+
+
+def open_index(path: Path, journal: Journal) -> Index:
+    """The index, up to date with the journal; made again when SQLite calls it broken."""
+    try:
+        return _caught_up(path, journal)
+    except sqlite3.DatabaseError as error:
+        logger().warning("index made again", exception_type=type(error).__name__)
+        remove(path)
+        return _caught_up(path, journal)
+
+
+def _caught_up(path: Path, journal: Journal) -> Index:
+    index = Index(path)
+    try:
+        records = recover(journal, index)
+    except sqlite3.DatabaseError:
+        index.close()
+        raise
+    logger().info("journal recovered", records=records)
+    return index
 
 
 def recover(journal: Journal, index: Index) -> int:
@@ -40,9 +66,12 @@ def _learn(record: Record, segment: str, journal: Journal, index: Index) -> None
         index.add_own(record.meta["sop_instance_uids"])
 
 
-def resume(index: Index, quiet: QuietTimes, quiet_s: float, now: float) -> int:
-    """Cases that were being filled wait a whole quiet time again: nobody could send."""
+def resume(index: Index, quiet: QuietTimes, quiet_s: Callable[[str], float], now: float) -> int:
+    """Cases that were being filled wait a whole quiet time again: nobody could send.
+
+    `quiet_s` gives the quiet time of a called AE title; the result is the number of cases.
+    """
     cases = index.unexamined()
-    for case in cases:
-        quiet.arrived(case, "", quiet_s, now)
+    for case, called_ae in cases:
+        quiet.arrived(case, "", quiet_s(called_ae), now)
     return len(cases)

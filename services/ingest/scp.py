@@ -28,7 +28,9 @@ _UNKNOWN_CALLED = (1, 1, 7)
 _UNKNOWN_CALLING = (1, 1, 3)
 _LOCAL_LIMIT = (2, 3, 2)
 _LARGEST_PDU = 1 << 28
+_MAXIMUM_LENGTH = 1 << 20
 _HIGH = 1
+_POLL_S, _COLLECT_S = 0.05, 60.0
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class StorageScp:
         self._receive = receive
         self._ended = ended
         entity = AE(ae_title="CLARION")
-        entity.maximum_pdu_size = 0
+        entity.maximum_pdu_size = _MAXIMUM_LENGTH
         entity.maximum_associations = 1 << 16  # judged in `_requested`
         entity.network_timeout = 60
         entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
@@ -123,7 +125,9 @@ class StorageScp:
             request_handler=_Handler,
         )
         self.port: int = self._server.server_address[1]
-        self._thread = Thread(target=self._server.serve_forever, name="scp", daemon=True)
+        self._server._gc = [0, int(_COLLECT_S / _POLL_S)]
+        serve = partial(self._server.serve_forever, poll_interval=_POLL_S)
+        self._thread = Thread(target=serve, name="scp", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

@@ -49,9 +49,10 @@ class IngestSettings(Settings):
     def _from_yaml(cls, value: object) -> object:
         return yaml.safe_load(value) if isinstance(value, str) else value
 
-    def quiet_time(self, route: Route) -> float:
+    def quiet_time(self, called_ae: str) -> float:
         """The quiet time of an AE title, in seconds."""
-        return route.quiet_s or self.quiet_s
+        route = self.aes.get(called_ae)
+        return (route and route.quiet_s) or self.quiet_s
 
     def journal_folder(self) -> Path:
         """Beside the payload store, so that segments can be linked into it."""

@@ -1,0 +1,133 @@
+"""Whatever was acknowledged is there after a kill, and makes the versions it would have made."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.ingest.assembly import assemble
+from services.ingest.publishing import Outbox
+from services.ingest.settings import IngestSettings
+from services.ingest.tests.conftest import House
+from services.ingest.tests.instances import associate, ct, send, with_meta
+from shared.clock import ManualClock
+from shared.events.models import Lane
+from shared.events.wire import Event
+from shared.store.memory import MemoryStore
+
+SERVE = """
+import signal
+from pathlib import Path
+from services.ingest.assembly import assemble, listen
+from services.ingest.settings import IngestSettings
+from shared.clock import system_clock
+from shared.store.memory import MemoryStore
+settings = IngestSettings(spool=Path({spool!r}), dicom_port=0, reserve_mb=0)
+print(listen(settings, assemble(settings, MemoryStore(), system_clock).receiver).port, flush=True)
+signal.pause()
+"""
+
+
+def test_an_incomplete_case_goes_on_with_its_quiet_time(house: House) -> None:
+    send(house.scp.port, [ct(1)])
+    house.clock.advance(4)
+    house.restart()
+    send(house.scp.port, [ct(2)])
+    assert house.quiet(4) == []
+    (ready,) = house.quiet(1.1)
+    assert ready.completeness.instances == 2
+
+
+def test_a_decided_version_is_published_after_a_crash_and_once(house: House) -> None:
+    send(house.scp.port, [ct(1)])
+    house.clock.advance(6)
+    house.ingest.decider.decide_due()
+    house.restart()
+    house.publish()
+    house.restart()
+    house.publish()
+    assert len(house.bus.records) == 1
+
+
+def test_a_crash_between_publishing_and_its_mark_repeats_the_same_event(house: House) -> None:
+    async def published_then_killed(event: Event, lane: Lane | None, at: int | None) -> None:
+        await house.bus.publish(event, lane, at)
+        raise KeyboardInterrupt
+
+    send(house.scp.port, [ct(1)])
+    house.clock.advance(6)
+    house.ingest.decider.decide_due()
+    ingest = house.ingest
+    outbox = Outbox(published_then_killed, ingest.journal, ingest.index, 4, house.clock)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(outbox.flush())
+    house.restart()
+    house.publish()
+    first, second = house.bus.records
+    assert first.event == second.event
+
+
+def test_the_index_is_made_again_when_it_is_lost(house: House) -> None:
+    send(house.scp.port, [ct(1), ct(2)])
+    house.quiet()
+    send(house.scp.port, [ct(3)])
+    house.ingest.close()
+    for path in house.settings.journal_folder().glob("index.sqlite*"):
+        path.unlink()
+    house.restart()
+    _, second = house.quiet()
+    assert (second.version, second.completeness.instances) == (2, 3)
+    assert len(house.bus.records) == 2
+
+
+def test_the_index_is_made_again_when_it_is_broken(house: House) -> None:
+    send(house.scp.port, [ct(1)])
+    house.quiet()
+    house.ingest.close()
+    (house.settings.journal_folder() / "index.sqlite").write_bytes(b"no database" * 1000)
+    house.restart()
+    assert send(house.scp.port, [ct(1)]) == [0]
+    assert len(house.quiet()) == 1
+
+
+def test_an_index_that_lags_behind_the_journal_catches_up(house: House) -> None:
+    send(house.scp.port, [ct(1)])
+    path = house.settings.journal_folder() / "index.sqlite"
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    old = path.read_bytes()
+    send(house.scp.port, [ct(2)])
+    house.ingest.close()
+    path.write_bytes(old)
+    house.restart()
+    (ready,) = house.quiet()
+    assert ready.completeness.instances == 2
+
+
+def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE.format(spool=str(tmp_path))],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout
+    port = next(int(line) for line in process.stdout if line.strip().isdigit())
+    association = associate(port)
+    for number in range(5):
+        assert association.send_c_store(with_meta(ct(number))).Status == 0
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    association.abort()
+    settings = IngestSettings(spool=tmp_path, reserve_mb=0)
+    ingest = assemble(settings, MemoryStore(), ManualClock())
+    ((case, _),) = ingest.index.unexamined()
+    assert len(ingest.index.arrivals(case)) == 5
+    ingest.close()
