@@ -39,8 +39,9 @@ def draw(tissue: Field, canvas: Canvas, recipe: Recipe, body: Build) -> Shares:
     elif recipe.kind == "tumour":
         _draw_tumours(tissue, canvas, recipe, body, rng, fine, tumour)
     else:
+        severity = float(rng.lognormal(0.15, 0.4))
         for centre in _places(rng, body, recipe.lesions):
-            _draw_opacity(tissue, canvas, recipe, rng, centre, (coarse, fine), pneumonia)
+            _draw_opacity(tissue, canvas, recipe, rng, centre, severity, (coarse, fine), pneumonia)
     return Shares(pneumonia, tumour)
 
 
@@ -70,12 +71,13 @@ def _draw_opacity(
     recipe: Recipe,
     rng: np.random.Generator,
     centre: Points,
+    severity: float,
     textures: tuple[Field, Field],
     share: Field,
 ) -> None:
     """One patch of ground glass or consolidation with an uneven, blurred border."""
     dense = rng.random() < recipe.density
-    size = float(np.clip(rng.lognormal(2.75, 0.5), 5, 55)) * (0.85 if dense else 1.0)
+    size = float(np.clip(severity * rng.lognormal(2.75, 0.5), 5, 60)) * (0.85 if dense else 1.0)
     radii = _vector(size * rng.uniform(0.65, 1.45, 3))
     blur = float(rng.uniform(1.5, 5) if dense else rng.uniform(4, 11))
     at, turn = _vector(centre), float(rng.uniform(0, np.pi))
