@@ -97,8 +97,8 @@ def _hounsfield(values: Array, header: Header, dtype: np.dtype[Any]) -> Array:
     narrow: Array = values.astype(dtype, copy=False, casting="unsafe")
     if slope != 1:
         narrow = narrow * _modulo(slope)
-    narrow = narrow + _modulo(intercept)
-    return narrow
+    shifted: Array = narrow + _modulo(intercept)
+    return shifted
 
 
 def _modulo(whole: float) -> np.int16:
