@@ -1,0 +1,101 @@
+"""Grids: the same place before and after, whatever the axes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shared.imaging.resample import (
+    at_size,
+    at_spacing,
+    averaged,
+    bounding_box,
+    grid_of,
+    oriented,
+    same_grid,
+    sampled,
+)
+from shared.imaging.tests import scenes
+from shared.imaging.volume import IDENTITY, Volume
+
+
+def test_noise_is_averaged_where_the_grid_is_coarser() -> None:
+    volume = scenes.centred((24, 60, 60), (1.0, 1.0, 2.0))
+    noise = np.random.default_rng(0).normal(0, 100, volume.array.shape).astype(np.int16)
+    grid = at_spacing(grid_of(volume), (4.0, 4.0, 4.0))
+
+    coarse = sampled(averaged(volume.like(noise), grid), grid)
+
+    assert coarse.std() < 100 / np.sqrt(4 * 4 * 2) * 1.2
+
+
+def test_a_slope_stays_where_it_is() -> None:
+    volume = scenes.centred((24, 61, 62), (1.0, 1.1, 2.0))
+    slope = np.broadcast_to(np.arange(62) * 10, volume.array.shape).astype(np.int16)
+    grid = at_spacing(grid_of(volume), (4.0, 4.0, 4.0))
+
+    coarse = sampled(averaged(volume.like(slope), grid), grid)
+
+    x = (grid.origin[0] + 4.0 * np.arange(grid.size[0]) - volume.origin[0]) / volume.spacing[0]
+    inner = slice(1, -2)
+    np.testing.assert_allclose(coarse[5, 5, inner], 10 * x[inner], atol=0.1)
+
+
+def test_a_volume_of_many_slabs_is_averaged_as_one() -> None:
+    rows = np.arange(300, dtype=np.int16)[:, None, None]
+    volume = Volume(np.broadcast_to(rows, (300, 200, 200)), (1.0, 1.0, 1.0))
+    grid = at_spacing(grid_of(volume), (4.0, 4.0, 4.0))
+
+    coarse = sampled(averaged(volume, grid), grid)
+
+    # The mean of four whole numbers, rounded as HU are.
+    assert np.abs(coarse[:, 20, 20] - (np.arange(75) * 4 + 1.5)).max() <= 0.5
+
+
+def test_as_many_voxels_over_the_same_extent() -> None:
+    grid = grid_of(scenes.centred((30, 50, 70), (1.0, 1.0, 2.0)))
+
+    made = at_size(grid, (7, 10, 6))
+
+    assert made.spacing == (10.0, 5.0, 10.0)
+    assert made.origin == tuple(
+        first + (after - before) / 2
+        for first, before, after in zip(grid.origin, grid.spacing, made.spacing, strict=True)
+    )
+
+
+def test_axes_that_are_oriented_keep_every_voxel_in_its_place() -> None:
+    direction = (0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
+    stored = scenes.balls(scenes.centred((40, 50, 60), (1.0, 1.2, 1.4), direction))
+
+    made = oriented(stored, "LPS")
+
+    assert made.direction == IDENTITY
+    assert made.array.shape == (40, 60, 50)
+    assert np.array_equal(made.array, scenes.balls(made).array)
+
+
+def test_a_grid_whose_axes_can_not_be_told_apart_is_an_error() -> None:
+    a = np.sqrt(1 / 3)
+    vague = (a, a, a, a, -a, a, a, a, -a)
+
+    with pytest.raises(ValueError, match="can't be told apart"):
+        oriented(scenes.centred((4, 4, 4), (1.0, 1.0, 1.0), vague), "LPS")
+
+
+def test_grids_are_the_same_within_a_hundredth_of_a_millimetre() -> None:
+    one = scenes.centred((40, 50, 60), (1.0, 1.2, 1.4))
+    x, y, z = one.origin
+
+    assert same_grid(one, replace(one, origin=(x + 0.001, y, z)))
+    assert not same_grid(one, replace(one, origin=(x + 0.1, y, z)))
+    assert not same_grid(one, replace(one, spacing=(1.0, 1.2, 1.41)))
+    assert not same_grid(one, replace(one, array=one.array[1:]))
+
+
+def test_a_box_with_its_margin_stays_inside() -> None:
+    mask = np.zeros((9, 9, 9), bool)
+    mask[0, 3:5, 8] = True
+
+    assert bounding_box(mask, (1, 2, 3)) == (slice(0, 2), slice(1, 7), slice(5, 9))
+    assert bounding_box(np.zeros((2, 2, 2), bool)) is None
