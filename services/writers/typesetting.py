@@ -51,7 +51,7 @@ def _compile(
         format="pdf",
         sys_inputs={"content": json.dumps(content, ensure_ascii=False)},
         pdf_standards=["a-2b"],
-        timestamp=moment,
+        timestamp=moment.replace(microsecond=0),  # typst counts no finer
     )
     if not isinstance(pdf, bytes):
         raise TypeError("a PDF is one file")

@@ -113,7 +113,7 @@ def _common(settled: Settled) -> Common:
     return data
 
 
-def _event(settled: Settled, kind: str, **fields: Any) -> OutcomeEvent:
+def _event(settled: Settled, kind: str, /, **fields: Any) -> OutcomeEvent:
     cause = _common(settled)
     stem = cause.model_dump(
         include={
