@@ -31,6 +31,7 @@ class Server:
     repository: Path
     ports: tuple[int, int, int] = field(default_factory=_three_ports)
     process: subprocess.Popen[bytes] | None = None
+    otlp_traces: str | None = None
 
     @property
     def address(self) -> str:
@@ -38,7 +39,7 @@ class Server:
 
     @property
     def _server(self) -> triton.TritonServer:
-        return triton.TritonServer(self.repository, *self.ports)
+        return triton.TritonServer(self.repository, *self.ports, self.otlp_traces)
 
     def start(self) -> None:
         with (self.repository.parent / "triton.log").open("ab") as log:
