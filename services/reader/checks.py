@@ -19,9 +19,6 @@ Numbers = dict[str, Number]
 Check = Callable[[Stack, Tolerance], Numbers | None]
 """Gives the numbers that show it, or None where there is nothing to refuse."""
 
-_AXIAL_UP_TO = 45.0
-"""Degrees: beyond it another axis of the patient is the nearer one."""
-
 
 class Nearness(IntEnum):
     """How near a refused stack is to being a usable one: whose reasons to tell."""
@@ -122,8 +119,8 @@ def _not_hu(stack: Stack, _: Tolerance) -> Numbers | None:
 
 
 def _not_axial(stack: Stack, _: Tolerance) -> Numbers | None:
-    off_axis = stack.geometry.off_axis if stack.geometry else 0.0
-    return {"degrees": round(off_axis, 2)} if off_axis > _AXIAL_UP_TO else None
+    geometry = stack.geometry
+    return None if not geometry or geometry.axial else {"degrees": round(geometry.off_axis, 2)}
 
 
 def _gantry_tilt(stack: Stack, tolerance: Tolerance) -> Numbers | None:

@@ -51,7 +51,7 @@ def nearest(
 
 def _axial(stack: Stack) -> float:
     """1 where the planes are across the patient's long axis."""
-    return float(bool(stack.geometry) and stack.geometry.off_axis <= 45)  # type: ignore[union-attr]
+    return float(stack.geometry is not None and stack.geometry.axial)
 
 
 def _within(low: float, high: float, stack: Stack) -> float:

@@ -13,6 +13,9 @@ from shared.imaging.volume import Matrix, Vector
 
 Floats = NDArray[np.float64]
 
+_AXIAL_UP_TO = 45.0
+"""Degrees between normal and long axis: beyond it another axis of the patient is nearer."""
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -38,6 +41,10 @@ class Geometry:
     """The largest angle between a plane's axes and the first one's."""
     stretched: float
     """The largest difference of pixel spacing, in mm at the image's far edge."""
+
+    @property
+    def axial(self) -> bool:
+        return self.off_axis <= _AXIAL_UP_TO
 
 
 def measure(planes: Sequence[Plane]) -> Geometry | None:

@@ -29,14 +29,14 @@ def handle(work: Work, *, store: PayloadStore) -> Produced:
     """
     rules = choice.parse(work.definition.input.choose)
     tolerances = tolerance.parse(work.definition.input.tolerance)
-    with span("reader.choose"):
+    with span("choose"):
         received = manifest.read(work.input("manifest"), store)
         files = InstanceFiles(received, store)
         judged = decision.judge(planes_of(received, files), rules, tolerances)
     while judged.usable:
         chosen = judged.usable[0]
         try:
-            with span("reader.build"):
+            with span("build"):
                 made = _build(chosen, files, store)
         except InputRejected as unreadable:
             judged = judged.without(chosen, tuple(unreadable.reasons))

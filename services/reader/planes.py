@@ -81,7 +81,14 @@ def _frame_headers(dataset: Dataset, header: Header) -> Sequence[Header]:
     frames = dataset.get("PerFrameFunctionalGroupsSequence") or ()
     if len(frames) != int(dataset.NumberOfFrames) or not frames:
         raise ValueError("the functional groups do not describe every frame")
-    return [{**header, **shared, **_flattened([frame])} for frame in frames]
+    common = {**header, **shared, **_contrast(dataset)}
+    return [{**common, **_flattened([frame])} for frame in frames]
+
+
+def _contrast(dataset: Dataset) -> dict[str, str]:
+    """Enhanced images name the agent by a code (PS3.3 C.7.6.4b), not in words."""
+    agents = dataset.get("ContrastBolusAgentSequence") or ()
+    return {"ContrastBolusAgent": str(agents[0].get("CodeMeaning", "coded"))} if agents else {}
 
 
 def _flattened(groups: Sequence[Dataset]) -> dict[str, Any]:

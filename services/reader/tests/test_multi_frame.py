@@ -61,6 +61,14 @@ def test_a_concatenation_that_lacks_a_part_has_missing_slices(read: Read) -> Non
     ]
 
 
+def test_a_contrast_agent_that_is_coded_is_warned_of(read: Read) -> None:
+    image, agent = _converted(slab(SEED)), Dataset()
+    agent.CodeValue, agent.CodingSchemeDesignator = "385420005", "SCT"
+    agent.CodeMeaning = "Contrast agent"
+    image.ContrastBolusAgentSequence = [agent]
+    assert read([image]).warnings == ("contrast",)
+
+
 def test_frames_without_their_groups_are_a_corrupt_instance(read: Read) -> None:
     image = _converted(slab(SEED))
     image.PerFrameFunctionalGroupsSequence = image.PerFrameFunctionalGroupsSequence[:5]
