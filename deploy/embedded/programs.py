@@ -68,6 +68,7 @@ def shared_environment(home: Home) -> dict[str, str]:
         "CLARION_SPANS": str(home.folder / "spans.db"),
         "CLARION_SPOOL": str(home.folder / "ingest"),
         "CLARION_DESTINATIONS": json.dumps({"pacs": pacs}),
+        "PYTHONDONTWRITEBYTECODE": "",
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
     }
     for service in ("results", "console", "ingest"):
@@ -123,14 +124,9 @@ def _service(home: Home, service: Service) -> Program:
 
 
 def _ports(home: Home, service: Service) -> dict[str, str]:
-    """A port `dicom` reaches its service as CLARION_DICOM_PORT; the one that it speaks HTTP on
-    (`http` or `api`) as CLARION_<SERVICE>_PORT, since several services have one."""
-    return {
-        f"CLARION_{(service.service if name in _HTTP else name).upper()}_PORT": str(
-            home.ports[f"{service.service}.{name}"]
-        )
-        for name in service.ports
-    }
+    """A port `dicom` of a service reaches it as CLARION_DICOM_PORT."""
+    named = {name: home.ports[f"{service.service}.{name}"] for name in service.ports}
+    return {f"CLARION_{name.upper()}_PORT": str(port) for name, port in named.items()}
 
 
 def _url(home: Home, service: str) -> str | None:

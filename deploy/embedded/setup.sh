@@ -61,7 +61,9 @@ sync_environment() {
         sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^ /p;}' requirements.lock >.venv/uv.lock
         .venv/bin/python -m pip install --quiet --require-hashes -r .venv/uv.lock
     fi
-    .venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+    # Twenty processes start at once: none of them should compile what all of them import.
+    .venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python \
+        --require-hashes requirements.lock
     echo "$wanted" >.venv/synced
 }
 
