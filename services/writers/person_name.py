@@ -30,5 +30,6 @@ def _is_ideographic(text: str) -> bool:
 
 def plain(value: object) -> str:
     """Text for a page: no control character, no private one, no gap at the ends."""
-    kept = (" " if character.isspace() else character for character in str(value or ""))
+    text = str(value or "")
+    kept = (" " if c.isspace() and c != "\u00a0" else c for c in text)
     return "".join(c for c in kept if unicodedata.category(c)[0] != "C").strip()

@@ -207,7 +207,7 @@ def _series(header: Dataset) -> str:
 def _kernel(header: Dataset) -> str:
     kernel = header.get("ConvolutionKernel")
     text = plain(kernel if isinstance(kernel, str) else "/".join(kernel or ()))
-    return f"kernel {text}" if text else ""
+    return wording.unbroken(f"kernel {text}") if text else ""
 
 
 def _joined(*values: object, by: str = " ") -> str:
