@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from pydicom import Dataset
+
+from services.ingest import commitment
+from services.ingest.checks import Status
 from services.ingest.deciding import Decider
 from services.ingest.definitions import deploy
 from services.ingest.index import Index
 from services.ingest.journal import Journal
 from services.ingest.quiet import QuietTimes
 from services.ingest.receiving import Destination, Receiver
-from services.ingest.records import OWN
+from services.ingest.records import COMMITMENT, OWN
 from services.ingest.recovery import open_index, resume
-from services.ingest.scp import Admission, StorageScp
+from services.ingest.scp import Admission, Calls, StorageScp
 from services.ingest.settings import IngestSettings
 from shared.bus.received import Received
 from shared.clock import Clock
@@ -29,6 +34,7 @@ class Ingest:
     decider: Decider
     journal: Journal
     index: Index
+    clock: Clock
 
     def recognise(self, facts: Sequence[Received]) -> None:
         """Remember our own output, so that it makes no job when a PACS sends it back."""
@@ -41,6 +47,24 @@ class Ingest:
         if unknown:
             self.journal.decide(OWN, {"sop_instance_uids": unknown})
             self.index.add_own(unknown)
+
+    def reported(self, information: Dataset) -> Status:
+        """Keep what a destination says of our output, and tell it later."""
+        report = commitment.reported(information)
+        if report is None:
+            return Status.SUCCESS
+        name, now = commitment.report_id(report), self.clock().isoformat()
+        meta: dict[str, Any] = {
+            "report_id": name,
+            "at": now,
+            "report": report.model_dump(mode="json"),
+        }
+        try:
+            self.journal.decide(COMMITMENT, meta)
+        except OSError:
+            return Status.RESOURCE_LIMITATION
+        self.index.add_report(**meta)
+        return Status.SUCCESS
 
     def close(self) -> None:
         """Close the files; everything acknowledged is in them."""
@@ -64,23 +88,19 @@ def assemble(settings: IngestSettings, store: PayloadStore, clock: Clock) -> Ing
     receiver = Receiver(destinations, journal, index, quiet, clock, settings.reserve_mb << 20)
     definitions = {name: found.ref for name, found in deployed.items()}
     decider = Decider(receiver, journal, index, quiet, store, definitions, clock)
-    return Ingest(receiver, decider, journal, index)
+    return Ingest(receiver, decider, journal, index, clock)
 
 
-def listen(settings: IngestSettings, receiver: Receiver) -> StorageScp:
+def listen(settings: IngestSettings, ingest: Ingest) -> StorageScp:
     """Open the port: from here on senders are answered."""
+    receiver = ingest.receiver
     admission = Admission(
-        called=frozenset(settings.aes),
+        called=frozenset(settings.aes) | {settings.own_ae},
         callers=frozenset(settings.callers),
         maximum=settings.maximum_associations,
         has_room=receiver.has_room,
     )
-
-    scp = StorageScp(
-        (settings.dicom_host, settings.dicom_port),
-        admission,
-        receiver.receive,
-        lambda name, clean: receiver.association_ended(name, clean=clean),
-    )
+    calls = Calls(receiver.receive, ingest.reported, receiver.association_ended)
+    scp = StorageScp((settings.dicom_host, settings.dicom_port), admission, calls)
     scp.start()
     return scp

@@ -12,11 +12,13 @@ _MANUFACTURER = "Clarion"
 
 
 class Status(IntEnum):
-    """C-STORE statuses (PS3.4 B.2.3, PS3.7 C)."""
+    """What we answer to C-STORE and N-EVENT-REPORT (PS3.4 B.2.3, PS3.7 C)."""
 
     SUCCESS = 0x0000
+    NO_SUCH_EVENT_TYPE = 0x0113
     INVALID_UID = 0x0117
-    CALLER_NOT_ALLOWED = 0x0124
+    NOT_SUPPORTED = 0x0122
+    RESOURCE_LIMITATION = 0x0213
     OUT_OF_RESOURCES = 0xA700
     MISMATCH = 0xA900
     CANNOT_UNDERSTAND = 0xC000

@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS segments (
     name TEXT PRIMARY KEY, indexed INTEGER NOT NULL, ref TEXT);
 CREATE TABLE IF NOT EXISTS cases (
     id TEXT PRIMARY KEY, pipeline TEXT NOT NULL, study TEXT NOT NULL, grp TEXT NOT NULL,
-    examined INTEGER NOT NULL DEFAULT 0);
+    called TEXT NOT NULL, latest INTEGER NOT NULL, examined INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS cases_unexamined ON cases (id) WHERE latest > examined;
 CREATE TABLE IF NOT EXISTS arrivals (
     sequence INTEGER PRIMARY KEY, case_id TEXT NOT NULL, sop_instance TEXT NOT NULL,
     sop_class TEXT NOT NULL, transfer_syntax TEXT NOT NULL, digest TEXT NOT NULL,
@@ -37,7 +38,14 @@ CREATE TABLE IF NOT EXISTS versions (
     inputs TEXT NOT NULL, announcement TEXT NOT NULL, published INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (case_id, number));
 CREATE INDEX IF NOT EXISTS versions_unpublished ON versions (published) WHERE published = 0;
+CREATE TABLE IF NOT EXISTS reports (
+    id TEXT PRIMARY KEY, at TEXT NOT NULL, report TEXT NOT NULL,
+    published INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS own (sop_instance TEXT PRIMARY KEY);
+"""
+_TOUCH_CASE = """
+INSERT INTO cases (id, pipeline, study, grp, called, latest) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET called = excluded.called, latest = max(latest, excluded.latest)
 """
 _COLUMNS = (
     "sequence, case_id, sop_instance, sop_class, transfer_syntax, digest, content, admitted,"
@@ -100,9 +108,10 @@ class Index:
         """Index an arrival whose record ends at `end` in its segment."""
         case = arrival.case
         named = (case.id, case.pipeline, case.study_instance_uid, case.group)
+        touched = (*named, arrival.called_ae, arrival.sequence)
         marks = ", ".join("?" * 20)
         with self._transaction() as database:
-            database.execute("INSERT OR IGNORE INTO cases VALUES (?, ?, ?, ?, 0)", named)
+            database.execute(_TOUCH_CASE, touched)
             statement = f"INSERT OR REPLACE INTO arrivals ({_COLUMNS}) VALUES ({marks})"  # noqa: S608
             database.execute(statement, _row(arrival))
             _advance(database, arrival.place.segment, end)
@@ -124,11 +133,8 @@ class Index:
     def unexamined(self) -> list[tuple[str, str]]:
         """The cases that received something since they were last examined, and the AE title
         that was called last."""
-        statement = (
-            "SELECT cases.id, called, max(sequence) FROM cases JOIN arrivals ON case_id = id"
-            " GROUP BY cases.id HAVING max(sequence) > examined"
-        )
-        return [(row[0], row[1]) for row in self._all(statement)]
+        rows = self._all("SELECT id, called FROM cases WHERE latest > examined")
+        return [(row[0], row[1]) for row in rows]
 
     def examined(self, case: str, sequence: int) -> None:
         """The case was examined with its arrivals up to `sequence`."""
@@ -160,9 +166,22 @@ class Index:
         )
         return [Kept(_version(row), json.loads(row[5])) for row in rows]
 
-    def published(self, job: str) -> None:
+    def add_report(self, report_id: str, at: str, report: dict[str, Any]) -> None:
+        """A commitment report that was journaled."""
         with self._transaction() as database:
-            database.execute("UPDATE versions SET published = 1 WHERE job_id = ?", (job,))
+            statement = "INSERT OR IGNORE INTO reports VALUES (?, ?, ?, 0)"
+            database.execute(statement, (report_id, at, json.dumps(report)))
+
+    def unpublished_reports(self) -> list[tuple[str, datetime, dict[str, Any]]]:
+        """Id, time and content of the reports that nobody has been told of."""
+        rows = self._all("SELECT id, at, report FROM reports WHERE published = 0 ORDER BY rowid")
+        return [(row[0], datetime.fromisoformat(row[1]), json.loads(row[2])) for row in rows]
+
+    def published(self, name: str) -> None:
+        """A version (by its job) or a report (by its id) was published."""
+        with self._transaction() as database:
+            database.execute("UPDATE versions SET published = 1 WHERE job_id = ?", (name,))
+            database.execute("UPDATE reports SET published = 1 WHERE id = ?", (name,))
 
     def add_own(self, sop_instances: Iterable[str]) -> None:
         with self._transaction() as database:

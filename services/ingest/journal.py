@@ -9,6 +9,7 @@ whole record was never acknowledged, and is cut off.
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from fcntl import LOCK_EX, LOCK_NB, lockf
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -60,8 +61,12 @@ class Journal:
     """The folder of segments: one per case, and one of decisions."""
 
     def __init__(self, folder: Path) -> None:
+        """Raises `BlockingIOError` while another process has the journal: recovery cuts what
+        seems broken, and must not meet a writer."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._lock = (folder / "lock").open("w")
+        lockf(self._lock, LOCK_EX | LOCK_NB)
         self._open: dict[str, Segment] = {}
         self._digests: dict[str, str] = {}
         self._deciding = Lock()
@@ -94,9 +99,10 @@ class Journal:
             self._digests[segment.name] = segment.seal()
 
     def close(self) -> None:
-        """Close every segment."""
+        """Close every segment, and let another process have the journal."""
         for case in list(self._open):
             self.seal(case)
+        self._lock.close()
 
     def path(self, name: str) -> Path:
         """The file of a segment."""

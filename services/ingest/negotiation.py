@@ -25,7 +25,10 @@ from pydicom.uid import (
 )
 from pynetdicom import AllStoragePresentationContexts
 from pynetdicom.presentation import PresentationContext, build_context
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StorageCommitmentPushModel,
+    Verification,
+)
 
 LOSSLESS: tuple[UID, ...] = (
     ExplicitVRLittleEndian,
@@ -53,11 +56,16 @@ class Contexts(list[PresentationContext]):
 
 
 def supported_contexts() -> Contexts:
-    """Verification, and every storage SOP class in every transfer syntax of PS3.6."""
+    """Verification, commitment reports, and every storage SOP class in every syntax of PS3.6."""
     return Contexts(_contexts())
 
 
 def _contexts() -> Iterator[PresentationContext]:
     yield build_context(Verification, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    reports = build_context(
+        StorageCommitmentPushModel, [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
+    )
+    reports.scu_role = reports.scp_role = True  # who reports is the SCP (PS3.4 J.3.3)
+    yield reports
     for context in AllStoragePresentationContexts:
         yield build_context(str(context.abstract_syntax), list(PREFERENCE))

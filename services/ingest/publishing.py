@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from services.ingest import commitment
 from services.ingest.cases import partition
 from services.ingest.index import Index, Kept
 from services.ingest.journal import Journal
@@ -12,7 +13,7 @@ from services.ingest.records import PUBLISHED
 from services.ingest.spans import publish_traceparent, record_spans
 from shared import identity
 from shared.clock import Clock
-from shared.events.models import InputReady, Lane
+from shared.events.models import CommitmentReported, InputReady, Lane
 from shared.events.wire import Event
 from shared.telemetry.logs import logger
 
@@ -34,10 +35,20 @@ class Outbox:
 
     async def flush(self) -> int:
         """Publish what nobody has been told of; gives how many. Raises `Unavailable`."""
-        waiting = self.index.unpublished()
+        waiting, reports = self.index.unpublished(), self.index.unpublished_reports()
         for kept in waiting:
             await self._announce(kept)
-        return len(waiting)
+        for name, at, report in reports:
+            data = CommitmentReported.model_validate(report)
+            transaction = data.transaction_uid
+            told = Event(name, SOURCE, commitment.KIND, transaction, at, "", data)
+            await self.publish(told, None, partition(name, self.partitions))
+            self._mark(name)
+        return len(waiting) + len(reports)
+
+    def _mark(self, name: str) -> None:
+        self.journal.decide(PUBLISHED, {"name": name})
+        self.index.published(name)
 
     async def _announce(self, kept: Kept) -> None:
         ready = InputReady.model_validate(kept.announcement["ready"])
@@ -45,8 +56,7 @@ class Outbox:
         where = partition(ready.case_id, self.partitions)
         await self.publish(event(ready, kept.announcement), ready.lane, where)
         record_spans(ready, kept.announcement, started, self.clock())
-        self.journal.decide(PUBLISHED, {"job_id": ready.job_id})
-        self.index.published(ready.job_id)
+        self._mark(ready.job_id)
         logger().info("version published", job=ready.job_id, lane=str(ready.lane))
 
 

@@ -88,6 +88,8 @@ class Receiver:
         """Keep one instance. Success means that it is on the disk, or need not be."""
         if not self.has_room(len(received.dataset)):
             return Status.OUT_OF_RESOURCES
+        if received.called_ae not in self._destinations:
+            return Status.NOT_SUPPORTED
         headers = index(received.dataset, received.transfer_syntax_uid)
         refused = refusal(received, headers)
         if refused:
@@ -100,7 +102,7 @@ class Receiver:
             logger().error("an instance could not be kept", exception_type=type(error).__name__)
             return Status.OUT_OF_RESOURCES
 
-    def association_ended(self, association: str, *, clean: bool) -> None:
+    def association_ended(self, association: str, clean: bool) -> None:
         """No more will come over this association."""
         self._quiet.ended(association, self._clock().timestamp(), clean=clean)
 

@@ -22,7 +22,8 @@ _MAGIC = b"CLJ1"
 _HEADER = _HEAD.size + _SUM.size
 _ALIGNED = 8
 
-INSTANCE, VERSION, PUBLISHED, OWN, IGNORED = b"inst", b"vers", b"publ", b"own ", b"ignr"
+INSTANCE, VERSION, PUBLISHED = b"inst", b"vers", b"publ"
+OWN, IGNORED, COMMITMENT = b"own ", b"ignr", b"comm"
 Part = bytes | memoryview
 
 

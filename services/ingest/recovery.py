@@ -10,7 +10,7 @@ from services.ingest.deciding import from_meta
 from services.ingest.index import Index, remove
 from services.ingest.journal import Journal
 from services.ingest.quiet import QuietTimes
-from services.ingest.records import INSTANCE, OWN, PUBLISHED, VERSION, Record
+from services.ingest.records import COMMITMENT, INSTANCE, OWN, PUBLISHED, VERSION, Record
 from shared.telemetry.logs import logger
 
 
@@ -46,13 +46,13 @@ def recover(journal: Journal, index: Index) -> int:
     for name in journal.names():
         for record in journal.recover(name, index.indexed(name)):
             if record.kind == PUBLISHED:
-                published.append(record.meta["job_id"])
+                published.append(record.meta["name"])
             else:
                 _learn(record, name, journal, index)
             index.indexed_to(name, record.end)
             found += 1
-    for job in published:  # a later segment may hold the version
-        index.published(job)
+    for published_name in published:  # a later segment may hold what was published
+        index.published(published_name)
     return found
 
 
@@ -64,6 +64,8 @@ def _learn(record: Record, segment: str, journal: Journal, index: Index) -> None
         index.add_version(from_meta(record.meta))
     elif record.kind == OWN:
         index.add_own(record.meta["sop_instance_uids"])
+    elif record.kind == COMMITMENT:
+        index.add_report(**record.meta)
 
 
 def resume(index: Index, quiet: QuietTimes, quiet_s: Callable[[str], float], now: float) -> int:

@@ -15,6 +15,7 @@ from threading import Thread
 from typing import Any
 from uuid import uuid4
 
+from pydicom import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
@@ -97,20 +98,29 @@ class _Server(ThreadedAssociationServer):
         self.server_close()
 
 
+@dataclass(frozen=True)
+class Calls:
+    """What an association makes happen; called in its thread."""
+
+    receive: Callable[[Received], Status]
+    reported: Callable[[Dataset], Status]
+    """The event information of a storage commitment report."""
+    ended: Callable[[str, bool], None]
+    """The association's name, and whether it was released."""
+
+
 class StorageScp:
-    """Listens until it is closed. `receive` and `ended` are called in association threads."""
+    """Listens until it is closed."""
 
     def __init__(
         self,
         address: tuple[str, int],
         admission: Admission,
-        receive: Callable[[Received], Status],
-        ended: Callable[[str, bool], None],
+        calls: Calls,
     ) -> None:
         _silence()
         self._admission = admission
-        self._receive = receive
-        self._ended = ended
+        self._calls = calls
         entity = AE(ae_title="CLARION")
         entity.maximum_pdu_size = _MAXIMUM_LENGTH
         entity.maximum_associations = 1 << 16  # judged in `_requested`
@@ -143,6 +153,7 @@ class StorageScp:
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_C_ECHO, lambda _: int(Status.SUCCESS)),
             (evt.EVT_C_STORE, self._store),
+            (evt.EVT_N_EVENT_REPORT, self._report),
             (evt.EVT_RELEASED, lambda event: self._end(event, clean=True)),
             (evt.EVT_ABORTED, lambda event: self._end(event, clean=False)),
             (evt.EVT_CONN_CLOSE, lambda event: self._end(event, clean=False)),
@@ -164,17 +175,27 @@ class StorageScp:
     def _store(self, event: evt.Event) -> int:
         """One C-STORE. Whatever happens, the sender gets a status and the process goes on."""
         try:
-            return int(self._receive(_received(event)))
+            return int(self._calls.receive(_received(event)))
         except Exception as error:
             logger().error("an instance was not understood", exception_type=type(error).__name__)
             return int(Status.CANNOT_UNDERSTAND)
+
+    def _report(self, event: evt.Event) -> tuple[int, None]:
+        """One N-EVENT-REPORT: 1 all committed, 2 some failed (PS3.4 J.3.3.1.1)."""
+        try:
+            if event.event_type not in (1, 2):
+                return int(Status.NO_SUCH_EVENT_TYPE), None
+            return int(self._calls.reported(event.event_information)), None
+        except Exception as error:
+            logger().error("a report was not understood", exception_type=type(error).__name__)
+            return int(Status.CANNOT_UNDERSTAND), None
 
     def _end(self, event: evt.Event, *, clean: bool) -> None:
         association: Any = event.assoc
         name = getattr(association, "clarion_name", None)
         if name:
             association.clarion_name = None
-            self._ended(name, clean)
+            self._calls.ended(name, clean)
 
 
 def _received(event: evt.Event) -> Received:

@@ -28,18 +28,16 @@ async def run(service: Service, topics: Topics, settings: IngestSettings) -> Non
     """Serve until cancelled. DICOM is answered from the start; Kafka may come later."""
     store = open_store(settings.store)
     ingest = await asyncio.to_thread(assemble, settings, store, system_clock)
-    scp = listen(settings, ingest.receiver)
+    scp = listen(settings, ingest)
     logger().info("listening", port=scp.port)
     troubles: Troubles = {"kafka": "connecting"}
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_health(service, settings, ingest, troubles))
-            decided = asyncio.Event()
-            group.create_task(_decide(ingest, decided, troubles))
-            group.create_task(_bus(ingest, service, topics, settings, decided, troubles))
+            group.create_task(_decide(ingest, troubles))
+            group.create_task(_bus(ingest, service, topics, settings, troubles))
     finally:
-        await asyncio.to_thread(scp.close)
-        ingest.close()
+        await asyncio.to_thread(scp.close)  # files stay open: a thread may still be writing
 
 
 async def _health(
@@ -52,11 +50,9 @@ async def _health(
     await serve_health(service.service, settings.health_host, settings.health_port, why_not)
 
 
-async def _decide(ingest: Ingest, decided: asyncio.Event, troubles: Troubles) -> None:
+async def _decide(ingest: Ingest, troubles: Troubles) -> None:
     while True:
         result = await asyncio.to_thread(ingest.decider.decide_due)
-        if result.versions:
-            decided.set()
         if result.failed:
             troubles["decisions"] = result.failed
         elif result.cases:
@@ -69,7 +65,6 @@ async def _bus(
     service: Service,
     topics: Topics,
     settings: IngestSettings,
-    decided: asyncio.Event,
     troubles: Troubles,
 ) -> None:
     publisher, producer = await patiently_connected(settings.kafka)
@@ -79,17 +74,16 @@ async def _bus(
     )
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_publish(outbox, decided))
+            group.create_task(_publish(outbox))
             group.create_task(_recognise(ingest, publisher, service, topics, settings))
     finally:
         await producer.stop()
 
 
-async def _publish(outbox: Outbox, decided: asyncio.Event) -> None:
+async def _publish(outbox: Outbox) -> None:
     while True:
-        decided.clear()
         await outbox.flush()
-        await decided.wait()
+        await asyncio.sleep(_TICK_S)
 
 
 async def _recognise(

@@ -58,7 +58,7 @@ class House:
         """Nothing is closed in order: the files are as a kill leaves them."""
         self.ingest = assemble(self.settings, self.store, self.clock)
         self.scp.close()
-        self.scp = listen(self.settings, self.ingest.receiver)
+        self.scp = listen(self.settings, self.ingest)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def settings(tmp_path: Path) -> IngestSettings:
 def house(settings: IngestSettings) -> Iterator[House]:
     store, clock = MemoryStore(), ManualClock()
     ingest = assemble(settings, store, clock)
-    house = House(settings, store, MemoryBus(), clock, ingest, listen(settings, ingest.receiver))
+    house = House(settings, store, MemoryBus(), clock, ingest, listen(settings, ingest))
     yield house
     house.scp.close()
     house.ingest.close()

@@ -28,7 +28,7 @@ from services.ingest.settings import IngestSettings
 from shared.clock import system_clock
 from shared.store.memory import MemoryStore
 settings = IngestSettings(spool=Path({spool!r}), dicom_port=0, reserve_mb=0)
-print(listen(settings, assemble(settings, MemoryStore(), system_clock).receiver).port, flush=True)
+print(listen(settings, assemble(settings, MemoryStore(), system_clock)).port, flush=True)
 signal.pause()
 """
 

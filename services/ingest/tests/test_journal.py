@@ -1,12 +1,15 @@
 """The journal: what is in it whole is found again, and nothing else."""
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from services.ingest.journal import Journal
 from services.ingest.records import INSTANCE, scan
+from shared.catalog import ROOT
 
 
 def _filled(folder: Path) -> tuple[Journal, str]:
@@ -69,3 +72,13 @@ def test_a_full_disk_leaves_the_segment_as_it_was(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert journal.path(name).stat().st_size == size
+
+
+def test_two_processes_never_share_a_journal(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    code = "import pathlib, sys, services.ingest.journal as j; j.Journal(pathlib.Path(sys.argv[1]))"
+    second = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True
+    )
+    journal.close()
+    assert "BlockingIOError" in second.stderr
