@@ -1,3 +1,7 @@
+# Compiled modules are kept, and beside no source, also where the environment says to keep none.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/clarion/bytecode
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test check bench train
 
 # Everything that the others need: .venv and the embedded runtime. PYTHON=… names the interpreter.

@@ -11,16 +11,26 @@ from pathlib import Path
 
 from deploy.embedded.cache import InstallFailed, cache_folder
 from deploy.embedded.jars import install_jars
-from deploy.embedded.runtime import Runtime, installed_runtime
+from deploy.embedded.runtime import (
+    Runtime,
+    installed_runtime,
+    missing_shared_library,
+    unsupported_platform,
+)
 from deploy.embedded.triton_files import install_triton
 
 
 def install(cache: Path, progress: Callable[[str], None]) -> Runtime:
     """Make the whole embedded runtime in `cache`; raises InstallFailed with what went wrong."""
+    wanted = [install_jars]
+    if missing := unsupported_platform():
+        progress(missing)
+    else:
+        wanted.append(install_triton)
+        progress(missing_shared_library() or "libpython is there")
     with ThreadPoolExecutor(2) as pool:
-        parts = [pool.submit(part, cache, progress) for part in (install_jars, install_triton)]
-        for part in parts:
-            part.result()
+        for done in [pool.submit(part, cache, progress) for part in wanted]:
+            done.result()
     return installed_runtime(cache)
 
 

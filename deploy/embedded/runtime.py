@@ -42,7 +42,10 @@ def installed_runtime(cache: Path) -> Runtime:
         triton_environment=triton_files.environment_folder(cache),
         triton_backends=triton_files.backends_folder(cache),
     )
-    for part in (runtime.java, runtime.kafka_jars, runtime.tritonserver, runtime.triton_backends):
+    parts = [runtime.java, runtime.kafka_jars]
+    if unsupported_platform() is None:
+        parts += [runtime.tritonserver, runtime.triton_backends]
+    for part in parts:
         if not part.exists():
             raise InstallFailed(f"the embedded runtime lacks {part}: run `make setup`")
     return runtime
@@ -54,7 +57,7 @@ def unsupported_platform() -> str | None:
         return None
     return (
         f"the embedded Triton needs x86-64 Linux, this is {platform.machine()} {sys.platform}: "
-        "point CLARION_TRITON at a Triton elsewhere"
+        "name a Triton elsewhere in the home's settings.yaml (triton: HOST:PORT)"
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from deploy.embedded.cache import REPOSITORY
+from deploy.embedded.cache import REPOSITORY, cache_folder
 from deploy.embedded.home import Home
 from deploy.embedded.programs import Program, shared_environment
 from deploy.embedded.survivors import MARK
@@ -51,7 +51,7 @@ def write_configuration(home: Home, programs: Iterable[Program]) -> Path:
 
 def start(home: Home, configuration: Path) -> subprocess.Popen[bytes]:
     """Start supervisord, in a session of its own; it starts what `Control` tells it to."""
-    environment = {**os.environ, **shared_environment(home), MARK: str(home.folder)}
+    environment = {**os.environ, **_bytecode(), **shared_environment(home), MARK: str(home.folder)}
     with (home.logs / "supervisord.out").open("wb") as output:
         return subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(configuration)],
@@ -62,6 +62,17 @@ def start(home: Home, configuration: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def _bytecode() -> dict[str, str]:
+    """Services import much of the same: kept compiled, a start takes a third of the time.
+
+    In a folder of its own, since nothing is to be written beside the sources.
+    """
+    return {
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(cache_folder() / "bytecode"),
+    }
 
 
 class Control:

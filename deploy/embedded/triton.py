@@ -9,7 +9,12 @@ from pathlib import Path
 import httpx
 
 from deploy.embedded.cache import InstallFailed
-from deploy.embedded.runtime import Runtime, missing_shared_library, shared_library_folder
+from deploy.embedded.runtime import (
+    Runtime,
+    missing_shared_library,
+    shared_library_folder,
+    unsupported_platform,
+)
 
 PROBE_INTERVAL_S = 0.1
 SPAN_DELAY_MS = 200
@@ -62,8 +67,8 @@ def environment(runtime: Runtime) -> dict[str, str]:
     `python3` that is first on PATH tells it where Triton's packages are.
     """
     library = shared_library_folder()
-    if library is None:
-        raise InstallFailed(str(missing_shared_library()))
+    if library is None or unsupported_platform():
+        raise InstallFailed(unsupported_platform() or missing_shared_library() or "")
     first_on_path = runtime.triton_environment / "bin"
     return {
         "LD_LIBRARY_PATH": f"{runtime.triton_libraries}:{library}",
