@@ -93,8 +93,9 @@ def _watch(results: api.Api, asked: dict[str, Any]) -> None:
 
 
 def _listing(found: list[dict[str, Any]]) -> Table:
-    table = Table("received", "job", "version", "run", "lane", "pipeline", "status", box=None)
-    table.add_column("delivered", justify="right")
+    table = Table(box=None)
+    for name in ("received", "job", "version", "run", "lane", "pipeline", "status", "delivered"):
+        table.add_column(name, no_wrap=True)
     table.add_column("why")
     for job in found:
         table.add_row(
@@ -129,7 +130,10 @@ def _job(job: dict[str, Any]) -> Group:
 
 
 def _stages(stages: list[dict[str, Any]]) -> Table:
-    table = Table("stage", "service", "status", "attempts", "seconds", "why", box=None)
+    table = Table(box=None)
+    for name in ("stage", "service", "status", "attempts", "seconds"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("why")
     for stage in stages:
         table.add_row(
             stage["stage"],
@@ -143,7 +147,9 @@ def _stages(stages: list[dict[str, Any]]) -> Table:
 
 
 def _outputs(outputs: list[dict[str, Any]]) -> Table:
-    table = Table("output", "kind", "delivered to", box=None)
+    table = Table(box=None)
+    for name in ("output", "kind", "delivered to"):
+        table.add_column(name, no_wrap=True)
     table.add_column("file", overflow="fold")
     for output in outputs:
         sent = (_delivery(delivery) for delivery in output["deliveries"])

@@ -66,7 +66,8 @@ class Courier:
         attempt = claimed[0].attempts + 1
         marks: tracing.Attributes = {JOB: due.job_id, RUN: run.run, DESTINATION: due.destination}
         waited = {WAIT: "backoff" if attempt > 1 else "queue"}
-        tracing.record("wait", claimed[0].waiting_since, begun, {**marks, **waited}, parent=parent)
+        since = claimed[0].waiting_since
+        tracing.record("wait", since, self.clock(), {**marks, **waited}, parent=parent)
         counted = {**marks, ATTEMPT: attempt, INSTANCES: len(claimed)}
         with (
             self._given_back(claimed),

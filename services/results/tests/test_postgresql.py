@@ -1,0 +1,112 @@
+"""The same ledger on PostgreSQL: a server of its own for these tests, on a free port."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from services.results.conclude import Concluder
+from services.results.definitions import Definitions
+from services.results.intake import Intake
+from services.results.ledger import deliveries
+from services.results.ledger.database import Ledger
+from services.results.ledger.deliveries import Due
+from services.results.ledger.tables import metadata
+from services.results.tests.facts import RECEIVED, Story, job
+from services.results.tests.test_delivery import free_port
+from services.results.tests.test_ledger import EVERYTHING, STORE, content, expected
+from shared.clock import ManualClock
+
+_PLACES = os.pathsep.join(
+    [os.environ.get("PATH", ""), *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+)
+_SERVER, _INITDB = (shutil.which(name, path=_PLACES) for name in ("postgres", "initdb"))
+
+pytestmark = pytest.mark.skipif(
+    not (_SERVER and _INITDB and find_spec("psycopg")),
+    reason="needs PostgreSQL's server programs and psycopg",
+)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """An empty database; the server refuses to run as root, so it runs as somebody else."""
+    user = next((u for u in pwd.getpwall() if u.pw_name in ("postgres", "nobody")), None)
+    other = user.pw_uid if os.geteuid() == 0 and user else None
+    with tempfile.TemporaryDirectory(prefix="clarion-postgresql-", dir="/tmp") as folder:
+        if other is not None:
+            os.chown(folder, other, -1)
+        data, port = Path(folder) / "data", free_port()
+        subprocess.run(
+            [str(_INITDB), "-D", data, "-U", "ledger", "-A", "trust", "--no-sync"],
+            user=other,
+            check=True,
+            capture_output=True,
+            cwd=folder,
+        )
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
+        server = subprocess.Popen(
+            [str(_SERVER), "-D", data, "-p", str(port), *options],
+            user=other,
+            cwd=folder,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert server.stderr is not None
+            for line in server.stderr:
+                if "ready to accept connections" in line:
+                    break
+            yield f"postgresql+psycopg://ledger@127.0.0.1:{port}/postgres"
+        finally:
+            server.terminate()
+            server.wait()
+
+
+@pytest.fixture
+def intake(url: str) -> Iterator[Intake]:
+    ledger = Ledger(url)
+    ledger.migrate()
+    yield Intake(ledger, Concluder(Definitions(STORE), ManualClock(RECEIVED)))
+    with ledger.transaction() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(table.delete())
+    ledger.close()
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(intake: Intake) -> None:
+    with intake.ledger.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_it_keeps_what_sqlite_keeps(intake: Intake) -> None:
+    intake.take(EVERYTHING[::-1])
+    intake.take(EVERYTHING)
+    assert content(intake.ledger) == expected(len(EVERYTHING))
+
+
+def test_replicas_that_take_the_same_facts_at_once_agree(intake: Intake) -> None:
+    halves = [EVERYTHING[::2], EVERYTHING[1::2]] * 2
+    with ThreadPoolExecutor(4) as replicas:
+        list(replicas.map(intake.take, halves))
+    assert content(intake.ledger) == expected(len(EVERYTHING))
+
+
+def test_two_replicas_never_claim_the_same_delivery(intake: Intake) -> None:
+    intake.take(Story(STORE).whole())
+
+    def claim(name: str) -> int:
+        with intake.ledger.transaction() as connection:
+            return len(deliveries.claim(connection, Due("pacs", job()), RECEIVED, name))
+
+    with ThreadPoolExecutor(4) as replicas:
+        assert sorted(replicas.map(claim, "abcd")) == [0, 0, 0, 4]
