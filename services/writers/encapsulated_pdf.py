@@ -4,7 +4,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import EncapsulatedPDFStorage
 
-from services.writers.patient_study import copy_patient_and_study
+from services.writers.patient_study import copy_patient_and_study, legible
 from services.writers.source import Source
 from services.writers.stamp import Stamp, code_item, mark
 
@@ -40,10 +40,7 @@ def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
 
 def _acquired(header: Dataset) -> str:
     """Type 2: empty where the source does not say when it was acquired."""
-    if header.get("AcquisitionDateTime"):
-        return str(header.AcquisitionDateTime)
-    return (
-        f"{header.get('AcquisitionDate') or ''}{header.get('AcquisitionTime') or ''}"
-        if (header.get("AcquisitionDate"))
-        else ""
-    )
+    moment, date = legible(header, "AcquisitionDateTime"), legible(header, "AcquisitionDate")
+    if moment or not date:
+        return str(moment or "")
+    return f"{date}{legible(header, 'AcquisitionTime') or ''}"

@@ -39,16 +39,14 @@ def choose(lungs: Mask, lesions: Mask | None = None) -> list[int]:
 
     The masks are (z, y, x).
     """
-    lung_area = np.count_nonzero(lungs, axis=(1, 2))
+    lung_area = _areas(lungs)
     if not lung_area.any():
         return sorted({len(lungs) // 4, len(lungs) // 2, 3 * len(lungs) // 4})
     spread = [_quantile(lung_area, part) for part in (0.5, 0.8, 0.2)]
     extent = np.flatnonzero(lung_area)
     apart = max(1, round((extent[-1] - extent[0]) * _APART))
     chosen: list[int] = []
-    lesion_area = np.zeros_like(lung_area)
-    if lesions is not None:
-        lesion_area = np.count_nonzero(lesions, axis=(1, 2))
+    lesion_area = np.zeros_like(lung_area) if lesions is None else _areas(lesions)
     ranked = [int(z) for z in np.argsort(-lesion_area, kind="stable") if lesion_area[z]]
     for z in (*ranked, *spread, *extent.tolist()):
         if len(chosen) < COUNT and all(abs(z - other) >= apart for other in chosen):
@@ -75,6 +73,11 @@ def draw(ct: Volume, lungs: Mask, lesions: Mask | None = None) -> list[KeySlice]
             )
         )
     return pictures
+
+
+def _areas(mask: Mask) -> NDArray[np.intp]:
+    """Voxels in each slice; one slice at a time, since numpy copies what it counts along axes."""
+    return np.array([np.count_nonzero(plane) for plane in mask], np.intp)
 
 
 def _quantile(area: NDArray[np.intp], part: float) -> int:

@@ -1,5 +1,7 @@
 """Copies who the patient is and which study it is, from a source that may be dirty."""
 
+from typing import Any
+
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -69,10 +71,23 @@ def _copy(source: Dataset, target: Dataset, tag: BaseTag) -> None:
     element = source.get_item(tag)
     if isinstance(element, RawDataElement) and vr in _TEXT:
         target[tag] = element._replace(VR=vr)
-    elif vr != "SQ":
-        target[tag] = source[tag]
-    elif (items := [item for item in source[tag].value if _is_complete(item)]) and tag:
+        return
+    try:
+        parsed = source[tag]
+    except Exception:
+        return
+    if vr != "SQ":
+        target[tag] = parsed
+    elif items := [item for item in parsed.value if _is_complete(item)]:
         target.add_new(tag, vr, items)
+
+
+def legible(source: Dataset, keyword: str) -> Any:
+    """A value to be shown or reckoned with; None where the source's can't be read."""
+    try:
+        return source.get(keyword)
+    except Exception:
+        return None
 
 
 def _is_complete(item: Dataset) -> bool:

@@ -30,6 +30,6 @@ def _is_ideographic(text: str) -> bool:
 
 def plain(value: object) -> str:
     """Text for a page: no control character, no private one, no gap at the ends."""
-    text = str(value or "")
+    text = "" if value is None else str(value)
     kept = (" " if c.isspace() and c != "\u00a0" else c for c in text)
     return "".join(c for c in kept if unicodedata.category(c)[0] != "C").strip()

@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 
 from services.writers import wording
 from services.writers.key_slices import LESION_COLOUR, LUNG_COLOUR, KeySlice
+from services.writers.patient_study import legible
 from services.writers.person_name import plain, written
 from services.writers.source import Source
 from services.writers.stamp import Stamp
@@ -95,20 +96,20 @@ def _facts(study: Study) -> dict[str, list[list[str]]]:
     header, grid = study.source.header, study.selection.geometry
     chosen = sum(stack.chosen for stack in study.selection.stacks)
     passed = len(study.selection.stacks) - chosen
-    scanner = _joined(header.get("Manufacturer"), header.get("ManufacturerModelName"))
+    scanner = _joined(legible(header, "Manufacturer"), legible(header, "ManufacturerModelName"))
     spacing = wording.unbroken(" × ".join(f"{step:.2f}" for step in grid.spacing) + " mm")
     return {
         "Patient": [
-            ["Name", "\n".join(written(header.get("PatientName")))],
-            ["Patient ID", plain(header.get("PatientID")) or _NOT_SAID],
-            ["Born", wording.date(header.get("PatientBirthDate")) or _NOT_SAID],
+            ["Name", "\n".join(written(legible(header, "PatientName")))],
+            ["Patient ID", plain(legible(header, "PatientID")) or _NOT_SAID],
+            ["Born", wording.date(legible(header, "PatientBirthDate")) or _NOT_SAID],
             ["Sex, age", _joined(_sex(header), _age(header), by=", ") or _NOT_SAID],
         ],
         "Study": [
             ["Date", _when(header, "Study") or _NOT_SAID],
-            ["Description", plain(header.get("StudyDescription")) or _NOT_SAID],
-            ["Accession no.", plain(header.get("AccessionNumber")) or _NOT_SAID],
-            ["Referred by", "\n".join(written(header.get("ReferringPhysicianName")))],
+            ["Description", plain(legible(header, "StudyDescription")) or _NOT_SAID],
+            ["Accession no.", plain(legible(header, "AccessionNumber")) or _NOT_SAID],
+            ["Referred by", "\n".join(written(legible(header, "ReferringPhysicianName")))],
         ],
         "Series analysed": [
             ["Series", _series(header)],
@@ -183,29 +184,32 @@ def _side(probability: float, threshold: float | None) -> str:
 
 
 def _sex(header: Dataset) -> str:
-    value = plain(header.get("PatientSex"))
+    value = plain(legible(header, "PatientSex"))
     return _SEXES.get(value, value)
 
 
 def _age(header: Dataset) -> str:
     """An age string (PS3.5 6.2) in words: 058Y is 58 years."""
-    value = plain(header.get("PatientAge"))
+    value = plain(legible(header, "PatientAge"))
     if len(value) == 4 and value[:3].isdigit() and value[3] in _AGES:
         return f"{int(value[:3])} {_AGES[value[3]]}"
     return value
 
 
 def _when(header: Dataset, what: str) -> str:
-    day = wording.date(header.get(f"{what}Date"))
-    return _joined(day, wording.time(header.get(f"{what}Time")), by=", ") if day else ""
+    day = wording.date(legible(header, f"{what}Date"))
+    return _joined(day, wording.time(legible(header, f"{what}Time")), by=", ") if day else ""
 
 
 def _series(header: Dataset) -> str:
-    return _joined(header.get("SeriesNumber"), header.get("SeriesDescription"), by=": ") or "–"
+    return (
+        _joined(legible(header, "SeriesNumber"), legible(header, "SeriesDescription"), by=": ")
+        or "–"
+    )
 
 
 def _kernel(header: Dataset) -> str:
-    kernel = header.get("ConvolutionKernel")
+    kernel = legible(header, "ConvolutionKernel")
     text = plain(kernel if isinstance(kernel, str) else "/".join(kernel or ()))
     return wording.unbroken(f"kernel {text}") if text else ""
 

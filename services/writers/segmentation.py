@@ -41,7 +41,7 @@ def segmentation(
     if mask.shape != source.shape:
         raise ValueError(f"the mask is {mask.shape}, the source {source.shape}")
     numbered = _consecutive(mask, labels)
-    found = np.array([(numbered == number).any() for number in range(1, len(labels) + 1)])
+    found = _found(numbered, len(labels))
     images = source.minimal()
     if not found.any():
         middle = len(images) // 2
@@ -62,10 +62,24 @@ def _consecutive(mask: Mask, labels: Mapping[int, str]) -> Mask:
     table = np.zeros(256, np.uint8)
     for number, value in enumerate(sorted(labels), 1):
         table[value] = number
-    numbered = np.asarray(table[mask])
-    if np.count_nonzero(numbered) != np.count_nonzero(mask):
+    values = np.flatnonzero(_present(mask))
+    if any(value and not table[value] for value in values):
         raise ValueError("the mask holds a value that no label names")
-    return numbered
+    # A mask of the usual labels stays the mapped file that it is.
+    return mask if all(table[value] == value for value in values) else np.asarray(table[mask])
+
+
+def _found(mask: Mask, segments: int) -> NDArray[np.bool_]:
+    """Which segments have a voxel."""
+    return _present(mask)[1 : segments + 1]
+
+
+def _present(mask: Mask) -> NDArray[np.bool_]:
+    """Which of the 256 values occur, plane by plane: the whole mask may be larger than memory."""
+    present = np.zeros(256, bool)
+    for plane in mask:
+        present[plane] = True
+    return present
 
 
 def _by_highdicom(

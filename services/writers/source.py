@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DSfloat
 
+from services.writers.patient_study import REQUIRED, legible
 from shared.imaging.volume import Vector
 from shared.manifest import InstanceFiles, Manifest
 from shared.selection import Geometry, Selection
@@ -16,12 +17,8 @@ Mask = NDArray[np.uint8]
 """Labels on the grid of the source, (z, y, x)."""
 
 _CONSTANT = (
-    "SliceThickness", "PositionReferenceIndicator", "LossyImageCompression",
-    "LossyImageCompressionRatio", "LossyImageCompressionMethod",
-)  # fmt: skip
-_EMPTY = (
-    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
-    "StudyID", "AccessionNumber", "ReferringPhysicianName",
+    "PositionReferenceIndicator", "LossyImageCompression", "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod",
 )  # fmt: skip
 
 
@@ -54,6 +51,12 @@ class Source:
         pairs = ((image.sop_class_uid, image.sop_instance_uid) for image in self.images)
         return tuple(dict.fromkeys(pairs))
 
+    @property
+    def _thickness(self) -> float:
+        """As the source says (in mm), else the distance of its slices."""
+        said = legible(self.header, "SliceThickness")
+        return float(said) if isinstance(said, float) and said > 0 else self.geometry.spacing[2]
+
     def minimal(self) -> Sequence[Dataset]:
         """Each plane as a single-frame data set with its place and UIDs and nothing else.
 
@@ -63,10 +66,10 @@ class Source:
 
     def _minimal(self, image: SourceImage) -> Dataset:
         plane = Dataset()
-        for keyword in _EMPTY:
+        for keyword in REQUIRED:
             setattr(plane, keyword, "")
         for keyword in _CONSTANT:
-            if keyword in self.header:
+            if legible(self.header, keyword) is not None:
                 plane[keyword] = self.header[keyword]
         axes = np.asarray(self.geometry.direction).reshape(3, 3).T
         plane.SOPClassUID = image.sop_class_uid
@@ -76,6 +79,7 @@ class Source:
         plane.FrameOfReferenceUID = self.geometry.frame_of_reference_uid
         plane.Modality = "CT"
         plane.Rows, plane.Columns = self.shape[1:]
+        plane.SliceThickness = _decimal([self._thickness])[0]
         plane.PixelSpacing = _decimal(self.geometry.spacing[1::-1])
         plane.ImageOrientationPatient = _decimal((*axes[0], *axes[1]))
         plane.ImagePositionPatient = _decimal(image.position)

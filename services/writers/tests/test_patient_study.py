@@ -114,3 +114,18 @@ def test_it_says_that_it_is_research_and_who_made_it(study: Study, write: Write)
     ]
     assert equipment[0].Manufacturer == "Phantom Works"
     assert LUNG_MODEL.digest in equipment[1].ContributionDescription
+
+
+@both
+def test_what_can_not_be_read_is_left_out_and_stops_nothing(study: Study, write: Write) -> None:
+    buffer = BytesIO()
+    whole = study.ordered[0]
+    whole.PregnancyStatus, whole.SliceThickness, whole.SeriesNumber = 4, "7.25", 123
+    pydicom.dcmwrite(buffer, whole, enforce_file_format=True)
+    content = buffer.getvalue().replace(b"US\x02\x00\x04\x00", b"US\x03\x00\x04\x00\x00")
+    broken = content.replace(b"7.25", b"thin").replace(b"123 ", b"1.x ")
+
+    made = sent(write, study, pydicom.dcmread(BytesIO(broken)))
+
+    assert "PregnancyStatus" not in made
+    assert made.PatientID == whole.PatientID
