@@ -17,7 +17,7 @@ _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _LONG = frozenset(
     {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 )
-_LARGEST_INFLATED = 1 << 30
+_LARGEST_INFLATED = 1 << 28
 
 
 class Malformed(Exception):
@@ -54,13 +54,14 @@ def _syntax(transfer_syntax: str) -> _Syntax:
     return _BIG if transfer_syntax == ExplicitVRBigEndian else _LITTLE
 
 
-def plain(data: bytes, transfer_syntax: str) -> bytes:
-    """The data set, inflated where its syntax deflates. Raises `Malformed`."""
+def plain(data: bytes, transfer_syntax: str, largest: int = _LARGEST_INFLATED) -> bytes:
+    """The data set, inflated where its syntax deflates, up to `largest` bytes: a few of them can
+    stand for any amount of memory. Raises `Malformed`."""
     if transfer_syntax != DeflatedExplicitVRLittleEndian:
         return data
     try:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        inflated = inflater.decompress(data, _LARGEST_INFLATED)
+        inflated = inflater.decompress(data, largest)
     except zlib.error:
         raise Malformed("not-deflated") from None
     if inflater.unconsumed_tail:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.uid import UID, ExplicitVRBigEndian
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from services.ingest.elements import Element, Malformed, plain, walk
 from shared.manifest import INDEXED
@@ -19,6 +19,7 @@ _CHARSET, _PIXEL_REPRESENTATION, _PIXEL_DATA = 0x00080005, 0x00280103, 0x7FE0001
 _NUMBERS = {b"US": "H", b"SS": "h", b"UL": "L", b"SL": "l", b"FL": "f", b"FD": "d"}
 _DECODED = frozenset({b"LO", b"SH", b"PN", b"LT", b"ST", b"UT", b"UC"})
 _DELIMITERS = set(b"\r\n\t\f\\^=")
+_NATIVE = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian})
 _LONGEST = 1 << 14
 
 
@@ -49,13 +50,12 @@ def index(data: bytes, transfer_syntax: str) -> Headers:
             if element.tag in _KEYWORDS and not element.undefined:
                 end = element.start + min(element.length, _LONGEST)
                 found[element.tag] = element, readable[element.start : end]
-            elif element.tag == _PIXEL_DATA and not element.undefined and readable is data:
+            elif element.tag == _PIXEL_DATA and not element.undefined:
                 pixels = element.start, element.length
     except Malformed as problem:
         defect = str(problem)
     big = transfer_syntax == ExplicitVRBigEndian
-    native = not UID(transfer_syntax).is_encapsulated if pixels else False
-    return Headers(_values(found, big), pixels if native else None, defect)
+    return Headers(_values(found, big), pixels if transfer_syntax in _NATIVE else None, defect)
 
 
 def _values(found: dict[int, tuple[Element, bytes]], big: bool) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pydicom.uid import (
     JPEG2000Lossless,
 )
 
+from services.ingest.elements import Malformed, plain
 from services.ingest.headers import index
 from services.ingest.tests.instances import DATA, ct, encoded
 from shared.manifest import INDEXED
@@ -84,9 +85,23 @@ def test_a_data_set_cut_anywhere_never_raises_and_says_so(syntax: str) -> None:
     assert len(ends) == elements  # only a cut between two elements can't be seen
 
 
-@given(st.binary(max_size=400), st.sampled_from([*NATIVE, DeflatedExplicitVRLittleEndian]))
+@given(
+    st.binary(max_size=400),
+    st.sampled_from([*NATIVE, DeflatedExplicitVRLittleEndian, JPEG2000Lossless, "no syntax"]),
+)
 def test_any_bytes_are_answered(data: bytes, syntax: str) -> None:
     index(data, syntax)
+
+
+def test_an_unknown_syntax_is_answered() -> None:
+    assert index(encoded(ct(1)), "1.2.3").pixels is None
+
+
+def test_what_inflates_without_end_is_not_inflated() -> None:
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    bomb = deflater.compress(bytes(1 << 20)) + deflater.flush()
+    with pytest.raises(Malformed, match="inflates-too-far"):
+        plain(bomb, DeflatedExplicitVRLittleEndian, largest=1 << 16)
 
 
 @given(st.integers(0, 700), st.binary(min_size=1, max_size=8), st.sampled_from(NATIVE))
