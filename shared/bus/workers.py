@@ -20,6 +20,7 @@ from shared.telemetry.logs import logger
 
 _START_S = 120.0
 _PROBE_S = 10.0
+_GRACE_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,10 @@ class Worker:
         finally:
             loop.remove_reader(self._pipe.fileno())
 
-    def end(self) -> None:
-        """End the process now."""
+    def end(self, grace_s: float = 0) -> None:
+        """End the process: by itself within the grace, which lets it put things away, or now."""
         self._pipe.close()
+        self._process.join(grace_s)
         self._process.kill()
         self._process.join(5)
 
@@ -140,7 +142,7 @@ class WorkerPool:
         while not self._idle.empty():
             worker = self._idle.get_nowait()
             if worker:
-                worker.end()
+                worker.end(_GRACE_S)
 
 
 def _serve(pipe: Connection, recipe: Recipe) -> None:

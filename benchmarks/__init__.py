@@ -1,0 +1,1 @@
+"""Ours against the peers, as ratios in one run."""
