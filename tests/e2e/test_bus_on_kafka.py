@@ -1,7 +1,7 @@
 """The bus on a real broker, with real worker processes: a job, poison beside it, a restart."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ class Home:
         self.heard: list[Received] = []
         self._more = asyncio.Event()
 
-    async def hear(self, batch: list[Received]) -> None:
+    async def hear(self, batch: Sequence[Received]) -> None:
         self.heard += batch
         self._more.set()
 
