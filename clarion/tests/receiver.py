@@ -1,0 +1,55 @@
+"""A storage SCP for tests: what came, in order, and what it answers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless
+from pynetdicom import AE, evt
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.events import Event
+
+
+@dataclass
+class Receiver:
+    """Accepts CT in two transfer syntaxes, under the AE title PACS."""
+
+    port: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    """By SOP Instance UID; else Success."""
+    datasets: dict[str, bytes] = field(default_factory=dict)
+    priorities: set[int] = field(default_factory=set)
+    associations: int = 0
+
+    @property
+    def address(self) -> str:
+        return f"PACS@127.0.0.1:{self.port}"
+
+    def _accepted(self, _: Event) -> None:
+        self.associations += 1
+
+    def _stored(self, event: Event) -> int:
+        assert isinstance(event.request, C_STORE)
+        uid = str(event.request.AffectedSOPInstanceUID)
+        self.datasets[uid] = event.encoded_dataset(include_meta=False)
+        self.priorities.add(int(event.request.Priority))
+        return self.statuses.get(uid, 0x0000)
+
+
+@contextmanager
+def listening(receiver: Receiver) -> Iterator[Receiver]:
+    """The receiver answers here, on a free port."""
+    entity = AE(ae_title="PACS")
+    entity.require_called_aet = True
+    entity.add_supported_context(CTImageStorage, [ExplicitVRLittleEndian, JPEG2000Lossless])
+    handlers: list[evt.EventHandlerType] = [
+        (evt.EVT_ACCEPTED, receiver._accepted),
+        (evt.EVT_C_STORE, receiver._stored),
+    ]
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    assert server is not None
+    receiver.port = server.server_address[1]
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
