@@ -12,3 +12,4 @@ HomeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+JobArgument = Annotated[str, typer.Argument(help="A job's id, or the beginning of one.")]

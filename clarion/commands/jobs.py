@@ -12,11 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from clarion import api
-from clarion.options import HomeOption, JsonOption
+from clarion.options import HomeOption, JobArgument, JsonOption
 
 app = typer.Typer(name="jobs", help="What became of each study, and running it again.")
-
-JobArgument = Annotated[str, typer.Argument(help="A job's id, or the beginning of one.")]
 
 _WATCH_S = 1.0
 _COLOURS = {
@@ -94,7 +92,7 @@ def _watch(results: api.Api, asked: dict[str, Any]) -> None:
 
 def _listing(found: list[dict[str, Any]]) -> Table:
     table = Table(box=None)
-    for name in ("received", "job", "version", "run", "lane", "pipeline", "status", "delivered"):
+    for name in ("received", "job", "v", "run", "lane", "pipeline", "status", "sent"):
         table.add_column(name, no_wrap=True)
     table.add_column("why")
     for job in found:
@@ -183,7 +181,7 @@ def _delivered(counts: dict[str, int]) -> str:
 
 
 def _moment(text: str | None) -> str:
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S") if text else "-"
+    return datetime.fromisoformat(text).astimezone().strftime("%m-%d %H:%M:%S") if text else "-"
 
 
 def _seconds(start: str | None, end: str | None) -> str:

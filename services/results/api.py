@@ -64,6 +64,13 @@ def create_app(
         changed()
         return job(whole)
 
+    @app.post("/jobs/{job_id}/discard", responses=_problems(404, 409))
+    def discard(job_id: str) -> JobView:
+        """Leave a job's failures at that; they are listed no more."""
+        whole = _found(archive, job_id)
+        desk.discard(whole)
+        return job(whole)
+
     @app.get("/failures")
     def failures(
         limit: Annotated[int, Query(ge=1, le=10_000)] = 100,

@@ -78,7 +78,7 @@ class Archive:
         )
 
     def failures(self, limit: int) -> "Sequence[FailureView]":
-        """The stages of unfinished business: failed in their job's newest run, newest first."""
+        """The stages that failed in their job's newest run and wait for a person, newest first."""
         with self.ledger.reading() as connection:
             found = runs.load_failures(connection, limit)
         return [self._failure(job_id, run, stage) for job_id, run, stage in found]

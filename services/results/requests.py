@@ -74,6 +74,16 @@ class Desk:
             outbox.put(connection, event, lane=last.lane, partition=last.partition)
         return request.run
 
+    def discard(self, job_id: str) -> None:
+        """Leave the job's failures at that. Raises `UnknownJob`, or `Conflict` while it runs."""
+        with self.ledger.transaction() as connection:
+            last = runs.load(connection, job_id, lock=True)
+            if last is None:
+                raise UnknownJob(job_id)
+            if last.status == "running":
+                raise _running()
+            runs.discard(connection, last, self.clock())
+
     def cancel(self, job_id: str) -> None:
         """End the job's running run. Raises `UnknownJob`, or `Conflict` when none runs."""
         with self.ledger.transaction() as connection:

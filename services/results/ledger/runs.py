@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, select, update
 
 from services.results.ledger.tables import jobs, runs, stages, supersessions
 from services.results.progress import JobStatus, Progress, StageFact, Stop
@@ -36,6 +36,7 @@ class StoredRun:
     outputs: Mapping[str, str]
     finished_at: datetime | None
     finish_traceparent: str | None
+    discarded_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,14 @@ def load_stages(connection: Connection, job_id: str, run: int) -> dict[str, Stor
 
 
 def load_failures(connection: Connection, limit: int) -> list[tuple[str, int, StoredStage]]:
-    """The failed stages of each job's newest run, newest first; refusals are no failures."""
+    """The failed stages of each job's newest run that nobody has discarded, newest first."""
     later = runs.alias("later")
     query = (
         select(stages)
+        .join(runs, and_(runs.c.job_id == stages.c.job_id, runs.c.run == stages.c.run))
         .where(
             stages.c.status == "failed",
+            runs.c.discarded_at.is_(None),
             ~select(later.c.run)
             .where(later.c.job_id == stages.c.job_id, later.c.run > stages.c.run)
             .exists(),
@@ -155,6 +158,15 @@ def close(
             finished_at=finished_at,
             finish_traceparent=traceparent,
         )
+    )
+
+
+def discard(connection: Connection, run: StoredRun, now: datetime) -> None:
+    """Count the run's failures as seen."""
+    connection.execute(
+        update(runs)
+        .where(runs.c.job_id == run.job_id, runs.c.run == run.run)
+        .values(discarded_at=now)
     )
 
 

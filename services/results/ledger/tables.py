@@ -66,6 +66,7 @@ runs = Table(
     Column("outputs", JSON, nullable=False),
     Column("finished_at", Moment),
     Column("finish_traceparent", String),
+    Column("discarded_at", Moment),  # a person has seen its failures, and leaves it at that
     PrimaryKeyConstraint("job_id", "run"),
     Index("runs_by_status", "status"),
 )

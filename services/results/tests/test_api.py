@@ -213,6 +213,15 @@ def test_failures_are_listed_with_where_to_look(system: System) -> None:
     assert (failure["stage"], failure["attempts"], failure["verdict"]) == ("reader", 3, "failed")
 
 
+def test_a_discarded_failure_is_listed_no_more(system: System) -> None:
+    story = Story(system.store)
+    system.intake.take([story.input_ready()])
+    assert system.http.post(f"/jobs/{job()}/discard").json()["code"] == "job-running"
+    system.intake.take([story.failed("reader")])
+    assert system.http.post(f"/jobs/{job()}/discard").json()["status"] == "failed"
+    assert system.get("/failures") == []
+
+
 def test_health_says_why_not(system: System) -> None:
     assert system.http.get("/health").status_code == 200
     system.down.append("ledger does not answer")
