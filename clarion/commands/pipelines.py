@@ -71,21 +71,13 @@ def _described(path: Path, definition: Definition) -> dict[str, Any]:
 
 def _group(path: Path, definition: Definition) -> Group:
     """A pipeline: where it stands, its stages, and what goes where."""
-    table = Table(box=None)
-    for name in ("stage", "service", "waits for"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("outputs", overflow="fold")
+    table = Table("stage", "service", "waits for", box=None)
     for stage, each in definition.stages.items():
-        made = [name for name, out in definition.outputs.items() if _stage(out.source) == stage]
-        wakers = ", ".join(sorted(definition.wakers[stage]))
-        table.add_row(stage, each.service, wakers, ", ".join(made))
+        table.add_row(stage, each.service, ", ".join(sorted(definition.wakers[stage])))
     delivered = (f"{kind} to {', '.join(to)}" for kind, to in definition.deliver.items())
     return Group(
         f"{definition.pipeline}  {path.relative_to(ROOT)}",
         table,
-        f"delivers {'; '.join(delivered) or 'nothing'}",
+        f" makes     {', '.join(definition.outputs)}",
+        f" delivers  {'; '.join(delivered) or 'nothing'}",
     )
-
-
-def _stage(source: str) -> str:
-    return source.partition(".")[0]
