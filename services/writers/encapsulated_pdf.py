@@ -6,7 +6,7 @@ from pydicom.uid import EncapsulatedPDFStorage
 
 from services.writers.patient_study import copy_patient_and_study, legible
 from services.writers.source import Source
-from services.writers.stamp import Stamp, code_item, mark
+from services.writers.stamp import Stamp, code_item, instance_item, mark
 
 MEASUREMENT_REPORT = Code("126000", "DCM", "Imaging Measurement Report")
 
@@ -21,7 +21,7 @@ def encapsulated(pdf: bytes, title: str, source: Source, stamp: Stamp) -> Datase
     made.ConversionType = "WSD"
     made.AcquisitionDateTime = _acquired(source.header)
     made.BurnedInAnnotation = "YES"
-    made.SourceInstanceSequence = [_reference(*pair) for pair in source.instances]
+    made.SourceInstanceSequence = [instance_item(*pair) for pair in source.instances]
     made.DocumentTitle = stamp.describe(title)
     made.ConceptNameCodeSequence = [code_item(MEASUREMENT_REPORT)]
     made.VerificationFlag = "UNVERIFIED"
@@ -29,13 +29,6 @@ def encapsulated(pdf: bytes, title: str, source: Source, stamp: Stamp) -> Datase
     made.EncapsulatedDocumentLength = len(pdf)
     made.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
     return made
-
-
-def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID = sop_class_uid
-    item.ReferencedSOPInstanceUID = sop_instance_uid
-    return item
 
 
 def _acquired(header: Dataset) -> str:

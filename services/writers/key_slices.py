@@ -24,10 +24,9 @@ _APART = 1 / 8
 
 @dataclass(frozen=True)
 class KeySlice:
-    """One picture: `number` counts from 1 along the series as shown, `z_mm` is its position."""
+    """One picture: of which slice, at what height (mm), and how wide (mm) it is."""
 
     index: int
-    number: int
     z_mm: float
     lesion_ml: float
     width_mm: float
@@ -65,7 +64,6 @@ def draw(ct: Volume, lungs: Mask, lesions: Mask | None = None) -> list[KeySlice]
         pictures.append(
             KeySlice(
                 index=z,
-                number=len(lungs) - z if headwards else z + 1,
                 z_mm=ct.origin[2] + z * ct.spacing[2] * ct.direction[8],
                 lesion_ml=np.count_nonzero(lesion) * ct.voxel_ml,
                 width_mm=seen[0].shape[1] * ct.spacing[0],

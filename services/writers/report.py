@@ -141,7 +141,7 @@ def _model(model: Any) -> dict[str, str]:
 def _slice(picture: KeySlice, source: Source) -> dict[str, Any]:
     z = wording.millimetres(picture.z_mm)
     return {
-        "caption": f"Slice {picture.number} of {source.shape[0]}, z = {z}",
+        "caption": f"{source.images[picture.index].name}, z = {z}",
         "lesion": wording.millilitres(picture.lesion_ml) if picture.lesion_ml else "",
         "width_mm": picture.width_mm,
     }

@@ -1,6 +1,5 @@
 """Writes a mask as a DICOM Segmentation (PS3.3 A.51): binary, one segment per label."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -20,6 +19,7 @@ from services.writers.stamp import (
     MANUFACTURER,
     Stamp,
     code_item,
+    instance_item,
     mark,
 )
 from shared.provenance import ModelIdentity
@@ -164,18 +164,20 @@ def _content(names: Sequence[str], found: NDArray[np.bool_]) -> str:
 
 def _refer_to_frames(made: Dataset, source: Source) -> None:
     """Say which frame was meant where the source is a multi-frame object (PS3.3 10.3)."""
-    frames = {image.position: image.frame for image in source.images if image.frame}
+    frames = {image.stand_in: image for image in source.images if image.frame is not None}
     if not frames:
         return
     for item in made.PerFrameFunctionalGroupsSequence:
-        position = tuple(map(float, item.PlanePositionSequence[0].ImagePositionPatient))
-        nearest = min(frames, key=lambda other: math.dist(other, position))
         for derivation in item.DerivationImageSequence:
             for reference in derivation.SourceImageSequence:
-                reference.ReferencedFrameNumber = frames[nearest]
-    for series in made.ReferencedSeriesSequence:
-        once = {item.ReferencedSOPInstanceUID: item for item in series.ReferencedInstanceSequence}
-        series.ReferencedInstanceSequence = list(once.values())
+                image = frames.get(reference.ReferencedSOPInstanceUID)
+                if image is None:  # the segments of a plane share their reference
+                    continue
+                reference.ReferencedFrameNumber = image.frame
+                reference.ReferencedSOPClassUID = image.sop_class_uid
+                reference.ReferencedSOPInstanceUID = image.sop_instance_uid
+    (series,) = made.ReferencedSeriesSequence
+    series.ReferencedInstanceSequence = [instance_item(*pair) for pair in source.instances]
 
 
 def _own_dimension_uid(made: Dataset, uid: str) -> None:

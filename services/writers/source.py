@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage
 from pydicom.valuerep import DSfloat
 
 from services.writers.patient_study import REQUIRED, legible
@@ -30,6 +31,19 @@ class SourceImage:
     sop_instance_uid: str
     position: Vector
     frame: int | None = None
+    instance_number: int | None = None
+
+    @property
+    def stand_in(self) -> str:
+        """The UID of this plane alone: highdicom takes each frame for an image of its own."""
+        return self.sop_instance_uid if self.frame is None else f"2.25.{self.frame}"
+
+    @property
+    def name(self) -> str:
+        """What a viewer calls it."""
+        if self.frame is not None:
+            return f"Frame {self.frame}"
+        return "Image" if self.instance_number is None else f"Image {self.instance_number}"
 
 
 @dataclass(frozen=True)
@@ -72,8 +86,8 @@ class Source:
             if legible(self.header, keyword) is not None:
                 plane[keyword] = self.header[keyword]
         axes = np.asarray(self.geometry.direction).reshape(3, 3).T
-        plane.SOPClassUID = image.sop_class_uid
-        plane.SOPInstanceUID = image.sop_instance_uid
+        plane.SOPClassUID = image.sop_class_uid if image.frame is None else CTImageStorage
+        plane.SOPInstanceUID = image.stand_in
         plane.StudyInstanceUID = self.header.StudyInstanceUID
         plane.SeriesInstanceUID = self.header.SeriesInstanceUID
         plane.FrameOfReferenceUID = self.geometry.frame_of_reference_uid
@@ -96,6 +110,7 @@ def source_of(manifest: Manifest, selection: Selection, files: InstanceFiles) ->
             sop_instance_uid=instance.sop_instance_uid,
             position=_position(instance.header.get("ImagePositionPatient"), selection, index),
             frame=plane.frame,
+            instance_number=instance.header.get("InstanceNumber"),
         )
         for index, (instance, plane) in enumerate(zip(chosen, selection.slices, strict=True))
     )

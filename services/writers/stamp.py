@@ -87,6 +87,14 @@ def code_item(code: Code) -> Dataset:
     return item
 
 
+def instance_item(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+    """An item that refers to an instance (PS3.3 10.8)."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = sop_class_uid
+    item.ReferencedSOPInstanceUID = sop_instance_uid
+    return item
+
+
 def part10(dataset: Dataset) -> bytes:
     """The file of an object: our implementation, explicit little endian, no clock anywhere."""
     meta = FileMetaDataset()

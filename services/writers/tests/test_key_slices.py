@@ -50,15 +50,15 @@ def test_pictures_run_from_head_to_feet() -> None:
     up = Volume(np.zeros(LUNGS.shape, np.int16), (1.0, 1.0, 2.0))
     down = Volume(up.array, up.spacing, direction=(1, 0, 0, 0, 1, 0, 0, 0, -1))
 
-    assert [(picture.number, picture.z_mm) for picture in draw(up, LUNGS)] == [
-        (33, 134.0),
-        (51, 98.0),
-        (69, 62.0),
+    assert [(picture.index, picture.z_mm) for picture in draw(up, LUNGS)] == [
+        (67, 134.0),
+        (49, 98.0),
+        (31, 62.0),
     ]
-    assert [(picture.number, picture.z_mm) for picture in draw(down, LUNGS)] == [
-        (32, -62.0),
-        (50, -98.0),
-        (68, -134.0),
+    assert [(picture.index, picture.z_mm) for picture in draw(down, LUNGS)] == [
+        (31, -62.0),
+        (49, -98.0),
+        (67, -134.0),
     ]
 
 

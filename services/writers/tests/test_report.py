@@ -94,6 +94,7 @@ def test_research_is_said_at_the_top_and_at_the_bottom(study: Study, page: Reade
 def test_the_classification_says_who_what_and_by_what(study: Study, page: Reader) -> None:
     text = page.text(classified(study, told(study)))
 
+    shown = draw(study.ct, study.lungs)
     header = study.ordered[0]
     for said in (
         str(header.PatientName).replace("^", ", "),
@@ -106,7 +107,7 @@ def test_the_classification_says_who_what_and_by_what(study: Study, page: Reader
         "procedural chest CT phantoms only",
         LUNG_MODEL.digest,
         JOB,
-        "Slice",
+        *(f"Image {study.ordered[picture.index].InstanceNumber}," for picture in shown),
     ):
         assert said in text
 

@@ -8,6 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.uid import LegacyConvertedEnhancedCTImageStorage
 
 from services.writers.segmentation import segmentation
 from services.writers.source import Mask
@@ -119,7 +120,12 @@ def test_every_frame_refers_to_the_image_that_it_was_made_of(study: Study) -> No
 
 def test_frames_of_a_multi_frame_source_are_named_by_number(study: Study) -> None:
     images = tuple(
-        replace(image, sop_instance_uid="1.2.3", frame=len(study.lungs) - place)
+        replace(
+            image,
+            sop_class_uid=LegacyConvertedEnhancedCTImageStorage,
+            sop_instance_uid="1.2.3",
+            frame=len(study.lungs) - place,
+        )
         for place, image in enumerate(study.source.images)
     )
     source = replace(study.source, images=images)
@@ -128,12 +134,14 @@ def test_frames_of_a_multi_frame_source_are_named_by_number(study: Study) -> Non
 
     (instance,) = made.ReferencedSeriesSequence[0].ReferencedInstanceSequence
     assert instance.ReferencedSOPInstanceUID == "1.2.3"
+    assert instance.ReferencedSOPClassUID == LegacyConvertedEnhancedCTImageStorage
     frames = {image.position: image.frame for image in images}
     for item in made.PerFrameFunctionalGroupsSequence:
         position = tuple(map(float, item.PlanePositionSequence[0].ImagePositionPatient))
         reference = item.DerivationImageSequence[0].SourceImageSequence[0]
         nearest = min(frames, key=lambda place: abs(place[2] - position[2]))
         assert reference.ReferencedFrameNumber == frames[nearest]
+        assert reference.ReferencedSOPClassUID == LegacyConvertedEnhancedCTImageStorage
 
 
 def test_nothing_in_it_was_drawn_at_random(study: Study) -> None:
