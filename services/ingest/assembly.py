@@ -12,7 +12,7 @@ from services.ingest.deciding import Decider
 from services.ingest.definitions import deploy
 from services.ingest.index import Index
 from services.ingest.journal import Journal
-from services.ingest.quiet import QuietTimes
+from services.ingest.quiet import QuietTimes, Timer
 from services.ingest.receiving import Destination, Receiver
 from services.ingest.records import COMMITMENT, OWN
 from services.ingest.recovery import open_index, resume
@@ -72,11 +72,11 @@ class Ingest:
         self.index.close()
 
 
-def assemble(settings: IngestSettings, store: PayloadStore, clock: Clock) -> Ingest:
+def assemble(settings: IngestSettings, store: PayloadStore, clock: Clock, timer: Timer) -> Ingest:
     """Open the journal, recover, and take up what was unfinished."""
     journal = Journal(settings.journal_folder())
     index, quiet = open_index(journal.folder / _INDEX, journal), QuietTimes(settings.release_s)
-    resume(index, quiet, settings.quiet_time, clock().timestamp())
+    resume(index, quiet, settings.quiet_time, timer())
     routes = settings.aes
     deployed = deploy((r.pipeline for r in routes.values()), settings.pipelines, store)
     destinations = {
@@ -85,9 +85,11 @@ def assemble(settings: IngestSettings, store: PayloadStore, clock: Clock) -> Ing
         )
         for title, route in routes.items()
     }
-    receiver = Receiver(destinations, journal, index, quiet, clock, settings.reserve_mb << 20)
+    receiver = Receiver(
+        destinations, journal, index, quiet, clock, timer, settings.reserve_mb << 20
+    )
     definitions = {name: found.ref for name, found in deployed.items()}
-    decider = Decider(receiver, journal, index, quiet, store, definitions, clock)
+    decider = Decider(receiver, journal, index, quiet, store, definitions, clock, timer)
     return Ingest(receiver, decider, journal, index, clock)
 
 

@@ -15,7 +15,7 @@ from services.ingest.announcing import (
 from services.ingest.cases import Arrival, Version, changed, input_set, newest, next_version
 from services.ingest.index import Index, Kept
 from services.ingest.journal import Journal
-from services.ingest.quiet import QuietTimes
+from services.ingest.quiet import QuietTimes, Timer
 from services.ingest.receiving import Receiver
 from services.ingest.records import VERSION
 from shared.clock import Clock
@@ -49,6 +49,7 @@ class Decider:
         store: PayloadStore,
         definitions: Mapping[str, PayloadRef],
         clock: Clock,
+        timer: Timer,
     ) -> None:
         self._receiver = receiver
         self._journal = journal
@@ -57,27 +58,31 @@ class Decider:
         self._store = store
         self._definitions = definitions
         self._clock = clock
+        self._timer = timer
 
     def decide_due(self) -> Decided:
         """Decide every case that is due; one that fails is due again, and delays no other."""
         versions, failed = 0, None
-        due = self._quiet.due(self._clock().timestamp())
+        due = self._quiet.due(self._timer())
         for case in due:
             try:
                 versions += self._decide(case)
             except Exception as error:  # a defect of one case, or the store is down
                 failed = type(error).__name__
                 logger().error("version not decided", case=case, exception_type=failed)
-                self._quiet.again(case, self._clock().timestamp())
+                self._quiet.again(case, self._timer())
         return Decided(len(due), versions, failed)
 
     def _decide(self, case: str) -> bool:
         now = self._clock()
         with self._receiver.lock(case):
-            if not self._quiet.settle(case, now.timestamp()):
+            if not self._quiet.settle(case, self._timer()):
                 return False
             self._journal.seal(case)
             arrivals = self._index.arrivals(case)
+        if arrivals[-1].case.pipeline not in self._definitions:
+            logger().warning("pipeline is not deployed", case=case)
+            return False  # not examined: the next start asks again
         made = self._version(case, arrivals, now)
         self._index.examined(case, arrivals[-1].sequence)
         return made

@@ -5,11 +5,13 @@ the wait only when that association brought several instances of the case, ended
 not by abort, and no other association that filled the case is still open.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
 RULE = "quiet-time"
+Timer = Callable[[], float]
+"""Seconds of a clock that nobody sets: a wall clock that jumps would hold studies back."""
 _AGAIN_S = 1.0
 
 

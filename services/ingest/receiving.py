@@ -15,7 +15,7 @@ from services.ingest.headers import Headers, index
 from services.ingest.index import Index
 from services.ingest.journal import Journal
 from services.ingest.part10 import file_meta
-from services.ingest.quiet import QuietTimes
+from services.ingest.quiet import QuietTimes, Timer
 from services.ingest.records import IGNORED, INSTANCE
 from services.ingest.sameness import same_content
 from services.ingest.settings import Route
@@ -65,6 +65,7 @@ class Receiver:
         index: Index,
         quiet: QuietTimes,
         clock: Clock,
+        timer: Timer,
         reserve: int,
     ) -> None:
         self._destinations = destinations
@@ -72,6 +73,7 @@ class Receiver:
         self._index = index
         self._quiet = quiet
         self._clock = clock
+        self._timer = timer
         self._reserve = reserve
         self._sequence = count(index.last_sequence() + 1)
         self._stripes = [Lock() for _ in range(_STRIPES)]
@@ -104,7 +106,7 @@ class Receiver:
 
     def association_ended(self, association: str, clean: bool) -> None:
         """No more will come over this association."""
-        self._quiet.ended(association, self._clock().timestamp(), clean=clean)
+        self._quiet.ended(association, self._timer(), clean=clean)
 
     def _ignore(self, received: Received, code: str) -> Status:
         """The audit: what came, from whom, and why it became nothing."""
@@ -137,12 +139,12 @@ class Receiver:
             earlier = self._index.arrivals(case, candidate.received.sop_instance_uid)
             content = self._content(candidate, earlier)
             if earlier and earlier[-1].content == content:
-                self._quiet.repeated(case, association, self._clock().timestamp())
+                self._quiet.repeated(case, association, self._timer())
                 return Status.SUCCESS
             kept = self._append(candidate, content)
             self._index.add_arrival(kept, kept.place.offset + kept.place.length)
             quiet_s = candidate.destination.quiet_s
-            self._quiet.arrived(case, association, quiet_s, kept.arrived_at.timestamp())
+            self._quiet.arrived(case, association, quiet_s, self._timer())
         return Status.SUCCESS
 
     def _content(self, candidate: _Candidate, earlier: list[Arrival]) -> str:

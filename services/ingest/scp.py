@@ -50,7 +50,7 @@ class Admission:
             return _UNKNOWN_CALLED
         if self.callers and calling not in self.callers:
             return _UNKNOWN_CALLING
-        if open_now > self.maximum or not self.has_room():
+        if open_now >= self.maximum or not self.has_room():
             return _LOCAL_LIMIT
         return None
 
@@ -162,7 +162,7 @@ class StorageScp:
     def _requested(self, event: evt.Event) -> None:
         association: Any = event.assoc
         request = association.requestor.primitive
-        open_now = len(self._server.active_associations)
+        open_now = sum(other.is_established for other in self._server.active_associations)
         called, calling = request.called_ae_title.strip(), request.calling_ae_title.strip()
         rejection = self._admission.rejection(called, calling, open_now)
         if rejection:

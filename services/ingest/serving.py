@@ -1,18 +1,21 @@
 """Drives ingest until it is told to stop: decides, publishes, recognises, answers /health."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
+from starlette.applications import Starlette
 
 from services.ingest.assembly import Ingest, assemble, listen
 from services.ingest.publishing import Outbox
 from services.ingest.settings import IngestSettings
+from services.ingest.stow import stow_routes
 from shared.bus.kafka import KafkaPublisher, group_consumer, read_facts
 from shared.bus.received import Received
 from shared.catalog import Service, Topics
 from shared.clock import system_clock
-from shared.health import serve_health
+from shared.health import health_route, serve_app
 from shared.run import patiently_connected
 from shared.store.open import open_store
 from shared.telemetry.logs import logger
@@ -27,27 +30,31 @@ Troubles = dict[str, str]
 async def run(service: Service, topics: Topics, settings: IngestSettings) -> None:
     """Serve until cancelled. DICOM is answered from the start; Kafka may come later."""
     store = open_store(settings.store)
-    ingest = await asyncio.to_thread(assemble, settings, store, system_clock)
+    ingest = await asyncio.to_thread(assemble, settings, store, system_clock, time.monotonic)
     scp = listen(settings, ingest)
     logger().info("listening", port=scp.port)
     troubles: Troubles = {"kafka": "connecting"}
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_health(service, settings, ingest, troubles))
+            group.create_task(_http(service, settings, ingest, troubles))
             group.create_task(_decide(ingest, troubles))
             group.create_task(_bus(ingest, service, topics, settings, troubles))
     finally:
         await asyncio.to_thread(scp.close)  # files stay open: a thread may still be writing
 
 
-async def _health(
+async def _http(
     service: Service, settings: IngestSettings, ingest: Ingest, troubles: Troubles
 ) -> None:
+    """/health, and STOW-RS; the latter only where every caller may send, since it names none."""
+
     def why_not() -> list[str]:
         full = [] if ingest.receiver.has_room() else ["disk: below the reserve"]
         return full + [f"{what}: {why}" for what, why in troubles.items()]
 
-    await serve_health(service.service, settings.health_host, settings.health_port, why_not)
+    stow = [] if settings.callers else stow_routes(ingest.receiver, settings.aes)
+    app = Starlette(routes=[health_route(service.service, why_not), *stow])
+    await serve_app(app, settings.health_host, settings.health_port)
 
 
 async def _decide(ingest: Ingest, troubles: Troubles) -> None:

@@ -17,12 +17,18 @@ from shared.events.models import InputReady, Lane
 from shared.manifest import Manifest
 from shared.manifest import read as read_manifest
 from shared.store.memory import MemoryStore
+from shared.store.port import PayloadStore
 
 AES = {
     "COVID19": Route(pipeline="covid19-ct"),
     "COVID19STAT": Route(pipeline="covid19-ct", lane=Lane.STAT),
     "BYSERIES": Route(pipeline="covid19-ct", group="series"),
 }
+
+
+def started(settings: IngestSettings, store: PayloadStore, clock: ManualClock) -> Ingest:
+    """Ingest whose timer is moved by its clock."""
+    return assemble(settings, store, clock, lambda: clock().timestamp())
 
 
 @dataclass
@@ -56,7 +62,7 @@ class House:
 
     def restart(self) -> None:
         """Nothing is closed in order: the files are as a kill leaves them."""
-        self.ingest = assemble(self.settings, self.store, self.clock)
+        self.ingest = started(self.settings, self.store, self.clock)
         self.scp.close()
         self.scp = listen(self.settings, self.ingest)
 
@@ -69,7 +75,7 @@ def settings(tmp_path: Path) -> IngestSettings:
 @pytest.fixture
 def house(settings: IngestSettings) -> Iterator[House]:
     store, clock = MemoryStore(), ManualClock()
-    ingest = assemble(settings, store, clock)
+    ingest = started(settings, store, clock)
     house = House(settings, store, MemoryBus(), clock, ingest, listen(settings, ingest))
     yield house
     house.scp.close()

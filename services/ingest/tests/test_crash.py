@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.assembly import assemble
 from services.ingest.publishing import Outbox
 from services.ingest.settings import IngestSettings
-from services.ingest.tests.conftest import House
+from services.ingest.tests.conftest import House, started
 from services.ingest.tests.instances import associate, ct, send, with_meta
 from shared.clock import ManualClock
 from shared.events.models import Lane
@@ -21,14 +20,15 @@ from shared.events.wire import Event
 from shared.store.memory import MemoryStore
 
 SERVE = """
-import signal
+import signal, time
 from pathlib import Path
 from services.ingest.assembly import assemble, listen
 from services.ingest.settings import IngestSettings
 from shared.clock import system_clock
 from shared.store.memory import MemoryStore
 settings = IngestSettings(spool=Path({spool!r}), dicom_port=0, reserve_mb=0)
-print(listen(settings, assemble(settings, MemoryStore(), system_clock)).port, flush=True)
+ingest = assemble(settings, MemoryStore(), system_clock, time.monotonic)
+print(listen(settings, ingest).port, flush=True)
 signal.pause()
 """
 
@@ -127,7 +127,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     process.wait()
     association.abort()
     settings = IngestSettings(spool=tmp_path, reserve_mb=0)
-    ingest = assemble(settings, MemoryStore(), ManualClock())
+    ingest = started(settings, MemoryStore(), ManualClock())
     ((case, _),) = ingest.index.unexamined()
     assert len(ingest.index.arrivals(case)) == 5
     ingest.close()

@@ -14,10 +14,10 @@ from pydicom.uid import (
 )
 from pynetdicom import AE
 
-from services.ingest.assembly import assemble, listen
+from services.ingest.assembly import listen
 from services.ingest.checks import Received, Status
 from services.ingest.settings import IngestSettings
-from services.ingest.tests.conftest import House
+from services.ingest.tests.conftest import House, started
 from services.ingest.tests.instances import STUDY, associate, ct, encoded, send
 from shared.clock import ManualClock
 from shared.store.memory import MemoryStore
@@ -64,7 +64,7 @@ def test_the_status_of_an_instance(house: House, request_: Received, status: Sta
 
 def test_the_disk_below_its_reserve(settings: IngestSettings) -> None:
     full = settings.model_copy(update={"reserve_mb": 1 << 40})
-    ingest = assemble(full, MemoryStore(), ManualClock())
+    ingest = started(full, MemoryStore(), ManualClock())
     scp = listen(full, ingest)
     status = ingest.receiver.receive(received(encoded(ct(1))))
     assert (status, rejection(scp.port)) == (Status.OUT_OF_RESOURCES, (2, 3, 2))
@@ -85,7 +85,7 @@ def test_an_unknown_called_ae_title_is_rejected(house: House) -> None:
 
 def test_a_caller_that_is_not_allowed_is_rejected(settings: IngestSettings) -> None:
     strict = settings.model_copy(update={"callers": ("SCANNER",)})
-    ingest = assemble(strict, MemoryStore(), ManualClock())
+    ingest = started(strict, MemoryStore(), ManualClock())
     scp = listen(strict, ingest)
     assert rejection(scp.port, calling="STRANGER") == (1, 1, 3)
     assert send(scp.port, [ct(1)]) == [0]
@@ -95,7 +95,7 @@ def test_a_caller_that_is_not_allowed_is_rejected(settings: IngestSettings) -> N
 
 def test_too_many_associations_are_rejected_for_a_while(settings: IngestSettings) -> None:
     small = settings.model_copy(update={"maximum_associations": 1})
-    ingest = assemble(small, MemoryStore(), ManualClock())
+    ingest = started(small, MemoryStore(), ManualClock())
     scp = listen(small, ingest)
     first = associate(scp.port)
     assert rejection(scp.port) == (2, 3, 2)
