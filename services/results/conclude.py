@@ -103,6 +103,7 @@ class Concluder:
 
     def _finish_span(self, run: StoredRun, cause: Received | None) -> str:
         now = self.clock()
+        own = cause if cause and cause.event.subject == run.job_id else None
         attributes: tracing.Attributes = {
             JOB: run.job_id,
             RUN: run.run,
@@ -111,10 +112,10 @@ class Concluder:
         }
         return tracing.record(
             "finish",
-            min(cause.event.time, now) if cause else now,
+            min(own.event.time, now) if own else now,
             now,
             attributes,
-            parent=(cause.event.traceparent if cause else "") or run.traceparent or None,
+            parent=(own.event.traceparent if own else "") or run.traceparent or None,
             span_id=span_id(run.job_id, run.run, "finish"),
         )
 

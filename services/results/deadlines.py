@@ -13,13 +13,9 @@ def sweep(ledger: Ledger, concluder: Concluder, watching_since: datetime) -> int
     Time before `watching_since` doesn't count: after an outage of the whole system the events
     that would have ended the runs are still on their way.
     """
-    late = 0
     with ledger.reading() as connection:
-        candidates = runs.running(connection)
-    for job_id, number in candidates:
+        late = [run for run in runs.running(connection) if concluder.is_late(run, watching_since)]
+    for run in late:
         with ledger.transaction() as connection:
-            run = runs.load(connection, job_id, number, lock=True)
-            if run and run.status == "running" and concluder.is_late(run, watching_since):
-                concluder.conclude(connection, job_id, number, stop="deadline")
-                late += 1
-    return late
+            concluder.conclude(connection, run.job_id, run.run, stop="deadline")
+    return len(late)

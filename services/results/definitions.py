@@ -13,15 +13,16 @@ class Definitions:
 
     def __init__(self, store: PayloadStore) -> None:
         self._store = store
-        self._read: dict[str, Definition | None] = {}
+        self._read: dict[str, Definition] = {}
 
     def get(self, ref: PayloadRef | None) -> Definition | None:
         """None when there is none to be had. Raises `Unavailable("store")`."""
         if ref is None:
             return None
-        if ref.sha256 not in self._read:
-            self._read[ref.sha256] = self._fetch(ref)
-        return self._read[ref.sha256]
+        found = self._read.get(ref.sha256) or self._fetch(ref)
+        if found:
+            self._read[ref.sha256] = found
+        return found
 
     def _fetch(self, ref: PayloadRef) -> Definition | None:
         try:

@@ -11,6 +11,10 @@ from services.results.ledger.tables import jobs, runs, stages, supersessions
 from services.results.progress import JobStatus, Progress, StageFact, Stop
 from shared.events.models import Lane, PayloadRef, ReasonModel
 
+_JOINED = select(jobs, *(column for column in runs.c if column.name != "job_id")).join(
+    runs, runs.c.job_id == jobs.c.job_id
+)
+
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -59,13 +63,7 @@ def load(
     connection: Connection, job_id: str, run: int | None = None, *, lock: bool = False
 ) -> StoredRun | None:
     """A run, or the job's newest; locked, nobody else decides about it in this transaction."""
-    query = (
-        select(jobs, *(column for column in runs.c if column.name != "job_id"))
-        .join(runs, runs.c.job_id == jobs.c.job_id)
-        .where(jobs.c.job_id == job_id)
-        .order_by(runs.c.run.desc())
-        .limit(1)
-    )
+    query = _JOINED.where(jobs.c.job_id == job_id).order_by(runs.c.run.desc()).limit(1)
     query = query if run is None else query.where(runs.c.run == run)
     row = connection.execute(query.with_for_update() if lock else query).first()
     return _run_of(dict(row._mapping)) if row else None
@@ -77,9 +75,7 @@ def load_many(
     """The newest run of each job, newest jobs first."""
     later = runs.alias("later")
     query = (
-        select(jobs, *(column for column in runs.c if column.name != "job_id"))
-        .join(runs, runs.c.job_id == jobs.c.job_id)
-        .where(
+        _JOINED.where(
             ~select(later.c.run)
             .where(later.c.job_id == runs.c.job_id, later.c.run > runs.c.run)
             .exists()
@@ -130,12 +126,10 @@ def superseded_by(connection: Connection, job_id: str) -> str | None:
     return connection.execute(query).scalar()
 
 
-def running(connection: Connection) -> list[tuple[str, int]]:
-    """Every run whose input was ready and that has not finished."""
-    query = select(runs.c.job_id, runs.c.run).where(
-        runs.c.status == "running", runs.c.started_at.is_not(None)
-    )
-    return [(row.job_id, row.run) for row in connection.execute(query)]
+def running(connection: Connection) -> list[StoredRun]:
+    """Every run that has not finished."""
+    query = _JOINED.where(runs.c.status == "running")
+    return [_run_of(dict(row._mapping)) for row in connection.execute(query)]
 
 
 def close(
