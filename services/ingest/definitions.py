@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.catalog import load_catalog, load_topics
 from shared.events.models import PayloadRef
-from shared.pipelines.definition import Definition, parse
+from shared.pipelines.definition import Definition
+from shared.pipelines.validation import validated
 from shared.store.port import PayloadStore
 
 _MEDIA_TYPE = "application/yaml"
@@ -22,14 +24,14 @@ class Deployed:
 def deploy(names: Iterable[str], folder: Path, store: PayloadStore) -> Mapping[str, Deployed]:
     """Read, check and keep the named definitions.
 
-    Raises `FileNotFoundError` or `pydantic.ValidationError`: nothing is received for a
+    Raises `FileNotFoundError`, `InvalidPipeline` or `ValueError`: nothing is received for a
     pipeline that can't run.
     """
-    found = {}
+    found, catalog, topics = {}, load_catalog(), load_topics()
     for name in sorted(set(names)):
-        text = (folder / f"{name}.yaml").read_bytes()
-        definition = parse(text)
+        text = (folder / f"{name}.yaml").read_text()
+        definition = validated(text, catalog, topics)
         if definition.pipeline != name:
             raise ValueError(f"{name}.yaml defines the pipeline {definition.pipeline!r}")
-        found[name] = Deployed(definition, store.put(text, _MEDIA_TYPE))
+        found[name] = Deployed(definition, store.put(text.encode(), _MEDIA_TYPE))
     return found

@@ -20,6 +20,7 @@ from services.ingest.records import Part, Record, data_offset, encode, scan, wri
 
 _SUFFIX = ".segment"
 _DECISIONS = "decisions"
+_OVERSIZED = 64 << 20
 
 
 class Segment:
@@ -77,15 +78,22 @@ class Journal:
         """Append to the case's open segment; gives its name and the offset of the data.
 
         The caller sees to one writer per case at a time. Raises `OSError`; a segment that
-        failed is given up, since what a failed sync leaves behind is unknown.
+        failed is given up, since what a failed sync leaves behind is unknown. An oversized
+        instance has a segment of its own.
         """
+        alone = sum(map(len, data)) > _OVERSIZED
+        if alone:
+            self.seal(case)
         segment = self._open.get(case) or Segment(self.folder, case)
         self._open[case] = segment
         try:
-            return segment.name, segment.append(kind, meta, *data)
+            offset = segment.append(kind, meta, *data)
         except OSError:
             self.seal(case)
             raise
+        if alone:
+            self.seal(case)
+        return segment.name, offset
 
     def decide(self, kind: bytes, meta: dict[str, Any]) -> None:
         """Append a decision, synced. Raises `OSError`."""

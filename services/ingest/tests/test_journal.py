@@ -60,6 +60,13 @@ def test_a_sealed_segment_is_never_appended_to(tmp_path: Path) -> None:
     assert (other != name, len(list(scan(journal.path(name))))) == (True, 3)
 
 
+def test_an_oversized_instance_has_a_segment_of_its_own(tmp_path: Path) -> None:
+    journal, small = _filled(tmp_path)
+    large, _ = journal.append("case", INSTANCE, {}, [bytes((64 << 20) + 1)])
+    after, _ = journal.append("case", INSTANCE, {}, [b""])
+    assert len({small, large, after}) == 3
+
+
 def test_a_full_disk_leaves_the_segment_as_it_was(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     journal, name = _filled(tmp_path)
