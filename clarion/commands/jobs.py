@@ -13,22 +13,11 @@ from rich.text import Text
 
 from clarion import api
 from clarion.options import HomeOption, JobArgument, JsonOption
+from clarion.statuses import coloured
 
 app = typer.Typer(name="jobs", help="What became of each study, and running it again.")
 
 _WATCH_S = 1.0
-_COLOURS = {
-    "running": "cyan",
-    "waiting": "cyan",
-    "completed": "green",
-    "succeeded": "green",
-    "reused": "green",
-    "delivered": "green",
-    "partial": "yellow",
-    "held": "yellow",
-    "refused": "yellow",
-    "failed": "red",
-}
 
 
 @app.callback(invoke_without_command=True)
@@ -60,7 +49,10 @@ def show(job: JobArgument, as_json: JsonOption = False, home: HomeOption = None)
     if as_json:
         typer.echo(json.dumps(found, indent=1))
     else:
-        Console(markup=False, highlight=False).print(_job(found))
+        screen = Console(markup=False, highlight=False)
+        screen.print(_job(found))
+        for output in found["outputs"]:
+            screen.print(f" {output['name']}: {output['path'] or '-'}", soft_wrap=True)
 
 
 @app.command()
@@ -103,7 +95,7 @@ def _listing(found: list[dict[str, Any]]) -> Table:
             str(job["run"]),
             job["lane"],
             job["pipeline"],
-            _status(job["status"]),
+            coloured(job["status"]),
             _delivered(job["deliveries"]),
             ", ".join(reason["code"] for reason in job["reasons"]),
         )
@@ -114,7 +106,7 @@ def _job(job: dict[str, Any]) -> Group:
     head = Table("", "", box=None, show_header=False)
     for name in ("job_id", "case_id", "version", "supersedes", "run", "pipeline", "lane"):
         head.add_row(name, str(job[name] if job[name] is not None else "-"))
-    head.add_row("status", _status(job["status"]))
+    head.add_row("status", coloured(job["status"]))
     head.add_row("received", _moment(job["received_at"]))
     head.add_row("finished", _moment(job["finished_at"]))
     head.add_row("trace", job["trace_id"])
@@ -124,7 +116,7 @@ def _job(job: dict[str, Any]) -> Group:
         head.add_row("warning", warning)
     for stack in job["selection"]:
         head.add_row("chosen" if stack["chosen"] else "passed over", _stack(stack))
-    return Group(head, "", _stages(job["stages"]), "", _outputs(job["outputs"]))
+    return Group(head, "", _stages(job["stages"]), "", _outputs(job["outputs"]), "")
 
 
 def _stages(stages: list[dict[str, Any]]) -> Table:
@@ -136,7 +128,7 @@ def _stages(stages: list[dict[str, Any]]) -> Table:
         table.add_row(
             stage["stage"],
             stage["service"],
-            _status(stage["status"]),
+            coloured(stage["status"]),
             str(stage["attempts"] or "-"),
             _seconds(stage["started_at"], stage["finished_at"]),
             ", ".join(reason["code"] for reason in stage["reasons"]),
@@ -148,16 +140,15 @@ def _outputs(outputs: list[dict[str, Any]]) -> Table:
     table = Table(box=None)
     for name in ("output", "kind", "delivered to"):
         table.add_column(name, no_wrap=True)
-    table.add_column("file", overflow="fold")
     for output in outputs:
         sent = (_delivery(delivery) for delivery in output["deliveries"])
-        table.add_row(output["name"], output["kind"], Text("\n").join(sent), output["path"] or "-")
+        table.add_row(output["name"], output["kind"], Text("\n").join(sent))
     return table
 
 
 def _delivery(delivery: dict[str, Any]) -> Text:
     line = Text(f"{delivery['destination']} ")
-    line.append(_status(delivery["status"]))
+    line.append(coloured(delivery["status"]))
     if delivery["attempts"] > 1:
         line.append(f", attempt {delivery['attempts']}")
     if delivery["last_error"]:
@@ -169,10 +160,6 @@ def _delivery(delivery: dict[str, Any]) -> Text:
 
 def _stack(stack: dict[str, Any]) -> str:
     return f"{stack['stack']}: {stack['reason']}"
-
-
-def _status(status: str) -> Text:
-    return Text(status, style=_COLOURS.get(status, "dim"))
 
 
 def _delivered(counts: dict[str, int]) -> str:
