@@ -55,6 +55,12 @@ def _importable(build: Callable[[S], Ports]) -> Callable[[S], Ports]:
     return found
 
 
+def _preload(build: Callable[[S], Ports]) -> tuple[str, ...]:
+    """The builder's module and the handler beside it, which the main process never imports."""
+    module = getattr(build, "func", build).__module__
+    return (module, f"{module.rpartition('.')[0]}.handler")
+
+
 async def until_stopped(service: Coroutine[Any, Any, None]) -> None:
     """Run until SIGTERM or SIGINT, or until the service ends by itself."""
     task = asyncio.create_task(service)
@@ -70,7 +76,7 @@ async def until_stopped(service: Coroutine[Any, Any, None]) -> None:
 async def run(service: Service, topics: Topics, settings: S, build: Callable[[S], Ports]) -> None:
     """Serve until cancelled; then let what is in work end."""
     resources = _resources(service.resources, settings)
-    recipe = Recipe(service.service, settings, build, resources.memory_mb)
+    recipe = Recipe(service.service, settings, build, resources.memory_mb, _preload(build))
     pool = WorkerPool(recipe, resources.workers, resources.deadline_s)
     watch = Watch(system_clock)
     starting = ["starting"]

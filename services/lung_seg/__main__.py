@@ -2,16 +2,18 @@
 
 from functools import partial
 
-from services.lung_seg.handler import handle
 from services.lung_seg.settings import LungSegSettings
 from shared.bus.work import Ports
-from shared.inference.triton import connect
 from shared.run import serve
 from shared.store.open import open_store
 
 
 def build(settings: LungSegSettings) -> Ports:
     """The handler with its ports, for one worker process."""
+    # Imported where it runs, in the worker processes alone.
+    from services.lung_seg.handler import handle
+    from shared.inference.triton import connect
+
     store = open_store(settings.store)
     inference = connect(settings)
     handler = partial(handle, store=store, inference=inference)

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from services.ratio.handler import handle
 from services.ratio.settings import RatioSettings
 from shared.bus.work import Ports
 from shared.run import serve
@@ -11,6 +10,9 @@ from shared.store.open import open_store
 
 def build(settings: RatioSettings) -> Ports:
     """The handler with its ports, for one worker process."""
+    # Imported where it runs, in the worker processes alone.
+    from services.ratio.handler import handle
+
     store = open_store(settings.store)
     return Ports(partial(handle, store=store), {"store": store.probe})
 

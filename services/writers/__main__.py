@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from services.writers.handler import handle
 from services.writers.settings import WritersSettings
 from shared.bus.work import Ports
 from shared.run import serve
@@ -10,6 +9,10 @@ from shared.store.open import open_store
 
 
 def build(settings: WritersSettings) -> Ports:
+    """The handler with its ports, for one worker process."""
+    # Imported where it runs, in the worker processes alone.
+    from services.writers.handler import handle
+
     store = open_store(settings.store)
     return Ports(partial(handle, store=store), {"store": store.probe})
 

@@ -31,6 +31,8 @@ class Recipe:
     settings: Settings
     build: Callable[[Any], Ports]
     memory_mb: int
+    preload: tuple[str, ...] = ()
+    """Modules that are imported once, in the server from which workers are forked."""
 
 
 class WorkerLost(Exception):
@@ -86,7 +88,7 @@ class WorkerPool:
 
     def __init__(self, recipe: Recipe, size: int, deadline_s: float) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["__main__"])
+        self._context.set_forkserver_preload(list(recipe.preload))
         self._recipe, self._size, self._deadline_s = recipe, size, deadline_s
         self._idle: asyncio.LifoQueue[Worker | None] = asyncio.LifoQueue()
 

@@ -2,10 +2,13 @@
 
 import logging
 import sys
+import warnings
 from typing import Any
 
 import structlog
 from opentelemetry import trace
+
+_QUOTING = ("pydicom", "pynetdicom", "highdicom", "PIL")
 
 
 def _with_trace(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -16,7 +19,10 @@ def _with_trace(_: Any, __: str, event: structlog.typing.EventDict) -> structlog
 
 
 def configure(service: str, level: int = logging.INFO) -> None:
-    """Set this process's logging up; libraries' own loggers stay at WARNING."""
+    """Set this process's logging up; libraries' own loggers stay at WARNING.
+
+    Libraries that read DICOM quote values in what they log and warn of: they are silent here.
+    """
     people = sys.stderr.isatty()
     structlog.configure(
         processors=[
@@ -31,6 +37,9 @@ def configure(service: str, level: int = logging.INFO) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s %(message)s")
+    for name in _QUOTING:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    warnings.simplefilter("ignore")
     structlog.contextvars.bind_contextvars(service=service)
 
 
