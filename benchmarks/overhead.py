@@ -8,7 +8,6 @@ acknowledged send and one commit each, and nothing else: no outcome, no worker p
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ import yaml
 
 from benchmarks.instant_system import System, cpu_s, running
 from benchmarks.relay import relay
+from benchmarks.report import tell
 from shared.bus.kafka import KafkaPublisher, group_consumer, read_facts, start_publisher
 from shared.bus.received import Received
 from shared.bus.units import DEFINITION
@@ -154,10 +154,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
     figures = measure(told.jobs)
-    if told.json:
-        sys.stdout.write(json.dumps(figures) + "\n")
-    else:
-        sys.stdout.writelines(f"{name:16} {value}\n" for name, value in figures.items())
+    tell(figures, told.json)
     return 0
 
 

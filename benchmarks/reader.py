@@ -9,7 +9,6 @@ machine.
 """
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+from benchmarks.report import tell
 from services.reader.handler import handle
 from shared.bus.work import Work
 from shared.catalog import ROOT
@@ -87,10 +87,7 @@ def main() -> int:
         sys.stderr.write(f"not measured: {' and '.join(missing)} not found\n")
         return 1
     figures = measure(told.series, told.repetitions)
-    if told.json:
-        sys.stdout.write(json.dumps(figures) + "\n")
-    else:
-        sys.stdout.writelines(f"{name:12} {value}\n" for name, value in figures.items())
+    tell(figures, told.json)
     return 0
 
 

@@ -24,8 +24,10 @@ def test_a_definition_that_can_run_is_given_back() -> None:
 def test_an_unknown_service() -> None:
     assert _problems("service: joiner", "service: joyner") == [
         "line 9: stage both: no service 'joyner'. Did you mean 'joiner'?",
-        "line 11: output measurement: there is no 'both.measurement'. "
-        "Known: left.mask, reader.volume, right.mask",
+        (
+            "line 11: output measurement: there is no 'both.measurement'. "
+            "Known: left.mask, reader.volume, right.mask"
+        ),
     ]
 
 
