@@ -1,0 +1,1 @@
+"""Reference models for Clarion: trained on procedural phantoms, exported for Triton, measured."""

@@ -1,0 +1,76 @@
+"""How one model is trained (YAML) and what it expects as input (its Triton configuration).
+
+The two never repeat each other: spacing, intensities, labels and crop are read from
+`models/<name>/config.pbtxt`, which is also what the pipeline reads.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+MODELS = ROOT / "models"
+NAMES = ("lung_seg", "lesion_seg", "covid_classifier")
+
+Size = tuple[int, int, int]
+_PARAMETER = re.compile(r'key:\s*"([^"]*)"\s*value:\s*{\s*string_value:\s*"([^"]*)"')
+
+
+@dataclass(frozen=True)
+class Phantoms:
+    """Which phantoms are drawn: spacing (z, y, x) in mm, voxels (z, y, x), how many of each."""
+
+    spacing: tuple[float, float, float]
+    shape: Size
+    train: int
+    held_out: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One training run."""
+
+    name: str
+    task: Literal["lung", "lesion", "classification"]
+    channels: tuple[int, ...]
+    phantoms: Phantoms
+    patch: Size
+    batch: int
+    steps: int
+    learning_rate: float
+    seed: int
+
+
+def read_plan(name: str) -> Plan:
+    """The plan of `training/configs/<name>.yaml`. Raises `TypeError` for an unknown key."""
+    fields: dict[str, Any] = yaml.safe_load(
+        (Path(__file__).parent / "configs" / f"{name}.yaml").read_text()
+    )
+    phantoms = fields.pop("phantoms")
+    return Plan(
+        name=name,
+        channels=tuple(fields.pop("channels")),
+        patch=_size(fields.pop("patch")),
+        phantoms=Phantoms(
+            spacing=tuple(phantoms.pop("spacing")), shape=_size(phantoms.pop("shape")), **phantoms
+        ),
+        **fields,
+    )
+
+
+def read_parameters(name: str) -> dict[str, str]:
+    """The `parameters { }` of a model's Triton configuration."""
+    return dict(_PARAMETER.findall((MODELS / name / "config.pbtxt").read_text()))
+
+
+def model_path(name: str) -> Path:
+    """Where a model's weights are exported to."""
+    return MODELS / name / "1" / "model.onnx"
+
+
+def _size(values: list[int]) -> Size:
+    z, y, x = values
+    return z, y, x

@@ -1,0 +1,45 @@
+"""What the networks are made to minimise."""
+
+from torch import Tensor
+from torch.nn import functional
+
+_SMOOTH = 50.0
+"""Voxels added above and below in Dice, so that an absent structure has a gradient too."""
+
+
+def lung_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy and soft Dice of every label but the background.
+
+    `logits` (batch, classes, z, y, x), `labels` (batch, z, y, x) of integers.
+    """
+    truth = functional.one_hot(labels, logits.shape[1]).movedim(-1, 1).to(logits.dtype)
+    dice = soft_dice(logits.softmax(dim=1)[:, 1:], truth[:, 1:])
+    return functional.cross_entropy(logits, labels) + (1 - dice).mean()
+
+
+def lesion_loss(logits: Tensor, lesions: Tensor, inside: Tensor) -> Tensor:
+    """Cross-entropy everywhere, less outside the lung, and soft Dice within the lung only.
+
+    Lesions are a thousandth of the volume: over the whole of it both terms drown them. All
+    arguments are (batch, 1, z, y, x); `inside` is 1 in the lung and its lesions.
+    """
+    weight = (0.5 + 0.5 * inside) * (1 + 3 * lesions)
+    entropy = functional.binary_cross_entropy_with_logits(logits, lesions, reduction="none")
+    weighted = (weight * entropy).sum() / weight.sum()
+    dice = soft_dice(logits.sigmoid() * inside, lesions * inside)
+    return weighted + (1 - dice).mean()
+
+
+def soft_dice(probabilities: Tensor, truth: Tensor) -> Tensor:
+    """Soft Dice per label over the whole batch (Milletari et al., 3DV 2016)."""
+    axes = (0, 2, 3, 4)
+    overlap = (probabilities * truth).sum(axes)
+    total = probabilities.sum(axes) + truth.sum(axes)
+    result: Tensor = (2 * overlap + _SMOOTH) / (total + _SMOOTH)
+    return result
+
+
+def classification_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy with smoothed labels, so that probabilities do not run to 0 and 1."""
+    loss: Tensor = functional.cross_entropy(logits, labels, label_smoothing=0.05)
+    return loss

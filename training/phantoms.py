@@ -1,0 +1,78 @@
+"""Phantoms drawn once, by several processes, and kept as arrays in a cache folder."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phantom import Recipe, draw
+from shared.imaging.volume import Volume
+from training.config import Phantoms
+
+FIRST_HELD_OUT = 1_000_000
+"""Seeds from here on are never trained on."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One phantom: HU, lungs (1 left, 2 right) and pneumonia, each (z, y, x); spacing too."""
+
+    hu: NDArray[np.int16]
+    lungs: NDArray[np.uint8]
+    lesions: NDArray[np.uint8]
+    kind: str
+    spacing: tuple[float, float, float]
+
+    def on_grid(self, array: NDArray[np.generic]) -> Volume:
+        z, y, x = self.spacing
+        return Volume(array, (x, y, z))
+
+
+def train_seeds(phantoms: Phantoms) -> range:
+    return range(phantoms.train)
+
+
+def held_out_seeds(phantoms: Phantoms) -> range:
+    return range(FIRST_HELD_OUT, FIRST_HELD_OUT + phantoms.held_out)
+
+
+def draw_missing(cache: Path, phantoms: Phantoms, processes: int) -> Iterator[tuple[int, int]]:
+    """Draw what the cache lacks; gives (done, all) after each phantom."""
+    seeds = [*held_out_seeds(phantoms), *train_seeds(phantoms)]
+    missing = [seed for seed in seeds if not path_of(cache, phantoms, seed).exists()]
+    with ProcessPoolExecutor(processes) as pool:
+        drawn = pool.map(partial(_draw, cache, phantoms), missing, chunksize=4)
+        for done, _ in enumerate(drawn, 1):
+            yield done, len(missing)
+
+
+def path_of(cache: Path, phantoms: Phantoms, seed: int) -> Path:
+    grid = "x".join(f"{value:g}" for value in (*phantoms.spacing, *phantoms.shape))
+    return cache / grid / f"{seed:08d}.npz"
+
+
+def load(cache: Path, phantoms: Phantoms, seed: int) -> Case:
+    with np.load(path_of(cache, phantoms, seed)) as stored:
+        hu, lungs, lesions = (stored[name] for name in ("hu", "lungs", "lesions"))
+        return Case(hu, lungs, lesions, str(stored["kind"]), phantoms.spacing)
+
+
+def _draw(cache: Path, phantoms: Phantoms, seed: int) -> None:
+    recipe = Recipe.random(seed, spacing=phantoms.spacing, shape=phantoms.shape)
+    drawn = draw(recipe)
+    path = path_of(cache, phantoms, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.npz")
+    np.savez(
+        unfinished,
+        hu=drawn.hu,
+        lungs=drawn.lungs,
+        lesions=drawn.lesions,
+        kind=recipe.kind,
+    )
+    unfinished.rename(path)

@@ -1,0 +1,42 @@
+"""The parts that need torch: they run in the training environment and are skipped elsewhere."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is only in the training environment")
+
+from training.config import read_plan  # noqa: E402
+from training.losses import lesion_loss, soft_dice  # noqa: E402
+from training.networks import UNet  # noqa: E402
+from training.train import learning_rate, network  # noqa: E402
+
+
+def test_dice_is_one_for_the_truth_and_falls_with_errors() -> None:
+    truth = torch.zeros(1, 1, 8, 8, 8)
+    truth[..., :4] = 1
+    assert float(soft_dice(truth, truth)) == pytest.approx(1)
+    assert float(soft_dice(1 - truth, truth)) < 0.2
+
+
+def test_a_missed_lesion_costs_more_in_the_lung_than_outside() -> None:
+    lesions = torch.zeros(1, 1, 8, 8, 8)
+    lesions[..., :2, :2, :2] = 1
+    silent = torch.full_like(lesions, -4.0)
+    inside = torch.ones_like(lesions)
+    assert lesion_loss(silent, lesions, inside) > lesion_loss(silent, lesions, 1 - inside)
+
+
+def test_unet_keeps_the_size_of_its_input() -> None:
+    logits = UNet((4, 8, 8), classes=3)(torch.zeros(2, 1, 8, 12, 16))
+    assert logits.shape == (2, 3, 8, 12, 16)
+
+
+def test_the_same_plan_begins_with_the_same_weights() -> None:
+    plan = read_plan("covid_classifier")
+    first, second = network(plan).state_dict(), network(plan).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_learning_rate_rises_then_falls() -> None:
+    plan = read_plan("lung_seg")
+    rates = [learning_rate(plan, step) for step in (0, 60, plan.steps - 1)]
+    assert rates[0] < rates[2] < rates[1]
