@@ -16,7 +16,8 @@ from typing import Any
 from uuid import uuid4
 
 from pydicom import Dataset
-from pynetdicom import AE, evt
+from pydicom.uid import UID
+from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
@@ -118,7 +119,7 @@ class StorageScp:
         admission: Admission,
         calls: Calls,
     ) -> None:
-        _silence()
+        _prepare_library()
         self._admission = admission
         self._calls = calls
         entity = AE(ae_title="CLARION")
@@ -214,8 +215,17 @@ def _received(event: evt.Event) -> Received:
     )
 
 
-def _silence() -> None:
-    """pynetdicom's and pydicom's own messages quote values, which may name a patient."""
+def _any_uid(_: UID) -> tuple[bool, str]:
+    return True, ""
+
+
+def _prepare_library() -> None:
+    """Let pynetdicom pass on what it would log or abort for.
+
+    Its messages and pydicom's quote values, which may name a patient. And it aborts the whole
+    association for one UID that is too long, where the sender is due a status (0117).
+    """
     for name in ("pynetdicom", "pydicom"):
         library = logging.getLogger(name)
         library.handlers, library.propagate = [logging.NullHandler()], False
+    _config.VALIDATORS["UI"] = _any_uid

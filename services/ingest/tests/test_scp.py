@@ -147,3 +147,8 @@ def test_a_data_set_without_its_end_does_not_end_the_association(house: House) -
     dataset = Dataset()
     dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, "1.2.3"
     assert send(house.scp.port, [dataset, ct(1)]) == [Status.CANNOT_UNDERSTAND, 0]
+
+
+@pytest.mark.parametrize("uid", ["1.2.a", "1." * 40 + "1"])
+def test_an_invalid_uid_gets_a_status_and_the_association_goes_on(house: House, uid: str) -> None:
+    assert send(house.scp.port, [ct(1, SOPInstanceUID=uid), ct(1)]) == [Status.INVALID_UID, 0]
