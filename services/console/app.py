@@ -8,15 +8,17 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from services.console.coverage import covered
 from services.console.otlp import NotOtlp, Span, read_json, read_protobuf
+from services.console.pages import latest, waterfall
 from services.console.spans import SpanDatabase
 from shared.health import health_route
 
 _LARGEST = 64 << 20
+_LISTED = 100
 
 
 def app(database: SpanDatabase) -> Starlette:
@@ -44,8 +46,20 @@ def app(database: SpanDatabase) -> Starlette:
         }
         return JSONResponse(body)
 
+    async def home(_: Request) -> Response:
+        return HTMLResponse(latest(await run_in_threadpool(database.latest, _LISTED)))
+
+    async def way(request: Request) -> Response:
+        trace_id = request.path_params["trace_id"].lower()
+        spans = await run_in_threadpool(database.of_trace, trace_id)
+        if not spans:
+            return PlainTextResponse("No span of this trace is here.", status_code=404)
+        return HTMLResponse(waterfall(spans))
+
     return Starlette(
         routes=[
+            Route("/", home),
+            Route("/traces/{trace_id}", way),
             Route("/v1/traces", take, methods=["POST"]),
             Route("/api/traces/{trace_id}", trace),
             health_route("console", lambda: ()),

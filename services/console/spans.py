@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,30 @@ CREATE TABLE IF NOT EXISTS spans (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS spans_by_end ON spans (end_ns);
 """
+
+_LATEST = """
+SELECT trace_id, MIN(start_ns), MAX(end_ns), COUNT(*),
+    MAX(json_extract(attributes, '$."clarion.job_id"')),
+    MAX(json_extract(attributes, '$."clarion.pipeline"')),
+    MAX(json_extract(attributes, '$."clarion.lane"'))
+FROM spans WHERE trace_id IN (
+    SELECT trace_id FROM spans WHERE json_extract(attributes, '$."clarion.job_id"') IS NOT NULL
+    GROUP BY trace_id ORDER BY MIN(start_ns) DESC LIMIT ?
+) GROUP BY trace_id ORDER BY MIN(start_ns) DESC
+"""
+
+
+@dataclass(frozen=True)
+class TraceSummary:
+    """One trace in a line."""
+
+    trace_id: str
+    start_ns: int
+    end_ns: int
+    spans: int
+    job_id: str | None
+    pipeline: str | None
+    lane: str | None
 
 
 class SpanDatabase:
@@ -50,6 +75,12 @@ class SpanDatabase:
                 "SELECT * FROM spans WHERE trace_id = ? ORDER BY start_ns, end_ns DESC", (trace_id,)
             ).fetchall()
         return [_span(row) for row in rows]
+
+    def latest(self, count: int) -> list[TraceSummary]:
+        """The traces of jobs that began last, newest first."""
+        with self._lock:
+            rows = self._connection.execute(_LATEST, (count,)).fetchall()
+        return [TraceSummary(*row) for row in rows]
 
     def drop_before(self, end_ns: int) -> int:
         """Forget spans that ended earlier; tells how many."""

@@ -97,3 +97,17 @@ def test_time_inside_leaf_spans_is_covered_and_quiet_time_does_not_count() -> No
         _span("seg", "root", 130, 180),
     ]
     assert covered(spans) == pytest.approx(0.8)
+
+
+def test_the_first_page_lists_jobs_and_links_to_their_way(client: TestClient) -> None:
+    assert "No study has come in yet" in client.get("/").text
+    request = _request()
+    span = request.resource_spans[0].scope_spans[0].spans[0]
+    span.attributes.add(key="clarion.job_id").value.string_value = "<job>"
+    client.post("/v1/traces", content=request.SerializeToString())
+    assert f'<a href="/traces/{TRACE}"><code>&lt;job&gt;' in client.get("/").text
+    assert "reader" in client.get(f"/traces/{TRACE}").text
+
+
+def test_a_page_of_an_unknown_trace_says_so(client: TestClient) -> None:
+    assert client.get(f"/traces/{TRACE}").status_code == 404
