@@ -36,6 +36,8 @@ _TEXTS = {
     "association-lost": "The association broke off; it is tried again.",
     "presentation-context-rejected": "The destination does not take this kind of object. "
     "Have it accept the SOP class and transfer syntax, then run the job again.",
+    "identity-conflict": "The destination knows the study under another patient ID or accession "
+    "number. Send the corrected study again.",
     "unknown-destination": "No destination of this name is configured (CLARION_DESTINATIONS).",
     "payload-missing": "The object is gone from the payload store. Run the job again, fresh.",
     "superseded-by-newer-version": "A newer version of the study replaced this one.",

@@ -15,6 +15,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModelInstance,
 )
 
+from services.results.merged import find_context, identity_conflicts
 from services.results.settings import Destination
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # a file is sent as it is, never decoded and encoded
@@ -42,6 +43,7 @@ class Answer:
 
 DELIVERED = Answer("delivered", None, "0000")
 NO_CONNECTION = Answer("retry", "no-connection")
+IDENTITY_CONFLICT = Answer("held", "identity-conflict")
 NOT_ACCEPTED = Answer("held", "presentation-context-rejected")
 
 
@@ -53,9 +55,12 @@ def send(destination: Destination, parcels: Sequence[Parcel]) -> Iterator[Answer
     """
     contexts = [_context(parcel) for parcel in parcels]
     unique = {(c.abstract_syntax, c.transfer_syntax[0]): c for c in contexts}
-    association = _associate(destination, list(unique.values()))
+    association = _associate(destination, [*unique.values(), find_context()])
     try:
         answer = _established(association)
+        if association.is_established and identity_conflicts(association, parcels[0].path):
+            yield from (IDENTITY_CONFLICT for _ in parcels)
+            return
         for parcel in parcels:
             if answer.verdict != "retry":
                 answer = _store(association, parcel)

@@ -15,6 +15,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     EncapsulatedPDFStorage,
     SegmentationStorage,
     StorageCommitmentPushModel,
+    StudyRootQueryRetrieveInformationModelFind,
 )
 
 from services.results.settings import Destination
@@ -32,6 +33,8 @@ class Pacs:
     arrived: list[tuple[str, bytes]] = field(default_factory=list)
     associations: int = 0
     asked: list[tuple[str, list[str]]] = field(default_factory=list)
+    known_as: str | None = None
+    """The PatientID under which it knows every study; None: it answers no C-FIND."""
 
     @property
     def destination(self) -> Destination:
@@ -45,6 +48,13 @@ class Pacs:
         uid = str(event.request.AffectedSOPInstanceUID)
         self.arrived.append((uid, event.encoded_dataset(include_meta=False)))
         return self.statuses.get(uid, self.status)
+
+    def _found(self, event: Event) -> Iterator[tuple[int, Dataset | None]]:
+        answer = Dataset()
+        answer.QueryRetrieveLevel = "STUDY"
+        answer.StudyInstanceUID = event.identifier.StudyInstanceUID
+        answer.PatientID, answer.AccessionNumber = self.known_as, ""
+        yield 0xFF00, answer
 
     def _committed(self, event: Event) -> tuple[int, Dataset | None]:
         request = event.action_information
@@ -63,12 +73,15 @@ def listening(
     for sop_class in sop_classes:
         ae.add_supported_context(sop_class, ExplicitVRLittleEndian)
     ae.add_supported_context(StorageCommitmentPushModel)
+    if pacs.known_as is not None:
+        ae.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
     server = ae.start_server(
         ("127.0.0.1", pacs.port),
         block=False,
         evt_handlers=[
             (evt.EVT_ACCEPTED, pacs._accepted),
             (evt.EVT_C_STORE, pacs._stored),
+            (evt.EVT_C_FIND, pacs._found),
             (evt.EVT_N_ACTION, pacs._committed),
         ],
     )
@@ -86,6 +99,7 @@ def part10(sop_class: str, sop_instance_uid: str) -> bytes:
     dataset = Dataset()
     dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, sop_instance_uid
     dataset.PatientName = "Odd^Spaces  "
+    dataset.PatientID, dataset.StudyInstanceUID = "P1", "2.25.1"
     dataset.add_new(0x00091001, "UN", b"private\x00")
     dataset.ReferencedStudySequence = [Dataset()]
     dataset.file_meta = FileMetaDataset()

@@ -209,6 +209,21 @@ def test_an_object_that_is_gone_from_the_store_fails_alone(tmp_path: Path) -> No
     assert hospital.statuses() == ALL_DELIVERED | {"lung-seg": ("failed", "payload-missing")}
 
 
+def test_a_study_that_was_given_to_another_patient_is_held(tmp_path: Path) -> None:
+    with listening(Pacs(known_as="P2")) as pacs:
+        hospital = Hospital(tmp_path, {"pacs": pacs.destination})
+        hospital.courier.deliver(DUE)
+    assert set(hospital.statuses().values()) == {("held", "identity-conflict")}
+    assert pacs.arrived == []
+
+
+def test_a_study_that_is_known_under_the_same_patient_is_delivered(tmp_path: Path) -> None:
+    with listening(Pacs(known_as="P1")) as pacs:
+        hospital = Hospital(tmp_path, {"pacs": pacs.destination})
+        hospital.courier.deliver(DUE)
+    assert hospital.statuses() == ALL_DELIVERED
+
+
 def test_a_commitment_is_asked_for_and_its_report_noted(tmp_path: Path) -> None:
     with listening(Pacs()) as pacs:
         commits = pacs.destination.model_copy(update={"commitment": True})
