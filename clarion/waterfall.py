@@ -1,7 +1,6 @@
 """A job's way as a waterfall: one line per span, indented below its parent, a bar for its time."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -14,7 +13,7 @@ _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright
 
 
 def waterfall(spans: Sequence[Span], width: int = _BAR) -> Table:
-    """A table of all spans; times in ms since the first began.
+    """A table of spans as the console gives them, parents first; times in ms since the first began.
 
     Quiet time is shown and then folded: what follows it is drawn as if it had not been.
     """
@@ -28,13 +27,13 @@ def waterfall(spans: Sequence[Span], width: int = _BAR) -> Table:
     table.add_column("at ms", justify="right")
     table.add_column("ms", justify="right")
     table.add_column("", no_wrap=True)
-    for depth, span in _in_order(spans):
+    for span in spans:
         start = _folded(span["start_ns"], begin, quiet)
         stop = _folded(span["end_ns"], begin, quiet)
         colour = "red" if span.get("failed") else colours[span["service"]]
         table.add_row(
             Text(span["service"], style=colour),
-            "  " * depth + _named(span),
+            "  " * span["depth"] + _named(span),
             f"{start / 1e6:.0f}",
             f"{(span['end_ns'] - span['start_ns']) / 1e6:.1f}",
             _bar(start, stop, end, width, colour, faint="clarion.wait" in _attributes(span)),
@@ -62,21 +61,6 @@ def _folded(moment: int, begin: int, quiet: Sequence[Span]) -> int:
 def _colours(spans: Sequence[Span]) -> dict[str, str]:
     services = dict.fromkeys(span["service"] for span in spans)
     return {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(services)}
-
-
-def _in_order(spans: Sequence[Span]) -> Iterator[tuple[int, Span]]:
-    known = {span["span_id"] for span in spans}
-    below: defaultdict[str | None, list[Span]] = defaultdict(list)
-    for span in sorted(spans, key=lambda span: (span["start_ns"], -span["end_ns"])):
-        parent = span.get("parent_id")
-        below[parent if parent in known else None].append(span)
-
-    def walk(parent: str | None, depth: int) -> Iterator[tuple[int, Span]]:
-        for span in below[parent]:
-            yield depth, span
-            yield from walk(span["span_id"], depth + 1)
-
-    return walk(None, 0)
 
 
 def _bar(start: int, stop: int, end: int, width: int, colour: str, *, faint: bool) -> Text:

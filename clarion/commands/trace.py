@@ -10,7 +10,6 @@ from clarion import api
 from clarion.options import HomeOption, JsonOption
 from clarion.waterfall import waterfall
 
-
 app = typer.Typer()
 
 

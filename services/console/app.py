@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from services.console.coverage import covered
 from services.console.otlp import NotOtlp, Span, read_json, read_protobuf
-from services.console.pages import latest, waterfall
+from services.console.pages import in_order, latest, waterfall
 from services.console.spans import SpanDatabase
 from shared.health import health_route
 
@@ -42,7 +42,7 @@ def app(database: SpanDatabase) -> Starlette:
         body = {
             "trace_id": trace_id,
             "covered": round(covered(spans), 4),
-            "spans": [_described(span) for span in spans],
+            "spans": [{**_described(span), "depth": depth} for depth, span in in_order(spans)],
         }
         return JSONResponse(body)
 
