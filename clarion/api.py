@@ -15,7 +15,7 @@ class Api:
     """One service's API. A refused request is a `Failure` with the service's own words."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=30)
+        self._client = httpx.Client(base_url=url, timeout=30, trust_env=False)
 
     def get(self, path: str, **parameters: Any) -> Any:
         """The JSON answer of a GET."""
