@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from training.config import Plan, model_path, read_parameters
+from training.stamp import stamp
 
 _OPSET = 17
 _TOLERANCE = 1e-3
@@ -28,7 +29,7 @@ class _Activated(nn.Module):
 
 
 def export(plan: Plan, net: nn.Module) -> Path:
-    """Write `models/<name>/1/model.onnx`. Raises `ValueError` when ONNX Runtime disagrees."""
+    """Write `models/<name>/1/model.onnx` and stamp its digest. Raises `ValueError` when ONNX Runtime disagrees."""
     path = model_path(plan.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     activation = read_parameters(plan.name)["activation"]
@@ -49,6 +50,7 @@ def export(plan: Plan, net: nn.Module) -> Path:
     )
     onnx.checker.check_model(onnx.load(path), full_check=True)
     _compare(model, path, plan.patch)
+    stamp(path.parent.parent)
     return path
 
 
