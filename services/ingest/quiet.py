@@ -1,8 +1,8 @@
 """When a case's input is complete: a quiet time, which an association's release may shorten.
 
-Many senders open one association for each image, so a release alone says nothing. It shortens
-the wait only when that association brought several instances of the case, ended by release and
-not by abort, and no other association that filled the case is still open.
+Many senders open one association for each image or each batch, so a release alone says nothing.
+It shortens the wait only when that association was the only one so far, brought several instances
+of the case, and ended by release and not by abort.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,16 +23,19 @@ class Activity:
     quiet_s: float
     filling: Mapping[str, int] = field(default_factory=dict)
     """Open associations, and how many instances of this case each brought."""
+    associations: int = 0
+    """How many there were, open or ended."""
     released: float | None = None
 
     def arrival(self, association: str, now: float) -> "Activity":
         filling = {**self.filling, association: self.filling.get(association, 0) + 1}
-        return replace(self, last=now, filling=filling, released=None)
+        associations = self.associations + (association not in self.filling)
+        return Activity(now, self.quiet_s, filling, associations)
 
     def end(self, association: str, now: float, *, clean: bool) -> "Activity":
         brought = self.filling.get(association, 0)
         filling = {name: count for name, count in self.filling.items() if name != association}
-        released = now if clean and brought > 1 and not filling else None
+        released = now if clean and brought > 1 and self.associations == 1 else None
         return replace(self, filling=filling, released=released)
 
     def due(self, release_s: float) -> float:

@@ -154,8 +154,9 @@ class Receiver:
             if known.digest == candidate.digest:
                 return known.content
             recoded = known.transfer_syntax_uid != received.transfer_syntax_uid
-            file = candidate.prefix + received.dataset
-            if recoded and same_content(self._journal.read(known.place), file):
+            if recoded and same_content(
+                self._journal.read(known.place), candidate.prefix + received.dataset
+            ):
                 return known.content
         return candidate.digest
 

@@ -42,6 +42,15 @@ def test_another_open_association_that_fills_the_case_keeps_the_whole_time() -> 
     assert quiet.due(4.9) == []
 
 
+def test_a_sender_of_several_associations_is_waited_for_the_whole_time() -> None:
+    quiet = _filled(("a", 3))
+    quiet.ended("a", 0.0, clean=True)
+    quiet.arrived("case", "b", QUIET_S, 1.0)
+    quiet.arrived("case", "b", QUIET_S, 1.0)
+    quiet.ended("b", 1.0, clean=True)
+    assert (quiet.due(5.9), quiet.due(6.0)) == ([], ["case"])
+
+
 def test_an_abort_shortens_nothing() -> None:
     quiet = _filled(("a", 3))
     quiet.ended("a", 0.0, clean=False)
