@@ -1,4 +1,4 @@
-"""Real parts for the end-to-end tests: one broker for all of them."""
+"""Real parts for the end-to-end tests: one broker, and one whole system, for all of them."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,10 @@ from deploy.embedded import kafka
 from deploy.embedded.cache import cache_folder
 from deploy.embedded.install import install
 from deploy.embedded.ports import free_ports
-from deploy.embedded.runtime import Runtime
+from deploy.embedded.runtime import Runtime, missing_shared_library, unsupported_platform
 from deploy.embedded.tests.processes import running
+from tests.e2e.echo import Echo, echoing
+from tests.e2e.system import ECHO, System, running_system
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +25,28 @@ def broker(runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     import asyncio
 
     folder = tmp_path_factory.mktemp("kafka")
-    port, controller_port = free_ports(2)
-    node = kafka.KafkaNode(folder / "node", port, controller_port)
+    node = kafka.KafkaNode(folder / "node", *free_ports(2))
     kafka.prepare(node, runtime)
     with running(kafka.command(node, runtime), folder / "kafka.log"):
         asyncio.run(kafka.wait_until_ready(node.bootstrap, deadline_s=60))
         yield node.bootstrap
+
+
+@pytest.fixture(scope="session")
+def echo() -> Iterator[Echo]:
+    """A PACS that sends back whatever it gets."""
+    with echoing() as pacs:
+        yield pacs
+
+
+@pytest.fixture(scope="session")
+def system(echo: Echo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The whole system, once for all tests: each sends patients of its own."""
+    why_not = unsupported_platform() or missing_shared_library()
+    if why_not:
+        pytest.skip(f"no Triton here: {why_not}")
+    runtime = install(cache_folder(), print)
+    folder = tmp_path_factory.mktemp("system") / "home"
+    with running_system(folder, runtime, echo.port) as system:
+        echo.forward_to = (system.dicom_port, ECHO)
+        yield system
