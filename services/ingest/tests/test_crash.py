@@ -6,6 +6,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from services.ingest.publishing import Outbox
 from services.ingest.settings import IngestSettings
 from services.ingest.tests.conftest import House, started
 from services.ingest.tests.instances import associate, ct, send, with_meta
+from shared.catalog import ROOT
 from shared.clock import ManualClock
 from shared.events.models import Lane
 from shared.events.wire import Event
@@ -109,22 +112,26 @@ def test_an_index_that_lags_behind_the_journal_catches_up(house: House) -> None:
     assert ready.completeness.instances == 2
 
 
+@contextmanager
+def serving(spool: Path) -> Iterator[tuple[int, int]]:
+    """A process with ingest's port open: its id and the port. It is killed at the end."""
+    command = [sys.executable, "-c", SERVE.format(spool=str(spool))]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        port = next(int(line) for line in process.stdout if line.strip().isdigit())
+        yield process.pid, port
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    root = Path(__file__).parents[3]
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE.format(spool=str(tmp_path))],
-        cwd=root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout
-    port = next(int(line) for line in process.stdout if line.strip().isdigit())
-    association = associate(port)
-    for number in range(5):
-        assert association.send_c_store(with_meta(ct(number))).Status == 0
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    with serving(tmp_path) as (pid, port):
+        association = associate(port)
+        for number in range(5):
+            assert association.send_c_store(with_meta(ct(number))).Status == 0
+        os.kill(pid, signal.SIGKILL)
     association.abort()
     settings = IngestSettings(spool=tmp_path, reserve_mb=0)
     ingest = started(settings, MemoryStore(), ManualClock())
