@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 
 from services.results.archive import AmbiguousJob, Archive
 from services.results.progress import JobStatus
@@ -14,6 +15,9 @@ from services.results.views import FailureView, JobSummary, JobView, RunStarted
 from shared.errors import Unavailable
 from shared.health import WhyNot, health_route
 from shared.version import CODE_VERSION
+
+_UNTOLD: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own spans and logs quote what was asked, and a question is no part of a job's way."""
 
 
 class Problem(Exception):
@@ -28,7 +32,7 @@ def create_app(
     archive: Archive, desk: Desk, why_not: WhyNot, changed: Callable[[], None]
 ) -> FastAPI:
     """The application; `changed` is called when the outbox has something new."""
-    app = FastAPI(title="Clarion results", version=CODE_VERSION)
+    app = FastAPI(title="Clarion results", version=CODE_VERSION, telemetry=_UNTOLD)
     app.router.routes.append(health_route("results", why_not))
 
     @app.get("/jobs")
