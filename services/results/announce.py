@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Literal
 
+from services.results.ledger.deliveries import Delivery
 from services.results.ledger.outbox import SOURCE
 from services.results.ledger.runs import StoredRun
 from services.results.progress import Progress
@@ -65,15 +67,15 @@ def job_control(control: JobControl, now: datetime, traceparent: str) -> Event:
 
 def dicom_delivered(
     run: StoredRun,
-    stage: str,
-    delivery: Mapping[str, str],
-    attempt: int,
+    delivery: Delivery,
+    status: Literal["delivered", "held", "failed"],
     dicom_status: str | None,
-    started_at: datetime,
+    began_at: datetime,
     now: datetime,
     traceparent: str,
 ) -> Event:
-    """One attempt to deliver one output has ended; `delivery` has the fields that name it."""
+    """An attempt to deliver has ended: the one after those that `delivery` counts."""
+    attempt = delivery.attempts + 1
     data = DicomDelivered(
         job_id=run.job_id,
         case_id=run.case_id,
@@ -84,23 +86,19 @@ def dicom_delivered(
         pipeline=run.pipeline,
         lane=run.lane,
         received_at=run.received_at,
-        stage=stage,
-        started_at=started_at,
+        stage=delivery.stage,
+        started_at=began_at,
         finished_at=now,
         attempts=attempt,
+        output=delivery.output,
+        sop_instance_uid=delivery.sop_instance_uid,
+        destination=delivery.destination,
+        status=status,
         dicom_status=dicom_status,
         at=now,
-        **delivery,
     )
-    name = event_id(
-        run.job_id,
-        run.run,
-        stage,
-        "dicom-delivered",
-        data.sop_instance_uid,
-        data.destination,
-        attempt,
-    )
+    extra = (delivery.sop_instance_uid, delivery.destination, attempt)
+    name = event_id(run.job_id, run.run, delivery.stage, "dicom-delivered", *extra)
     return _event(name, "dicom-delivered", run.job_id, now, traceparent, data)
 
 

@@ -56,9 +56,9 @@ class Courier:
 
     def deliver(self, due: Due) -> None:
         """Send what is due for one destination and job, noting each answer as it comes."""
-        begun = self.clock()
+        began_at = self.clock()
         with self.ledger.transaction() as connection:
-            claimed = deliveries.claim(connection, due, begun, self.name)
+            claimed = deliveries.claim(connection, due, began_at, self.name)
             run = runs.load(connection, due.job_id, claimed[-1].run) if claimed else None
         if not claimed or run is None:
             return
@@ -73,7 +73,7 @@ class Courier:
             self._given_back(claimed),
             tracing.span("deliver", counted, parent=parent, kind=SpanKind.CLIENT) as span,
         ):
-            self._carry(due, claimed, begun, tracing.traceparent_of(span))
+            self._carry(due, claimed, began_at, tracing.traceparent_of(span))
 
     @contextmanager
     def _given_back(self, claimed: Sequence[Delivery]) -> Iterator[None]:
@@ -91,7 +91,7 @@ class Courier:
             raise
 
     def _carry(
-        self, due: Due, claimed: Sequence[Delivery], begun: datetime, traceparent: str
+        self, due: Due, claimed: Sequence[Delivery], began_at: datetime, traceparent: str
     ) -> None:
         destination = self.destinations.get(due.destination)
         parcels = [self._parcel(delivery) for delivery in claimed]
@@ -99,13 +99,13 @@ class Courier:
         for delivery, parcel in zip(claimed, parcels, strict=True):
             if destination is None or parcel is None:
                 answer = PAYLOAD_MISSING if destination else UNKNOWN_DESTINATION
-                self._settle(delivery, answer, begun, traceparent)
+                self._settle(delivery, answer, began_at, traceparent)
         if destination is None or not ready:
             return
         arrived = []
         answers = self.send(destination, [parcel for _, parcel in ready])
         for (delivery, parcel), answer in zip(ready, answers, strict=True):
-            self._settle(delivery, answer, begun, traceparent)
+            self._settle(delivery, answer, began_at, traceparent)
             if answer.verdict == "delivered":
                 arrived.append((delivery, parcel))
         if destination.commitment and arrived:
@@ -119,36 +119,21 @@ class Courier:
         return Parcel(delivery.sop_class_uid, delivery.sop_instance_uid, path)
 
     def _settle(
-        self, delivery: Delivery, answer: Answer, begun: datetime, traceparent: str
+        self, delivery: Delivery, answer: Answer, began_at: datetime, traceparent: str
     ) -> None:
-        now, attempt = self.clock(), delivery.attempts + 1
+        now = self.clock()
         again = answer.verdict == "retry"
+        later = now + self.backoff.after(delivery.attempts + 1) if again else None
+        status = "waiting" if answer.verdict == "retry" else answer.verdict
+        said = "failed" if answer.verdict == "retry" else answer.verdict
         with self.ledger.transaction() as connection:
             deliveries.settle(
-                connection,
-                delivery,
-                "waiting" if answer.verdict == "retry" else answer.verdict,
-                answer.code,
-                answer.dicom_status,
-                now,
-                now + self.backoff.after(attempt) if again else None,
+                connection, delivery, status, answer.code, answer.dicom_status, now, later
             )
             run = runs.load(connection, delivery.job_id, delivery.run)
             if run:
                 event = announce.dicom_delivered(
-                    run,
-                    delivery.stage,
-                    {
-                        "output": delivery.output,
-                        "sop_instance_uid": delivery.sop_instance_uid,
-                        "destination": delivery.destination,
-                        "status": "failed" if answer.verdict == "retry" else answer.verdict,
-                    },
-                    attempt,
-                    answer.dicom_status,
-                    begun,
-                    now,
-                    traceparent,
+                    run, delivery, said, answer.dicom_status, began_at, now, traceparent
                 )
                 outbox.put(connection, event, lane=run.lane, partition=run.partition)
         if answer.verdict != "delivered":
