@@ -95,7 +95,8 @@ def _format_storage(node: KafkaNode, runtime: Runtime) -> None:
     properties = node.folder / "format.properties"
     _write_properties(properties, node, scratch)
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster]
+    # With `=`, for one in 64 ids begins with a hyphen and would be read as an option.
+    tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}"]
     done = subprocess.run(  # noqa: S603
         [*_java(node, runtime), *tool, "-c", str(properties)],
         stdout=subprocess.PIPE,
