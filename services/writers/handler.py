@@ -61,7 +61,8 @@ def _classification_report(work: Work, study: Study, store: PayloadStore) -> Dat
 def _ratio_report(work: Work, study: Study, store: PayloadStore) -> Dataset:
     found = findings.read_measurement(work.input("measurement"), store)
     ct = volume.read(store.path(work.input("volume")))
-    pictures = draw(ct, _mask(work, "lungs", store), _mask(work, "lesions", store))
+    lungs, lesions = _mask(work, "lungs", store), _mask(work, "lesions", store)
+    pictures = draw(ct, lungs, lesions * (lungs > 0))
     pdf = ratio_pdf(study, found, pictures)
     return encapsulated(pdf, RATIO_TITLE, study.source, study.stamp)
 
