@@ -25,7 +25,8 @@ def broker(runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     import asyncio
 
     folder = tmp_path_factory.mktemp("kafka")
-    node = kafka.KafkaNode(folder / "node", *free_ports(2))
+    port, controller_port = free_ports(2)
+    node = kafka.KafkaNode(folder / "node", port, controller_port)
     kafka.prepare(node, runtime)
     with running(kafka.command(node, runtime), folder / "kafka.log"):
         asyncio.run(kafka.wait_until_ready(node.bootstrap, deadline_s=60))

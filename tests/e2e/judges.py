@@ -51,8 +51,8 @@ def dcmqi_masks(path: Path, scratch: Path, grid: Volume) -> dict[int, NDArray[np
     folder = scratch / f"{path.stem}-dcmqi"
     folder.mkdir()
     reader = tool("segimage2itkimage", "PyPI: dcmqi")
-    told = ["--inputDICOM", path, "--outputDirectory", folder, "-t", "nii"]
-    subprocess.run([reader, *told], check=True, capture_output=True)
+    told = f"--inputDICOM {path} --outputDirectory {folder} -t nii"
+    subprocess.run([reader, *told.split()], check=True, capture_output=True)
     return {
         int(found.name.partition(".")[0]): _placed(found, grid) for found in folder.glob("*.nii.gz")
     }

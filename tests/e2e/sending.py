@@ -8,9 +8,9 @@ from io import BytesIO
 from pathlib import Path
 from struct import pack
 
-from pydicom import dcmread, dcmwrite
+from pydicom import dcmwrite
 from pydicom.dataset import Dataset
-from pydicom.filewriter import write_file_meta_info
+from pydicom.filereader import read_partial
 from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.pdu import A_ASSOCIATE_RQ
@@ -150,9 +150,8 @@ def dataset_bytes(path: Path) -> tuple[bytes, str]:
     if content[128:132] != b"DICM":
         return content, implicit
     try:
-        meta = dcmread(BytesIO(content), stop_before_pixels=True, specific_tags=[]).file_meta
-        buffer = BytesIO()
-        write_file_meta_info(buffer, meta, enforce_standard=False)
-        return content[132 + len(buffer.getvalue()) :], str(meta.get("TransferSyntaxUID", implicit))
+        file = BytesIO(content)
+        meta = read_partial(file, stop_when=lambda *_: True).file_meta
+        return content[file.tell() :], str(meta.get("TransferSyntaxUID", implicit))
     except Exception:  # whatever a hostile header makes pydicom raise
         return content[132:], implicit

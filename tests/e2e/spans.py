@@ -1,6 +1,6 @@
 """A trace as the console tells it."""
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,11 +44,11 @@ def longest_leaves(trace: dict[str, Any]) -> list[tuple[tuple[str, str], float]]
     """Seconds inside leaf spans by service and name, the longest first."""
     every = of(trace)
     parents = {span.parent_id for span in every}
-    total: Counter[tuple[str, str]] = Counter()
+    total: defaultdict[tuple[str, str], float] = defaultdict(float)
     for span in every:
         if span.span_id not in parents:
-            total[span.service, span.name] += span.length  # type: ignore[assignment]
-    return total.most_common()
+            total[span.service, span.name] += span.length
+    return sorted(total.items(), key=lambda each: -each[1])
 
 
 def gaps(trace: dict[str, Any], longer_than: float = 0.01) -> list[str]:

@@ -29,9 +29,10 @@ DATA = REPOSITORY.parent / "shared" / "data"
 PIPELINE, ECHO_PIPELINE = "covid19-ct", "covid19-ct-echo"
 DEFINITIONS = REPOSITORY / "deploy" / "pipelines"
 
-SHORT, LONG, ECHO = "COVID19", "PATIENT", "ECHO"
-"""AE titles: a quiet time of a second, one that only a release ends in a test, an echoing PACS."""
-_QUIET_S = {SHORT: 1.0, LONG: 20.0, ECHO: 1.0}
+SHORT, LONG, TRICKLE, ECHO = "COVID19", "PATIENT", "TRICKLE", "ECHO"
+"""AE titles: one of a short quiet time, one that only a release ends in a test, one for instances
+that come one by one, and an echoing PACS."""
+_QUIET_S = {SHORT: 1.0, LONG: 30.0, TRICKLE: 5.0, ECHO: 1.0}
 _START_S, _END_S, _LOOK_S = 300.0, 180.0, 0.1
 
 T = TypeVar("T")

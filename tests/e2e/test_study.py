@@ -1,5 +1,6 @@
 """A study goes in, and what comes back is right: nine outputs, four of them in the PACS."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from phantom.dicom import write
 from phantom.studies import chest
 from shared.imaging import volume as volumes
 from tests.e2e import judges, spans, studies
-from tests.e2e.system import Job, System, digests, dicom_outputs, new_seed, output
+from tests.e2e.system import Job, System, dicom_outputs, digests, new_seed, output
 
 pytestmark = pytest.mark.e2e
 
@@ -94,9 +95,10 @@ def test_it_takes_no_longer_than_its_parts(case: Case) -> None:
     delivered = max(span.end for span in spans.of(trace) if span.name == "deliver")
     quiet = sum(span.length for span in spans.of(trace) if span.name == "quiet-time")
     took = delivered - ended - quiet
-    print(f"\n{len(case.sources)} slices: {took:.2f} s from the association's end, less quiet time")
+    told = [f"{len(case.sources)} slices: {took:.2f} s from the association's end, less quiet time"]
     for (service, name), seconds in spans.longest_leaves(trace)[:12]:
-        print(f"  {seconds:6.2f} s  {service} {name}")
+        told.append(f"  {seconds:6.2f} s  {service} {name}")
+    sys.stdout.write("\n".join(["", *told, ""]))
     assert took < SLOWEST_S
 
 
