@@ -51,7 +51,8 @@ def of(work: Work, model: ModelIdentity | None = None) -> Provenance:
         behind = work.companion(port, "provenance")
         if behind:
             inputs[f"{port}.provenance"] = behind.sha256
-    service = work.definition.stages[work.stage].service
+    stage, _, shadow = work.stage.partition("~")
+    service = shadow or work.definition.stages[stage].service
     return Provenance(work.stage, service, CODE_VERSION, inputs, dict(work.parameters), model)
 
 
