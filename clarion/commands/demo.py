@@ -13,7 +13,7 @@ from rich.text import Text
 from clarion import api, findings
 from clarion.commands.send import own_target, send_files
 from clarion.commands.system import told
-from clarion.demo_study import Study, next_study
+from clarion.demo_study import Study, keep, next_study
 from clarion.failure import Failure
 from clarion.following import Job, follow, shortcomings
 from clarion.options import HomeOption, JsonOption
@@ -49,8 +49,9 @@ def demo(
     catalog = load_catalog()
     opened = _home(home_folder(home), catalog, screen)
     try:
-        study = asyncio.run(_prepare(opened, installed_runtime(cache_folder()), catalog, screen))
-        job = _send_and_follow(opened, study, screen)
+        drawn = asyncio.run(_prepare(opened, installed_runtime(cache_folder()), catalog, screen))
+        study = _send(opened, drawn, screen)
+        job = show(screen, follow(api.results(opened.folder), study.case_id, _JOB_S))
         seconds = time.monotonic() - begun
         _show_results(opened, study, job, seconds, once, screen)
         if as_json:
@@ -93,7 +94,7 @@ async def _until_ready(home: Home, runtime: Runtime, catalog: Catalog) -> None:
         await asyncio.sleep(_PROBE_S)
 
 
-def _send_and_follow(home: Home, study: Study, screen: Console) -> Job | None:
+def _send(home: Home, study: Study, screen: Console) -> Study:
     screen.rule("[bold]the study[/]", align="left", style="dim")
     sent = send_files([study.folder], own_target(home.folder), Lane.ROUTINE)
     if sent.refused:
@@ -103,7 +104,7 @@ def _send_and_follow(home: Home, study: Study, screen: Console) -> Job | None:
         f"{sent.target} in {sent.seconds:.1f} s",
         soft_wrap=True,
     )
-    return show(screen, follow(api.results(home.folder), study.case_id, _JOB_S))
+    return keep(study)
 
 
 def _show_results(

@@ -9,7 +9,7 @@ from typing import Any
 from pydicom import dcmread
 from rich.console import Console
 
-from clarion.demo_study import next_study
+from clarion.demo_study import keep, next_study
 from clarion.findings import measurement, probabilities
 from clarion.following import follow, settled, shortcomings
 from clarion.way import show
@@ -127,7 +127,8 @@ def test_in_a_terminal_the_stages_fill_a_table() -> None:
 
 
 def test_each_demo_sends_another_patient_and_every_home_begins_alike(tmp_path: Path) -> None:
-    first, second = (next_study(tmp_path / "a", SLAB) for _ in range(2))
+    first = keep(next_study(tmp_path / "a", SLAB))
+    second = keep(next_study(tmp_path / "a", SLAB))
     again = next_study(tmp_path / "b", SLAB)
 
     assert first.case_id != second.case_id
@@ -137,6 +138,10 @@ def test_each_demo_sends_another_patient_and_every_home_begins_alike(tmp_path: P
     ]
     assert first.images == SLAB.shape[0]
     assert {str(dcmread(path).PatientName) for path in first.folder.iterdir()} == {first.patient}
+
+
+def test_a_study_that_was_not_sent_is_the_next_one_still(tmp_path: Path) -> None:
+    assert next_study(tmp_path, SLAB) == next_study(tmp_path, SLAB)
 
 
 def test_what_was_found_is_read_from_the_outputs(tmp_path: Path) -> None:
