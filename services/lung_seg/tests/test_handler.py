@@ -31,6 +31,12 @@ def _put(volume: Volume, store: MemoryStore) -> dict[str, PayloadRef]:
 
 
 def _chest() -> Volume:
+    """Lungs hold more than air."""
+    air = _air()
+    return air.like(np.maximum(air.array, np.int16(-900)))
+
+
+def _air() -> Volume:
     return scenes.balls(scenes.centred((30, 48, 48), (2.0, 2.0, 2.5)))
 
 
@@ -86,6 +92,16 @@ def test_no_lungs_are_refused_with_the_stages_code(
         handle(work_for("lung-seg", store, _put(water, store)), store=store, inference=inference)
 
     assert [reason.code for reason in raised.value.reasons] == ["lungs-not-found"]
+
+
+def test_air_that_a_model_takes_for_lungs_is_refused_too(
+    store: MemoryStore, inference: FakeInference
+) -> None:
+    with pytest.raises(InputRejected) as raised:
+        handle(work_for("lung-seg", store, _put(_air(), store)), store=store, inference=inference)
+
+    [reason] = raised.value.reasons
+    assert (reason.code, reason.numbers) == ("lungs-not-found", {"median_hu": -1000.0})
 
 
 def test_a_model_with_other_labels_is_a_defect(store: MemoryStore) -> None:
