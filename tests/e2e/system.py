@@ -242,6 +242,14 @@ def digests(paths: Mapping[str, Path]) -> dict[str, str]:
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()}
 
 
+def dataset_digests(paths: Mapping[str, Path]) -> dict[str, str]:
+    """sha256 of each data set as it was sent; file meta information is each keeper's own."""
+    return {
+        name: hashlib.sha256(sending.dataset_bytes(path)[0]).hexdigest()
+        for name, path in paths.items()
+    }
+
+
 def output_digests(job: Job) -> dict[str, str]:
     """sha256 of every output of a job, by the output's name."""
     return digests({output["name"]: Path(output["path"]) for output in job["outputs"]})
