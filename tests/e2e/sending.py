@@ -11,6 +11,7 @@ from struct import pack
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial
+from pydicom.uid import AllTransferSyntaxes, ExplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.pdu import A_ASSOCIATE_RQ
@@ -22,6 +23,7 @@ HOST = "127.0.0.1"
 CALLING = "MODALITY"
 _ANSWER_S = 60.0
 _FRAGMENT = 16_000
+_COMMON = str(ExplicitVRLittleEndian)
 
 
 def storescu(port: int, called: str, *paths: Path) -> None:
@@ -109,7 +111,7 @@ def _store_request(sop_class: str, instance: str) -> bytes:
 
 
 def _padded(uid: str) -> bytes:
-    return uid.encode() + b"\0" * (len(uid) % 2)
+    return uid.encode(errors="replace") + b"\0" * (len(uid) % 2)
 
 
 def _p_data(fragment: bytes, header: int) -> bytes:
@@ -146,12 +148,12 @@ def _status(pdu: bytes) -> int:
 def dataset_bytes(path: Path) -> tuple[bytes, str]:
     """What follows the file meta information of a file, however broken, and its syntax."""
     content = path.read_bytes()
-    implicit = "1.2.840.10008.1.2"
     if content[128:132] != b"DICM":
-        return content, implicit
+        return content, _COMMON
     try:
         file = BytesIO(content)
         meta = read_partial(file, stop_when=lambda *_: True).file_meta
-        return content[file.tell() :], str(meta.get("TransferSyntaxUID", implicit))
+        named = str(meta.get("TransferSyntaxUID"))
+        return content[file.tell() :], named if named in AllTransferSyntaxes else _COMMON
     except Exception:  # whatever a hostile header makes pydicom raise
-        return content[132:], implicit
+        return content[132:], _COMMON
