@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.cases import Arrival, Case, Place
-from services.ingest.headers import Headers, index
 from services.ingest.records import Record
+from shared.dicom.headers import Headers, index
 from shared.events.models import Lane
 
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.ingest.headers import Headers
 from shared import identity
+from shared.dicom.headers import Headers
 from shared.events.models import Lane
 from shared.pipelines.definition import InputRules
 

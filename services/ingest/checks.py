@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 
-from services.ingest.headers import Headers
+from shared.dicom.headers import Headers
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
 _OUR_MODALITIES = frozenset({"SEG", "DOC", "SR", "KO"})

@@ -15,7 +15,7 @@ from threading import RLock
 from typing import Any
 
 from services.ingest.cases import Arrival, Case, Place, Version
-from services.ingest.headers import Headers
+from shared.dicom.headers import Headers
 from shared.events.models import Lane, PayloadRef
 
 _SCHEMA = """

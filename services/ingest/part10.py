@@ -1,21 +1,12 @@
 """The Part 10 file of an instance: file meta information before the data set as received."""
 
-from contextlib import suppress
 from struct import pack
 
-from pydicom.uid import ExplicitVRLittleEndian
-
-from services.ingest.elements import Malformed, walk
 from shared.version import CODE_VERSION
 
 IMPLEMENTATION_CLASS_UID = "2.25.126811593226389186041937246284117216913"
 IMPLEMENTATION_VERSION_NAME = f"CLARION_{CODE_VERSION.replace('.', '_')}"
 _PREAMBLE = b"\0" * 128 + b"DICM"
-_NAMES = {
-    0x00020002: "sop_class_uid",
-    0x00020003: "sop_instance_uid",
-    0x00020010: "transfer_syntax_uid",
-}
 
 
 def file_meta(
@@ -43,20 +34,3 @@ def _element(number: int, vr: bytes, text: str) -> bytes:
     if len(value) % 2:
         value += b"\0" if vr == b"UI" else b" "
     return pack("<HH2sH", 2, number, vr, len(value)) + value
-
-
-def split(file: bytes) -> tuple[dict[str, str], bytes]:
-    """What the file meta information names, and the data set behind it. Raises `Malformed`."""
-    if file[128:132] != b"DICM":
-        raise Malformed("no-part-10")
-    named: dict[str, str] = {}
-    meta, end = file[132:], 0
-    with suppress(Malformed):  # the data set behind it has a syntax of its own
-        for element in walk(meta, ExplicitVRLittleEndian):
-            if element.tag >> 16 != 2:
-                break
-            end = element.start + element.length
-            if element.tag in _NAMES:
-                text = meta[element.start : end].decode("ascii", "replace")
-                named[_NAMES[element.tag]] = text.strip(" \0")
-    return named, meta[end:]

@@ -11,7 +11,6 @@ from threading import Lock
 from services.ingest.arrivals import Facts, arrival, to_meta
 from services.ingest.cases import BY_STUDY, Arrival, Case, admits
 from services.ingest.checks import Received, Status, looks_like_ours, refusal
-from services.ingest.headers import Headers, index
 from services.ingest.index import Index
 from services.ingest.journal import Journal
 from services.ingest.part10 import file_meta
@@ -20,6 +19,7 @@ from services.ingest.records import IGNORED, INSTANCE
 from services.ingest.sameness import same_content
 from services.ingest.settings import Route
 from shared.clock import Clock
+from shared.dicom.headers import Headers, index
 from shared.events.models import Lane
 from shared.pipelines.definition import InputRules
 from shared.telemetry.logs import logger

@@ -10,10 +10,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from services.ingest.checks import Received, Status
-from services.ingest.elements import Malformed
 from services.ingest.multipart import NotMultipart, parts
-from services.ingest.part10 import split
 from services.ingest.receiving import Receiver
+from shared.dicom.elements import Malformed
+from shared.dicom.part10 import split
 from shared.telemetry.logs import logger
 
 _CALLING = "STOW-RS"

@@ -9,19 +9,18 @@ from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.multival import MultiValue
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
-from pydicom.valuerep import IS, DSdecimal, DSfloat, PersonName
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from shared.dicom.elements import Malformed
+from shared.dicom.headers import index
+from shared.dicom.part10 import split
 from shared.events.models import PayloadRef
 from shared.identity import case_id
-from shared.manifest import INDEXED, MEDIA_TYPE, SEGMENT_MEDIA_TYPE, Extent, Instance, Manifest
+from shared.manifest import MEDIA_TYPE, SEGMENT_MEDIA_TYPE, Extent, Instance, Manifest
 from shared.manifest import encode as encode_manifest
 from shared.store.port import PayloadStore
 
 ARRIVED = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
-_PIXEL_DATA = b"\xe0\x7f\x10\x00"
-_PIXEL_DATA_BIG_ENDIAN = b"\x7f\xe0\x00\x10"
 
 
 def manifest_of(
@@ -57,19 +56,6 @@ def manifest_of(
     return manifest, store.put(encode_manifest(manifest), MEDIA_TYPE)
 
 
-def header_of(dataset: Dataset) -> tuple[dict[str, Any], str | None]:
-    """The indexed attributes as JSON values, and which of them could not be read."""
-    header: dict[str, Any] = {}
-    unreadable = []
-    for keyword in INDEXED:
-        try:
-            if keyword in dataset:
-                header[keyword] = _json(dataset[keyword].value)
-        except Exception as error:  # whatever a hostile header makes pydicom raise
-            unreadable.append(f"{keyword}: {type(error).__name__}")
-    return header, ", ".join(unreadable) or None
-
-
 def _each(files: Path | Iterable[Path | Dataset]) -> Iterator[Path | Dataset]:
     for source in [files] if isinstance(files, Path) else files:
         if isinstance(source, Path) and source.is_dir():
@@ -90,55 +76,32 @@ def _part10(source: Path | Dataset) -> bytes:
 
 
 def _instance(content: bytes, offset: int) -> Instance:
-    buffer = BytesIO(content)
-    try:
-        dataset: Dataset = pydicom.dcmread(buffer, stop_before_pixels=True, force=True)
-        header, defect = header_of(dataset)
-        meta = getattr(dataset, "file_meta", Dataset())
-        syntax = str(meta.get("TransferSyntaxUID", "1.2.840.10008.1.2"))
-        pixels = _pixels(content, buffer.tell(), syntax)
-    except Exception as error:  # as above
-        header, syntax, pixels, defect = {}, "", None, type(error).__name__
-    if pixels and pixels[0] + pixels[1] > len(content):
-        pixels, defect = None, "PixelData: truncated"
+    syntax, dataset = _split(content)
+    start = len(content) - len(dataset)
+    headers = index(dataset, syntax)
+    pixels, defect = headers.pixels, headers.defect
     return Instance(
-        sop_instance_uid=str(header.get("SOPInstanceUID") or ""),
-        sop_class_uid=str(header.get("SOPClassUID") or ""),
+        sop_instance_uid=headers.text("SOPInstanceUID"),
+        sop_class_uid=headers.text("SOPClassUID"),
         transfer_syntax_uid=syntax,
-        digest=hashlib.sha256(content).hexdigest(),
+        digest=hashlib.sha256(dataset).hexdigest(),
         arrived_at=ARRIVED,
         file=Extent(segment=0, offset=offset, length=len(content)),
-        pixels=pixels and Extent(segment=0, offset=offset + pixels[0], length=pixels[1]),
-        header=header,
+        pixels=pixels and Extent(segment=0, offset=offset + start + pixels[0], length=pixels[1]),
+        header=headers.values,
         defect=defect,
     )
 
 
-def _pixels(content: bytes, at: int, syntax: str) -> tuple[int, int] | None:
-    """Where the value of native PixelData lies, `at` being its tag; None when encapsulated."""
-    tag = content[at : at + 4]
-    if syntax == DeflatedExplicitVRLittleEndian or tag not in (_PIXEL_DATA, _PIXEL_DATA_BIG_ENDIAN):
-        return None
-    explicit = content[at + 4 : at + 6] in (b"OB", b"OW")
-    value = at + (12 if explicit else 8)
-    length = int.from_bytes(
-        content[value - 4 : value], "big" if tag == _PIXEL_DATA_BIG_ENDIAN else "little"
-    )
-    return None if length == 0xFFFFFFFF else (value, length)
+def _split(content: bytes) -> tuple[str, bytes]:
+    """The transfer syntax and the data set of a file, which may lack what PS3.10 asks for."""
+    try:
+        named, dataset = split(content)
+    except Malformed:
+        return ImplicitVRLittleEndian, content
+    return named.get("transfer_syntax_uid", ImplicitVRLittleEndian), dataset
 
 
 def _study(instances: list[Instance]) -> str:
     found = (instance.header.get("StudyInstanceUID") for instance in instances)
     return next((str(uid) for uid in found if uid), "")
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, MultiValue | list | tuple):
-        return [_json(item) for item in value]
-    if isinstance(value, IS | int):
-        return int(value)
-    if isinstance(value, DSfloat | DSdecimal | float):
-        return float(value)
-    if value is None or value == "":
-        return None
-    return str(value) if isinstance(value, PersonName | str) else repr(value)

@@ -17,7 +17,7 @@ from services.ingest.cases import (
     next_version,
     partition,
 )
-from services.ingest.headers import Headers
+from shared.dicom.headers import Headers
 from shared.events.models import Lane
 from shared.pipelines.definition import InputRules
 

@@ -15,9 +15,9 @@ from pydicom.uid import (
     JPEG2000Lossless,
 )
 
-from services.ingest.elements import Malformed, plain
-from services.ingest.headers import index
 from services.ingest.tests.instances import DATA, ct, encoded
+from shared.dicom.elements import Malformed, plain
+from shared.dicom.headers import index
 from shared.manifest import INDEXED
 
 NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)

@@ -6,9 +6,10 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
-from services.ingest.elements import Malformed
-from services.ingest.part10 import IMPLEMENTATION_CLASS_UID, file_meta, split
+from services.ingest.part10 import IMPLEMENTATION_CLASS_UID, file_meta
 from services.ingest.tests.instances import ct, encoded
+from shared.dicom.elements import Malformed
+from shared.dicom.part10 import split
 
 
 def test_pydicom_reads_the_file() -> None:

@@ -10,7 +10,7 @@ from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from services.ingest.elements import Element, Malformed, plain, walk
+from shared.dicom.elements import Element, Malformed, plain, walk
 from shared.manifest import INDEXED
 
 _KEYWORDS = {int(tag_for_keyword(keyword) or 0): keyword for keyword in INDEXED}

@@ -1,0 +1,1 @@
+"""DICOM files as bytes: elements, the header index, the meta information."""
