@@ -16,7 +16,7 @@ from phantom.dicom import write
 from phantom.studies import chest
 from shared.imaging import volume as volumes
 from tests.e2e import judges, spans, studies
-from tests.e2e.system import Job, System, dicom_outputs, new_seed, output
+from tests.e2e.system import Job, System, dataset_digests, dicom_outputs, new_seed, output
 
 pytestmark = pytest.mark.e2e
 
