@@ -14,7 +14,8 @@ demo: setup
 
 test: setup
 	@deploy/embedded/test-tools.sh
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n 2 -m "not e2e"
+	@.venv/bin/python -m pytest -m e2e
 
 check: setup
 	@.venv/bin/ruff format --check .

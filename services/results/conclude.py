@@ -14,7 +14,7 @@ from services.results.progress import Progress, Stop, delivers, judge
 from shared.bus.received import Received
 from shared.clock import Clock
 from shared.events.models import JobControl, PayloadRef, ReasonModel
-from shared.identity import span_id
+from shared.identity import span_id, trace_id
 from shared.pipelines.definition import Definition
 from shared.telemetry import tracing
 from shared.telemetry.attributes import JOB, LANE, PIPELINE, RUN
@@ -116,6 +116,7 @@ class Concluder:
             now,
             attributes,
             parent=(own.event.traceparent if own else "") or run.traceparent or None,
+            trace_id=trace_id(run.job_id, run.run),
             span_id=span_id(run.job_id, run.run, "finish"),
         )
 

@@ -18,6 +18,7 @@ EVERY = {
     "algorithm_name",
     "version",
     "training_data",
+    "sha256",
     "orientation",
     "intensity_window",
     "intensity_range",
