@@ -113,7 +113,7 @@ def test_the_classification_says_who_what_and_by_what(study: Study, page: Reader
 
 
 @pytest.mark.parametrize(
-    ("share", "said"), [(0.0, "The model found no lesion."), (1.0, "100 %"), (0.1, "10.0 %")]
+    ("share", "said"), [(0.0, "The model found no lesion"), (1.0, "100 %"), (0.1, "10.0 %")]
 )
 def test_the_ratio_says_how_much(study: Study, page: Reader, share: float, said: str) -> None:
     assert said in page.text(measured(study, told(study), share))
