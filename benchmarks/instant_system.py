@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ class System:
     kafka: str
     store: str
     console: str
-    processes: Sequence[psutil.Process]
+    processes: Mapping[str, psutil.Process]
 
 
 def _tell(text: str) -> None:
@@ -45,7 +45,7 @@ def running(folder: Path) -> Iterator[System]:
     port, controller_port = free_ports(2)
     node = kafka.KafkaNode(folder / "kafka", port, controller_port)
     kafka.prepare(node, runtime)
-    started: list[subprocess.Popen[bytes]] = []
+    started: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(name: str, command: list[str], **told: str) -> None:
         with (folder / f"{name}.log").open("wb") as log:
@@ -53,7 +53,7 @@ def running(folder: Path) -> Iterator[System]:
             process = subprocess.Popen(  # noqa: S603
                 command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=ROOT
             )
-        started.append(process)
+        started[name] = process
 
     try:
         start("kafka", kafka.command(node, runtime))
@@ -78,12 +78,12 @@ def running(folder: Path) -> Iterator[System]:
             start(name, [sys.executable, "-m", *module], CLARION_HEALTH_PORT=str(port), **told)
         for name, port in ports.items():
             _wait_until_ready(name, port)
-        processes = [psutil.Process(process.pid) for process in started]
+        processes = {name: psutil.Process(process.pid) for name, process in started.items()}
         yield System(node.bootstrap, told["CLARION_STORE"], f"http://127.0.0.1:{http}", processes)
     finally:
-        for process in reversed(started):
+        for process in reversed(started.values()):
             process.terminate()
-        for process in started:
+        for process in started.values():
             try:
                 process.wait(30)
             except subprocess.TimeoutExpired:
@@ -103,11 +103,11 @@ def _wait_until_ready(name: str, port: int) -> None:
     raise TimeoutError(f"{name} is not ready")
 
 
-def cpu_s(system: System) -> float:
-    """CPU seconds of the broker, the services and their workers so far."""
-    total = 0.0
-    for process in system.processes:
-        for one in (process, *process.children(recursive=True)):
-            used = one.cpu_times()
-            total += used.user + used.system
-    return total
+def cpu_s(system: System) -> dict[str, float]:
+    """CPU seconds so far of the broker and of each service with its workers."""
+    return {name: _cpu_s(process) for name, process in system.processes.items()}
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    family = (process, *process.children(recursive=True))
+    return sum(used.user + used.system for used in (one.cpu_times() for one in family))

@@ -133,7 +133,7 @@ def measure(jobs: int) -> dict[str, Any]:
         asyncio.run(_jobs(system, range(_WARM_UP)))
         before = cpu_s(system)
         taken = asyncio.run(_jobs(system, range(_WARM_UP, _WARM_UP + jobs)))
-        cpu = (cpu_s(system) - before) / jobs
+        cpu = {name: (used - before[name]) / jobs for name, used in cpu_s(system).items()}
         bare = asyncio.run(relay(system.kafka, _HOPS, _WARM_UP + jobs))[_WARM_UP:]
         time.sleep(1)  # spans are exported every 200 ms
         ours = [seconds for _, seconds in taken]
@@ -141,7 +141,8 @@ def measure(jobs: int) -> dict[str, Any]:
             "jobs": jobs,
             "ms_per_job": round(median(ours) * 1e3, 1),
             "ms_p95": round(quantiles(ours, n=20)[-1] * 1e3, 1),
-            "cpu_ms_per_job": round(cpu * 1e3, 1),
+            "cpu_ms_per_job": round(sum(cpu.values()) * 1e3, 1),
+            "cpu_ms": {name: round(used * 1e3, 1) for name, used in cpu.items()},
             "relay_ms": round(median(bare) * 1e3, 1),
             "ratio": round(median(ours) / median(bare), 2),
             "leaf_ms": _where(system, [trace for trace, _ in taken[-20:]]),
