@@ -27,7 +27,7 @@ class Batch:
     """Input (batch, 1, z, y, x); the target's meaning depends on the task.
 
     lung: labels (batch, z, y, x). lesion: lesions and the inside of the lung, (batch, 2, z, y, x).
-    classification: labels (batch,).
+    classification: the looks' shares, (batch, 3, z / 2, y / 2, x / 2).
     """
 
     volume: Tensor
@@ -57,10 +57,8 @@ class Patches:
         if self._crop:
             while not case.lungs.any():
                 case = self._case(int(rng.choice(seeds)))
-            hu = _lung_crop(case, self._crop, rng)
-            target: NDArray[np.generic] = np.asarray(case.kind == "covid", np.int64)
-        else:
-            hu, target = self._patch(case, rng)
+            return self._lung_crop(case, self._crop, rng)
+        hu, target = self._patch(case, rng)
         return scaled(vary(hu, rng), self._expected), target
 
     def _patch(self, case: Case, rng: np.random.Generator) -> tuple[Array, NDArray[np.generic]]:
@@ -74,6 +72,24 @@ class Patches:
         inside = (lungs > 0) | (lesions > 0)
         return hu.astype(np.float32), np.stack([lesions, inside]).astype(np.float32)
 
+    def _lung_crop(
+        self, case: Case, expected: ClassificationParameters, rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """As the classifier crops, with a margin that varies as its masks of the lungs do.
+
+        The target is the looks' shares, in the same crop at half its size.
+        """
+        margin = max(0.0, expected.margin_mm + rng.uniform(-6.0, 10.0))
+        wider = expected.model_copy(update={"margin_mm": margin})
+        lungs = case.on_grid(case.lungs)
+        hu = lung_crop(case.on_grid(case.hu), lungs, wider)
+        z, y, x = (size // 2 for size in expected.size)
+        coarse = wider.model_copy(update={"size": (z, y, x)})
+        opacity = lung_crop(case.on_grid(case.lesions.astype(np.float32)), lungs, coarse)
+        nothing, zero = 1 - opacity, np.zeros_like(opacity)
+        looks = [nothing, opacity, zero] if case.covid else [nothing, zero, opacity]
+        return scaled(vary(hu, rng), self._expected), np.stack(looks)
+
     def _centre(self, case: Case, rng: np.random.Generator) -> NDArray[np.int64] | None:
         """A voxel of a lesion, where there is one, six times of ten; of the lung; or any."""
         kind = rng.random()
@@ -84,13 +100,6 @@ class Patches:
         if not voxels.size:
             return None
         return np.array(np.unravel_index(rng.choice(voxels), case.hu.shape))
-
-
-def _lung_crop(case: Case, expected: ClassificationParameters, rng: np.random.Generator) -> Array:
-    """As the classifier crops, with a margin that varies as its masks of the lungs do."""
-    margin = max(0.0, expected.margin_mm + rng.uniform(-6.0, 10.0))
-    wider = expected.model_copy(update={"margin_mm": margin})
-    return lung_crop(case.on_grid(case.hu), case.on_grid(case.lungs), wider)
 
 
 def vary(hu: Array, rng: np.random.Generator) -> Array:

@@ -55,7 +55,9 @@ def read_plan(name: str) -> Plan:
         channels=tuple(fields.pop("channels")),
         patch=_size(fields.pop("patch")),
         phantoms=Phantoms(
-            spacing=tuple(phantoms.pop("spacing")), shape=_size(phantoms.pop("shape")), **phantoms
+            spacing=_spacing(phantoms.pop("spacing")),
+            shape=_size(phantoms.pop("shape")),
+            **phantoms,
         ),
         **fields,
     )
@@ -69,6 +71,11 @@ def read_parameters(name: str) -> dict[str, str]:
 def model_path(name: str) -> Path:
     """Where a model's weights are exported to."""
     return MODELS / name / "1" / "model.onnx"
+
+
+def _spacing(values: list[float]) -> tuple[float, float, float]:
+    z, y, x = (float(value) for value in values)
+    return z, y, x
 
 
 def _size(values: list[int]) -> Size:

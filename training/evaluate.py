@@ -84,8 +84,10 @@ def _lesions(cases: list[Case], inference: Inference) -> Figures:
 
 def _classification(cases: list[Case], inference: Inference) -> Figures:
     cases = [case for case in cases if case.lungs.any()]
-    kinds = np.array([case.kind for case in cases])
-    covid = kinds == "covid"
+    kinds = np.array(
+        [case.kind if case.covid or case.kind != "covid" else "out of view" for case in cases]
+    )
+    covid = np.array([case.covid for case in cases])
     scores = np.array(
         [
             covid_probability(case.on_grid(case.hu), case.on_grid(case.lungs), inference)

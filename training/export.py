@@ -29,7 +29,10 @@ class _Activated(nn.Module):
 
 
 def export(plan: Plan, net: nn.Module) -> Path:
-    """Write `models/<name>/1/model.onnx` and stamp its digest. Raises `ValueError` when ONNX Runtime disagrees."""
+    """Write `models/<name>/1/model.onnx` and stamp its digest into the configuration.
+
+    Raises `ValueError` when ONNX Runtime disagrees with torch.
+    """
     path = model_path(plan.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     activation = read_parameters(plan.name)["activation"]

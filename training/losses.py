@@ -1,5 +1,6 @@
 """What the networks are made to minimise."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -39,7 +40,10 @@ def soft_dice(probabilities: Tensor, truth: Tensor) -> Tensor:
     return result
 
 
-def classification_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy with smoothed labels, so that probabilities do not run to 0 and 1."""
-    loss: Tensor = functional.cross_entropy(logits, labels, label_smoothing=0.05)
-    return loss
+def looks_loss(looks: Tensor, truth: Tensor) -> Tensor:
+    """Cross-entropy of the look of each place; opacities are rare and weigh more.
+
+    `looks` and `truth` (batch, looks, z, y, x) are logits and shares.
+    """
+    weight = torch.tensor([1.0, 4.0, 4.0], dtype=looks.dtype)
+    return functional.cross_entropy(looks, truth, weight=weight)

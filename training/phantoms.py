@@ -28,6 +28,11 @@ class Case:
     kind: str
     spacing: tuple[float, float, float]
 
+    @property
+    def covid(self) -> bool:
+        """Whether COVID-19 is to be seen: a scan may end above all of it."""
+        return self.kind == "covid" and bool(self.lesions.any())
+
     def on_grid(self, array: NDArray[np.generic]) -> Volume:
         z, y, x = self.spacing
         return Volume(array, (x, y, z))

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from training.batches import Batch, Patches
+from training.classifier_head import fit_head
 from training.config import Plan, read_parameters
-from training.losses import classification_loss, lesion_loss, lung_loss
+from training.losses import lesion_loss, looks_loss, lung_loss
 from training.networks import Classifier, UNet
 
 _CHECKPOINT_EVERY = 100
 _CURVE_EVERY = 20
+_HEAD_BATCHES = 150
 
 
 def network(plan: Plan) -> nn.Module:
@@ -45,7 +47,10 @@ def train(plan: Plan, cache: Path, folder: Path) -> nn.Module:
         if (step + 1) % _CHECKPOINT_EVERY == 0 or step + 1 == plan.steps:
             _save(folder / "checkpoint.pt", net, optimiser, step + 1)
     sys.stderr.write("\n")
-    return net.eval()
+    net.eval()
+    if isinstance(net, Classifier):
+        fit_head(net, map(patches.batch, range(plan.steps, plan.steps + _HEAD_BATCHES)))
+    return net
 
 
 def _step(
@@ -53,7 +58,7 @@ def _step(
 ) -> float:
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(plan, step)
-    loss = _loss(plan, net(batch.volume), batch.target)
+    loss = _loss(plan, net, batch)
     optimiser.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -61,12 +66,13 @@ def _step(
     return float(loss.detach())
 
 
-def _loss(plan: Plan, logits: Tensor, target: Tensor) -> Tensor:
+def _loss(plan: Plan, net: nn.Module, batch: Batch) -> Tensor:
+    target = batch.target
+    if isinstance(net, Classifier):
+        return looks_loss(net.looks(batch.volume), target)
     if plan.task == "lung":
-        return lung_loss(logits, target)
-    if plan.task == "lesion":
-        return lesion_loss(logits, target[:, :1], target[:, 1:])
-    return classification_loss(logits, target)
+        return lung_loss(net(batch.volume), target)
+    return lesion_loss(net(batch.volume), target[:, :1], target[:, 1:])
 
 
 def learning_rate(plan: Plan, step: int) -> float:

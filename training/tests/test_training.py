@@ -1,12 +1,16 @@
 """The parts that need torch: they run in the training environment and are skipped elsewhere."""
 
+import dataclasses
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is only in the training environment")
 
+from training.batches import Batch  # noqa: E402
+from training.classifier_head import fit_head  # noqa: E402
 from training.config import read_plan  # noqa: E402
 from training.losses import lesion_loss, soft_dice  # noqa: E402
-from training.networks import UNet  # noqa: E402
+from training.networks import Classifier, UNet  # noqa: E402
 from training.train import learning_rate, network  # noqa: E402
 
 
@@ -38,5 +42,19 @@ def test_the_same_plan_begins_with_the_same_weights() -> None:
 
 def test_learning_rate_rises_then_falls() -> None:
     plan = read_plan("lung_seg")
-    rates = [learning_rate(plan, step) for step in (0, 60, plan.steps - 1)]
-    assert rates[0] < rates[2] < rates[1]
+    first, top, last = (learning_rate(plan, step) for step in (0, 60, plan.steps - 1))
+    assert max(first, last) < 0.1 * top
+
+
+def crops_of_which_every_other_shows_covid() -> Batch:
+    volume, looks = torch.full((4, 1, 8, 8, 8), -1.0), torch.zeros(4, 3, 4, 4, 4)
+    volume[::2, ..., :4], looks[::2, 1, ..., :2] = 1.0, 1.0
+    return Batch(volume + 0.1 * torch.randn(4, 1, 8, 8, 8), looks)
+
+
+def test_head_learns_to_tell_covid_from_what_is_not() -> None:
+    net = network(dataclasses.replace(read_plan("covid_classifier"), channels=(4, 4))).eval()
+    assert isinstance(net, Classifier)
+    fit_head(net, [crops_of_which_every_other_shows_covid() for _ in range(10)])
+    judged = net(crops_of_which_every_other_shows_covid().volume)
+    assert judged.argmax(dim=1).tolist() == [1, 0, 1, 0]
