@@ -1,4 +1,4 @@
-"""Writes `schemas/`: the JSON Schema and a golden example of each kind of event.
+"""Writes `schemas/`: the JSON Schema of each event and JSON payload, and golden examples.
 
 `python -m shared.events.snapshots` after a deliberate change; a test compares.
 """
@@ -13,11 +13,23 @@ from shared.bus.outcomes import Outcome
 from shared.catalog import ROOT
 from shared.events.examples import EXAMPLES, OUTCOME
 from shared.events.models import KINDS
+from shared.findings import Classification, Measurement
+from shared.manifest import Manifest
+from shared.selection import Selection
+
+PAYLOADS: dict[str, type[BaseModel]] = {
+    "classification": Classification,
+    "manifest": Manifest,
+    "measurement": Measurement,
+    "selection": Selection,
+}
+"""Payloads in JSON that one service writes and another reads."""
 
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Every published schema, by its path below `schemas/`."""
     found = {f"events/{kind}.v1.json": _schema(kind, model) for kind, model in KINDS.items()}
+    found |= {f"payloads/{name}.v1.json": _schema(name, model) for name, model in PAYLOADS.items()}
     return {**found, "outcome.v1.json": _schema("outcome", Outcome)}
 
 
