@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from struct import pack
+from typing import Any
 
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset
@@ -51,6 +52,8 @@ def associate(port: int, called: str, datasets: Sequence[Dataset]) -> Associatio
     association = entity.associate(HOST, port, contexts=contexts, ae_title=called)
     if not association.is_established:
         raise ConnectionError(f"{called} at port {port} gives no association")
+    opened: Any = association.dul.socket
+    opened.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return association
 
 

@@ -66,14 +66,14 @@ def test_a_study_that_cannot_be_analysed_says_why(
 def test_a_refused_study_delivers_no_findings(
     system: System, refused: Mapping[str, tuple[Job | None, float]]
 ) -> None:
-    kinds = {
-        made["kind"]
+    delivered = {
+        made["name"]
         for job, _ in refused.values()
         if job
         for made in job["outputs"]
         if made["deliveries"]
     }
-    assert kinds <= {"not-analysed"}
+    assert delivered <= {"not-analysed"}
 
 
 @pytest.fixture(scope="module")
