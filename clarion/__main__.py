@@ -7,11 +7,13 @@ stand at the top (`clarion up`).
 import importlib
 import pkgutil
 import sys
+from typing import Annotated
 
 import typer
 
 from clarion import commands
 from clarion.failure import FAILURES, explain
+from shared.version import CODE_VERSION
 
 
 def build() -> typer.Typer:
@@ -23,10 +25,25 @@ def build() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
+    root.callback()(_options)
     for found in sorted(pkgutil.iter_modules(commands.__path__), key=lambda each: each.name):
         module = importlib.import_module(f"{commands.__name__}.{found.name}")
         root.add_typer(module.app)
     return root
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"clarion {CODE_VERSION}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[  # noqa: ARG001 - answered by its callback
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="The version.")
+    ] = False,
+) -> None:
+    """AI on medical images as independent services. Research use only."""
 
 
 def main() -> int:
