@@ -34,6 +34,8 @@ SHORT, LONG, TRICKLE, ECHO = "COVID19", "PATIENT", "TRICKLE", "ECHO"
 that come one by one, and an echoing PACS."""
 _QUIET_S = {SHORT: 1.0, LONG: 30.0, TRICKLE: 5.0, ECHO: 1.0}
 _START_S, _END_S, _LOOK_S = 300.0, 180.0, 0.1
+_LOOKS = 6
+"""Longer, together, than any process keeps its last spans back."""
 
 T = TypeVar("T")
 Job = dict[str, Any]
@@ -122,17 +124,17 @@ class System:
         assert self.analysed(datasets)["reasons"][0]["code"] == "too-few-slices"
 
     def trace(self, job: Job) -> dict[str, Any]:
-        """The trace of a job's run, when every leaf of it has come to rest."""
+        """The trace of a job's run, when no process has any more to tell of it."""
+        counts: list[int] = []
 
         def found() -> dict[str, Any] | None:
-            answer = self.console.get(f"/api/traces/{job['trace_id']}")
-            body: dict[str, Any] = answer.json()
-            names = {span["name"] for span in body.get("spans", ())}
-            return body if {"study", "finish", "deliver"} <= names else None
+            body: dict[str, Any] = self.console.get(f"/api/traces/{job['trace_id']}").json()
+            spans = body.get("spans", ())
+            counts.append(len(spans))
+            ended = {"study", "finish", "deliver"} <= {span["name"] for span in spans}
+            return body if ended and counts[-_LOOKS:] == [len(spans)] * _LOOKS else None
 
-        first = until("trace", found)
-        time.sleep(0.5)  # longer than any process keeps its last spans back
-        return found() or first
+        return until("trace", found)
 
     def received(self, study: str) -> dict[str, Path]:
         """What the PACS has filed of a study, by SOPInstanceUID."""
