@@ -141,6 +141,10 @@ _SINGLE_NODE = {
     "group.initial.rebalance.delay.ms": "0",
     # Static members come back within it after a crash; without it a session outlives a restart.
     "group.min.session.timeout.ms": "1000",
+    # A killed node may register again once its old session has run out, which nobody else waits
+    # for: 9 s and retries every 2 s as shipped.
+    "broker.session.timeout.ms": "5000",
+    "broker.heartbeat.interval.ms": "500",
 }
 
 _LOG4J2 = """\
