@@ -57,12 +57,14 @@ def _lungs(cases: list[Case], inference: Inference) -> Figures:
 
 
 def _lesions(cases: list[Case], inference: Inference) -> Figures:
-    """Within the true lung, as the pipeline restricts lesions to the lung too."""
+    """Within the true lung, as the pipeline restricts lesions to the lung too; and outside it."""
     scores, false_share, outside, hit, found_all, true_all = [], [], [], 0, 0, 0
+    outside_litres = []
     for case in cases:
         found = _labels(case.on_grid(case.hu), "lesion_seg", inference) > 0
         truth, inside = case.lesions > 0, case.lungs > 0
         outside.append(int((found & ~inside).sum()) / max(1, int(found.sum())))
+        outside_litres.append(_litres(found & ~inside, case.on_grid(case.hu)))
         found &= inside
         if truth.any():
             scores.append(dice(found, truth))
@@ -79,6 +81,7 @@ def _lesions(cases: list[Case], inference: Inference) -> Figures:
         "phantoms without": len(false_share),
         "share of their lungs marked": _spread(false_share, worst=max),
         "share of what is found that lies outside the lungs": _spread(outside, worst=max),
+        "litres marked outside the lungs": _spread(outside_litres, worst=max),
     }
 
 
@@ -105,6 +108,10 @@ def _classification(cases: list[Case], inference: Inference) -> Figures:
             for kind in np.unique(kinds)
         },
     }
+
+
+def _litres(mask: Mask, grid: Volume) -> float:
+    return int(np.count_nonzero(mask)) * grid.voxel_ml / 1000
 
 
 def _labels(volume: Volume, model: str, inference: Inference) -> NDArray[np.uint8]:
@@ -152,12 +159,13 @@ def _findings(volume: Volume, inference: Inference) -> Figures:
     inside = lungs > 0
     if not inside.any():
         return {"lungs": "not found"}
-    marked = _labels(volume, "lesion_seg", inference)[inside] > 0
+    marked = _labels(volume, "lesion_seg", inference) > 0
     probability = covid_probability(volume, volume.like(lungs), inference)
     return {
         "left ml": round(int((lungs == 1).sum()) * volume.voxel_ml),
         "right ml": round(int((lungs == 2).sum()) * volume.voxel_ml),
-        "share of the lungs marked": round(float(marked.mean()), 4),
+        "share of the lungs marked": round(float(marked[inside].mean()), 4),
+        "litres marked outside the lungs": round(_litres(marked & ~inside, volume), 4),
         "probability of COVID-19": round(probability, 3),
     }
 
