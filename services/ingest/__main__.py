@@ -5,7 +5,7 @@ import warnings
 
 from services.ingest.serving import run
 from services.ingest.settings import IngestSettings
-from shared.catalog import load_service, load_topics
+from shared.catalog import load_catalog, load_topics
 from shared.run import until_stopped
 from shared.telemetry import logs, tracing
 
@@ -17,7 +17,7 @@ def main() -> None:
     warnings.simplefilter("ignore")  # pydicom's quote values, which may name a patient
     provider = tracing.configure("ingest")
     try:
-        asyncio.run(until_stopped(run(load_service("ingest"), load_topics(), settings)))
+        asyncio.run(until_stopped(run(load_catalog(), load_topics(), settings)))
     finally:
         provider.shutdown()
 

@@ -19,6 +19,7 @@ from services.ingest.recovery import open_index, resume
 from services.ingest.scp import Admission, Calls, StorageScp
 from services.ingest.settings import IngestSettings
 from shared.bus.received import Received
+from shared.catalog import Catalog, Topics
 from shared.clock import Clock
 from shared.events.models import DicomReady
 from shared.store.port import PayloadStore
@@ -72,13 +73,21 @@ class Ingest:
         self.index.close()
 
 
-def assemble(settings: IngestSettings, store: PayloadStore, clock: Clock, timer: Timer) -> Ingest:
+def assemble(
+    settings: IngestSettings,
+    catalog: Catalog,
+    topics: Topics,
+    store: PayloadStore,
+    clock: Clock,
+    timer: Timer,
+) -> Ingest:
     """Open the journal, recover, and take up what was unfinished."""
     journal = Journal(settings.journal_folder())
     index, quiet = open_index(journal.folder / _INDEX, journal), QuietTimes(settings.release_s)
     resume(index, quiet, settings.quiet_time, timer())
     routes = settings.aes
-    deployed = deploy((r.pipeline for r in routes.values()), settings.pipelines, store)
+    names = (route.pipeline for route in routes.values())
+    deployed = deploy(names, settings.pipelines, store, catalog, topics)
     destinations = {
         title: Destination(
             route, settings.quiet_time(title), deployed[route.pipeline].definition.input

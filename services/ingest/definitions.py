@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.catalog import load_catalog, load_topics
+from shared.catalog import Catalog, Topics
 from shared.events.models import PayloadRef
 from shared.pipelines.definition import Definition
 from shared.pipelines.validation import validated
@@ -21,13 +21,15 @@ class Deployed:
     ref: PayloadRef
 
 
-def deploy(names: Iterable[str], folder: Path, store: PayloadStore) -> Mapping[str, Deployed]:
-    """Read, check and keep the named definitions.
+def deploy(
+    names: Iterable[str], folder: Path, store: PayloadStore, catalog: Catalog, topics: Topics
+) -> Mapping[str, Deployed]:
+    """Read the named definitions, check them against what is deployed, and keep them.
 
     Raises `FileNotFoundError`, `InvalidPipeline` or `ValueError`: nothing is received for a
     pipeline that can't run.
     """
-    found, catalog, topics = {}, load_catalog(), load_topics()
+    found = {}
     for name in sorted(set(names)):
         text = (folder / f"{name}.yaml").read_text()
         definition = validated(text, catalog, topics)

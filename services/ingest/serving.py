@@ -13,7 +13,7 @@ from services.ingest.settings import IngestSettings
 from services.ingest.stow import stow_routes
 from shared.bus.kafka import KafkaPublisher, group_consumer, read_facts
 from shared.bus.received import Received
-from shared.catalog import Service, Topics
+from shared.catalog import Catalog, Service, Topics
 from shared.clock import system_clock
 from shared.health import health_route, serve_app
 from shared.run import patiently_connected
@@ -27,10 +27,12 @@ Troubles = dict[str, str]
 """What is down, and why: shown by /health."""
 
 
-async def run(service: Service, topics: Topics, settings: IngestSettings) -> None:
+async def run(catalog: Catalog, topics: Topics, settings: IngestSettings) -> None:
     """Serve until cancelled. DICOM is answered from the start; Kafka may come later."""
-    store = open_store(settings.store)
-    ingest = await asyncio.to_thread(assemble, settings, store, system_clock, time.monotonic)
+    service, store = catalog["ingest"], open_store(settings.store)
+    ingest = await asyncio.to_thread(
+        assemble, settings, catalog, topics, store, system_clock, time.monotonic
+    )
     scp = listen(settings, ingest)
     logger().info("listening", port=scp.port)
     troubles: Troubles = {"kafka": "connecting"}

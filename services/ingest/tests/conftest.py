@@ -18,17 +18,22 @@ from shared.manifest import Manifest
 from shared.manifest import read as read_manifest
 from shared.store.memory import MemoryStore
 from shared.store.port import PayloadStore
+from shared.testing import toy
 
 AES = {
-    "COVID19": Route(pipeline="covid19-ct"),
-    "COVID19STAT": Route(pipeline="covid19-ct", lane=Lane.STAT),
-    "BYSERIES": Route(pipeline="covid19-ct", group="series"),
+    "COVID19": Route(pipeline="toy"),
+    "COVID19STAT": Route(pipeline="toy", lane=Lane.STAT),
+    "BYSERIES": Route(pipeline="toy", group="series"),
 }
 
 
 def started(settings: IngestSettings, store: PayloadStore, clock: ManualClock) -> Ingest:
     """Ingest whose timer is moved by its clock."""
-    return assemble(settings, store, clock, lambda: clock().timestamp())
+
+    def timer() -> float:
+        return clock().timestamp()
+
+    return assemble(settings, toy.CATALOG, toy.topics(), store, clock, timer)
 
 
 @dataclass
@@ -67,9 +72,17 @@ class House:
         self.scp = listen(self.settings, self.ingest)
 
 
+def settled(folder: Path) -> IngestSettings:
+    """Settings of an ingest in `folder`, with a pipeline that needs no other service's folder."""
+    (folder / "toy.yaml").write_text(toy.DEFINITION_TEXT)
+    return IngestSettings(
+        spool=folder / "spool", dicom_port=0, aes=AES, reserve_mb=0, pipelines=folder
+    )
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> IngestSettings:
-    return IngestSettings(spool=tmp_path / "spool", dicom_port=0, aes=AES, reserve_mb=0)
+    return settled(tmp_path)
 
 
 @pytest.fixture

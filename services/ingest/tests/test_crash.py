@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.ingest.publishing import Outbox
-from services.ingest.settings import IngestSettings
-from services.ingest.tests.conftest import House, started
+from services.ingest.tests.conftest import House, settled, started
 from services.ingest.tests.instances import associate, ct, send, with_meta
 from shared.catalog import ROOT
 from shared.clock import ManualClock
@@ -26,11 +25,12 @@ SERVE = """
 import signal, time
 from pathlib import Path
 from services.ingest.assembly import assemble, listen
-from services.ingest.settings import IngestSettings
+from services.ingest.tests.conftest import settled
 from shared.clock import system_clock
 from shared.store.memory import MemoryStore
-settings = IngestSettings(spool=Path({spool!r}), dicom_port=0, reserve_mb=0)
-ingest = assemble(settings, MemoryStore(), system_clock, time.monotonic)
+from shared.testing import toy
+settings, topics = settled(Path({folder!r})), toy.topics()
+ingest = assemble(settings, toy.CATALOG, topics, MemoryStore(), system_clock, time.monotonic)
 print(listen(settings, ingest).port, flush=True)
 signal.pause()
 """
@@ -113,9 +113,9 @@ def test_an_index_that_lags_behind_the_journal_catches_up(house: House) -> None:
 
 
 @contextmanager
-def serving(spool: Path) -> Iterator[tuple[int, int]]:
+def serving(folder: Path) -> Iterator[tuple[int, int]]:
     """A process with ingest's port open: its id and the port. It is killed at the end."""
-    command = [sys.executable, "-c", SERVE.format(spool=str(spool))]
+    command = [sys.executable, "-c", SERVE.format(folder=str(folder))]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout
@@ -133,8 +133,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
             assert association.send_c_store(with_meta(ct(number))).Status == 0
         os.kill(pid, signal.SIGKILL)
     association.abort()
-    settings = IngestSettings(spool=tmp_path, reserve_mb=0)
-    ingest = started(settings, MemoryStore(), ManualClock())
+    ingest = started(settled(tmp_path), MemoryStore(), ManualClock())
     ((case, _),) = ingest.index.unexamined()
     assert len(ingest.index.arrivals(case)) == 5
     ingest.close()
