@@ -39,7 +39,7 @@ def _tell_version(asked: bool) -> None:
 
 
 def _options(
-    version: Annotated[  # noqa: ARG001 - answered by its callback
+    version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="The version.")
     ] = False,
 ) -> None:

@@ -52,7 +52,8 @@ def of(work: Work, model: ModelIdentity | None = None) -> Provenance:
         if behind:
             inputs[f"{port}.provenance"] = behind.sha256
     stage, _, shadow = work.stage.partition("~")
-    service = shadow or work.definition.stages[stage].service
+    wired = work.definition.stages[stage]
+    service = (wired.shadow or shadow) if shadow else wired.service
     return Provenance(work.stage, service, CODE_VERSION, inputs, dict(work.parameters), model)
 
 

@@ -23,7 +23,7 @@ from shared.clock import system_clock
 from shared.errors import Unavailable
 from shared.events.models import JobControl
 from shared.events.wire import Undecodable, decode
-from shared.health import serve_health
+from shared.health import WhyNot, serve_health
 from shared.settings import Settings
 from shared.store.open import open_store
 from shared.telemetry import logs, tracing
@@ -81,12 +81,19 @@ async def run(service: Service, topics: Topics, settings: S, build: Callable[[S]
     watch = Watch(system_clock)
     starting = ["starting"]
     async with asyncio.TaskGroup() as group:
-        why_not = lambda: (*starting, *watch.why_not())  # noqa: E731
+        told: list[WhyNot] = [lambda: tuple(starting), watch.why_not]
         group.create_task(
-            serve_health(service.service, settings.health_host, settings.health_port, why_not)
+            serve_health(
+                service.service,
+                settings.health_host,
+                settings.health_port,
+                lambda: [reason for why_not in told for reason in why_not()],
+            )
         )
         await pool.start()
         publisher, producer = await patiently_connected(settings.kafka)
+        told.append(publisher.why_not)
+        group.create_task(publisher.watch())
         control = Control()
         await _follow_control(group, settings.kafka, topics, control)
         platform = Platform(

@@ -1,9 +1,10 @@
 """One event and its units of work: outcome, then publish, then the offset is done."""
 
 import asyncio
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
@@ -12,7 +13,7 @@ from structlog.contextvars import bound_contextvars
 from shared.bus import outcomes, settling
 from shared.bus.control import Control
 from shared.bus.execution import Defect, Done, Down, Executor, Refused, Verdict
-from shared.bus.outcomes import Outcome
+from shared.bus.outcomes import Attempt, Outcome
 from shared.bus.received import Publisher, Received
 from shared.bus.settling import Settled
 from shared.bus.slots import Slots
@@ -53,13 +54,25 @@ class Platform:
     """Pauses before the second and the third attempt."""
 
 
+@dataclass
+class _Turn:
+    """Whose turn it is at a unit, and how many hold or await it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
+class _Stopped(Exception):
+    """The run was cancelled or superseded while its work was queued."""
+
+
 class Engine:
     """Turns events into outcomes and events; the same in front of Kafka and of the fake bus."""
 
     def __init__(self, platform: Platform) -> None:
         self._on = platform
         self._definitions: dict[str, Definition] = {}
-        self._locks: defaultdict[Key, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: dict[Key, _Turn] = {}
         self._published: OrderedDict[Key, None] = OrderedDict()
 
     async def handle(self, received: Received) -> None:
@@ -84,14 +97,25 @@ class Engine:
         key = (event.job_id, event.run, unit.name)
         context = bound_contextvars(job=event.job_id, run=event.run, stage=unit.name)
         with context:
-            async with self._locks[key]:
+            async with self._alone(key):
                 if key not in self._published and not self._stopped(event):
                     outcome = await self._settle(received, event, definition, unit)
                     if outcome and not self._stopped(event):
                         await self._publish(outcome, received)
                         self._remember(key)
-            if not self._locks[key].locked():
-                self._locks.pop(key, None)
+
+    @asynccontextmanager
+    async def _alone(self, key: Key) -> AsyncIterator[None]:
+        """One event at a time settles a unit; the others find its outcome."""
+        turn = self._locks.setdefault(key, _Turn())
+        turn.waiting += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.waiting -= 1
+            if not turn.waiting:
+                del self._locks[key]
 
     def _stopped(self, event: Common) -> bool:
         return self._on.control.stopped(event.job_id, event.run)
@@ -108,7 +132,10 @@ class Engine:
             return None
         made = await self._take_over(received, event, unit, gathered)
         if made is None:
-            made = await self._attempt(received, event, definition, unit, gathered)
+            try:
+                made = await self._attempt(received, event, definition, unit, gathered)
+            except _Stopped:
+                return None
         with span("outcome", parent=made.traceparent):
             return await self._patiently(outcomes.keep, store, made)
 
@@ -139,12 +166,16 @@ class Engine:
         unit: Unit,
         gathered: Gathered,
     ) -> Outcome:
-        burnt = await self._patiently(self._burnt, event, unit)
+        earlier = await self._patiently(self._earlier_attempts, event, unit)
+        burnt, links = len(earlier), tuple(note.traceparent for note in earlier[-1:])
         own_outages, waited_from, wait = 0, received.event.time, "queue"
-        links: tuple[str, ...] = ()
+        if burnt > len(self._on.backoff_s):
+            return await self._given_up_before(received, unit, gathered, earlier[-1])
         while True:
             await self._on.watch.all_up()
             async with self._on.slots.slot(self._on.control.lane(event.job_id, event.lane)):
+                if self._stopped(event):
+                    raise _Stopped
                 started = self._on.clock()
                 about = {**_about(event, unit), names.ATTEMPT: burnt + 1}
                 parent = received.event.traceparent
@@ -166,7 +197,7 @@ class Engine:
                 if own_outages == 1 and not was_up:
                     continue
                 verdict = Defect("dependency-failed", "Unavailable", verdict.what, verdict.what)
-            burnt = await self._burn(event, unit, burnt, verdict)
+            burnt = await self._burn(event, unit, burnt, verdict, traceparent)
             if burnt > len(self._on.backoff_s):
                 return await self._given_up(settled, verdict)
             wait = "backoff"
@@ -193,16 +224,37 @@ class Engine:
         await self._on.watch.until_up(what, lambda: self._on.executor.is_up(what))
         return False
 
-    def _burnt(self, event: Common, unit: Unit) -> int:
+    def _earlier_attempts(self, event: Common, unit: Unit) -> list[Attempt]:
         prefix = outcomes.attempt_key(event.job_id, event.run, unit.name, 0).rpartition("/")[0]
-        return len(self._on.store.keys(f"{prefix}/"))
+        notes = (self._on.store.read(key) for key in self._on.store.keys(f"{prefix}/"))
+        return [Attempt.model_validate_json(note) for note in notes if note]
 
-    async def _burn(self, event: Common, unit: Unit, burnt: int, defect: Defect) -> int:
+    async def _burn(
+        self, event: Common, unit: Unit, burnt: int, defect: Defect, traceparent: str
+    ) -> int:
         logger().warning("attempt failed", attempt=burnt + 1, code=defect.code, place=defect.place)
         key = outcomes.attempt_key(event.job_id, event.run, unit.name, burnt + 1)
-        note = await self._patiently(self._on.store.put, defect.details.encode(), "text/plain")
+        details = await self._patiently(self._on.store.put, defect.details.encode(), "text/plain")
+        note = Attempt(
+            code=defect.code,
+            exception_type=defect.exception_type,
+            place=defect.place,
+            details=details,
+            traceparent=traceparent,
+            finished_at=self._on.clock(),
+        )
         await self._patiently(self._on.store.create, key, note.model_dump_json().encode())
         return burnt + 1
+
+    async def _given_up_before(
+        self, received: Received, unit: Unit, gathered: Gathered, last: Attempt
+    ) -> Outcome:
+        """A crash came between the last attempt and its outcome."""
+        attempts = len(self._on.backoff_s) + 1
+        started = last.finished_at
+        settled = self._settled(received, unit, gathered, attempts, started, last.traceparent)
+        defect = Defect(last.code, last.exception_type, last.place, "")
+        return settling.failed(settled, defect, last.details)
 
     async def _given_up(self, settled: Settled, defect: Defect) -> Outcome:
         self._on.watch.failed()

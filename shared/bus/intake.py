@@ -13,10 +13,14 @@ from shared.bus.watch import Watch
 from shared.catalog import Topics
 from shared.events.models import Lane
 from shared.events.wire import Undecodable
-from shared.telemetry.logs import logger
+from shared.telemetry.logs import logger, place_of_error
 
 _POLL_MS = 200
 Where = tuple[str, int, int]
+
+
+class SetAsideFailed(Exception):
+    """An event could neither be handled nor set aside; it was not committed, and comes again."""
 
 
 class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's class is untyped
@@ -40,6 +44,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cla
         self._working: dict[Where, asyncio.Task[None]] = {}
         self._load: Counter[Lane | None] = Counter()
         self._moved = asyncio.Event()
+        self._broken = asyncio.Event()
         self.assigned = asyncio.Event()
 
     async def run(self, topics: Topics, kinds: Iterable[str]) -> None:
@@ -48,11 +53,12 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cla
         self._consumer.subscribe(names, listener=self)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._commit())
-            while True:
+            while not self._broken.is_set():
                 self._throttle()
                 batch = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=self._limit)
                 for record in (record for part in batch.values() for record in part):
                     self._take(record)
+            raise SetAsideFailed
 
     async def drain(self, within_s: float) -> None:
         """Let what is in work end, and commit it; for a stop that was asked for."""
@@ -74,9 +80,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cla
     def _ended(self, where: Where, lane: Lane | None, task: asyncio.Task[None]) -> None:
         self._load[lane] -= 1
         del self._working[where]
-        if not task.cancelled():
-            self._offsets.done(*where)
-            self._moved.set()
+        if task.cancelled():
+            return
+        if task.exception():
+            self._broken.set()
+            return
+        self._offsets.done(*where)
+        self._moved.set()
 
     async def _work(self, record: "ConsumerRecord[bytes, bytes]") -> None:
         try:
@@ -84,7 +94,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cla
         except Undecodable as error:
             await self._publisher.unreadable(record, error.code)
         except Exception as error:
-            logger().exception("event set aside", exception=type(error).__name__)
+            logger().error("event set aside", **place_of_error(error))
             await self._publisher.unreadable(record, "unusable-event")
 
     def _throttle(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
 from shared.bus.received import Place, Received
@@ -13,6 +14,8 @@ from shared.events.models import Lane
 from shared.events.wire import Event, Undecodable, decode, encode
 from shared.telemetry.logs import logger
 
+_ASK_EVERY_S = 3.0
+_ANSWER_S = 3.0
 UNREADABLE = topic_name("unreadable", None)
 
 
@@ -21,6 +24,21 @@ class KafkaPublisher:
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
+        self._answers = True
+
+    def why_not(self) -> tuple[str, ...]:
+        """What /health says of the broker."""
+        return () if self._answers else ("kafka does not answer",)
+
+    async def watch(self) -> None:
+        """Ask the broker for its metadata every few seconds, until cancelled."""
+        while True:
+            try:
+                asked = self._producer.client.force_metadata_update()
+                self._answers = bool(await asyncio.wait_for(asked, _ANSWER_S))
+            except (KafkaError, TimeoutError, OSError):
+                self._answers = False
+            await asyncio.sleep(_ASK_EVERY_S)
 
     async def publish(
         self, event: Event, lane: Lane | None, partition: int | None, key: str | None = None
@@ -95,6 +113,7 @@ def group_consumer(
         group_instance_id=f"{group}-{instance}",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        partition_assignment_strategy=(RangePartitionAssignor,),
         session_timeout_ms=session_ms,
         heartbeat_interval_ms=session_ms // 4,
         max_poll_interval_ms=600_000,

@@ -47,6 +47,19 @@ class MemoryBus:
                         await subscriber(received)
                 self._positions[index] = end
 
+    async def deliver_at_once(self) -> None:
+        """Give what is new to all subscribers of its kind at the same time: replicas that race."""
+        new = self.records[min(self._positions, default=0) :]
+        await asyncio.gather(
+            *(
+                subscriber(received)
+                for received in new
+                for kinds, subscriber in self._subscribers
+                if received.event.kind in kinds
+            )
+        )
+        self._positions = [len(self.records)] * len(self._positions)
+
     def events(self, kind: str) -> list[Event]:
         """The distinct events of a kind, in the order of their first publication."""
         found = {r.event.id: r.event for r in reversed(self.records) if r.event.kind == kind}

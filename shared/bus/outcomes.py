@@ -55,6 +55,17 @@ class Outcome(Model):
         return tuple(w for event in self.events for w in event.data.get("warnings", ()))
 
 
+class Attempt(Model):
+    """The note of an attempt that failed; the message lies in `details`."""
+
+    code: str
+    exception_type: str
+    place: str
+    details: PayloadRef
+    traceparent: str
+    finished_at: AwareDatetime
+
+
 def key(job_id: str, run: int, stage: str) -> str:
     """Where the outcome of a unit of work lies."""
     return f"outcomes/{job_id}/{run}/{stage}.json"

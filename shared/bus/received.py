@@ -28,7 +28,7 @@ class Received:
 class Publisher(Protocol):
     """Writes events to the bus; returns when they are acknowledged by all replicas.
 
-    Raises `Unavailable("kafka")` when they are not.
+    While the bus does not answer it waits, and the service's /health says so.
     """
 
     async def publish(

@@ -33,7 +33,7 @@ def woken(definition: Definition, service: str, waking_stage: str) -> tuple[Unit
         if stage.service_name == service:
             found.append(Unit(name, stage, stage.service))
         if stage.shadow and stage.shadow.partition("/")[0] == service:
-            found.append(Unit(f"{name}~{stage.shadow}", stage, stage.shadow))
+            found.append(Unit(f"{name}~{service}", stage, stage.shadow))
     return tuple(found)
 
 

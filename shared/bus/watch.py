@@ -31,7 +31,7 @@ class Watch:
     def why_not(self) -> tuple[str, ...]:
         """What keeps the service from working, in words for /health."""
         down = tuple(f"{what} does not answer" for what in sorted(self._down))
-        halted = ("halted after a burst of failures; look at them, then resume",)
+        halted = ("halted after a burst of failures: see `clarion failures list`, then restart it",)
         return down + (halted if self._halted else ())
 
     def failed(self) -> None:
@@ -43,11 +43,6 @@ class Watch:
         if len(self._failures) >= self._burst and not self._halted:
             self._halted = True
             logger().error("halted", failures=len(self._failures))
-
-    def resume(self) -> None:
-        """Take in work again after a halt."""
-        self._failures.clear()
-        self._halted = False
 
     async def until_up(self, what: str, is_up: Callable[[], Awaitable[bool]]) -> None:
         """Return when the dependency answers its probe; one prober for all that wait."""

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
-from shared.bus.execution import Defect, Verdict, judge
+from shared.bus.execution import Defect, Down, Verdict, judge
 from shared.bus.work import Ports, Work
 from shared.errors import Unavailable
 from shared.settings import Settings
@@ -43,6 +43,14 @@ class WorkerLost(Exception):
         self.code = code
 
 
+class DependencyDown(WorkerLost):
+    """A worker could not build its ports because a dependency does not answer."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("dependency-down", what)
+        self.what = what
+
+
 class Worker:
     """One process and the pipe to it; answers one question at a time."""
 
@@ -62,7 +70,7 @@ class Worker:
             await asyncio.wait_for(self._readable(), deadline_s)
             return self._pipe.recv()
         except TimeoutError:
-            raise WorkerLost("deadline", f"no answer within {deadline_s:g} s") from None
+            raise WorkerLost("deadline-exceeded", f"no answer within {deadline_s:g} s") from None
         except (EOFError, OSError):
             self._process.join(1)
             raise WorkerLost("worker-died", f"exit code {self._process.exitcode}") from None
@@ -74,6 +82,11 @@ class Worker:
             await ready.wait()
         finally:
             loop.remove_reader(self._pipe.fileno())
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is there; one that died while idle blames no study."""
+        return self._process.is_alive()
 
     def end(self, grace_s: float = 0) -> None:
         """End the process: by itself within the grace, which lets it put things away, or now."""
@@ -104,6 +117,9 @@ class WorkerPool:
         except WorkerLost:
             worker.end()
             raise
+        if isinstance(failure, Down):
+            worker.end()
+            raise DependencyDown(failure.what)
         if failure:
             worker.end()
             raise WorkerLost("not-started", failure)
@@ -113,6 +129,8 @@ class WorkerPool:
         """Run the handler in a worker; a lost worker is the study's defect."""
         try:
             verdict: Verdict = await self._ask(work, self._deadline_s)
+        except DependencyDown as outage:
+            return Down(outage.what)
         except WorkerLost as lost:
             return Defect(lost.code, "WorkerLost", work.stage, str(lost))
         return verdict
@@ -127,6 +145,9 @@ class WorkerPool:
     async def _ask(self, question: Work | str, deadline_s: float) -> Any:
         worker = await self._idle.get()
         try:
+            if worker and not worker.alive:
+                await asyncio.to_thread(worker.end)
+                worker = None
             worker = worker or await self._hire()
             answer = await worker.ask(question, deadline_s)
         except BaseException as error:
@@ -156,6 +177,9 @@ def _serve(pipe: Connection, recipe: Recipe) -> None:
     provider = tracing.configure(recipe.service)
     try:
         ports = recipe.build(recipe.settings)
+    except Unavailable as outage:
+        pipe.send(Down(outage.what))
+        return
     except Exception as error:
         pipe.send(f"{type(error).__name__}: {error}")
         return

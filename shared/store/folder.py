@@ -113,13 +113,20 @@ class FolderStore:
 
     def _link(self, source: Path, key: str) -> bool:
         target = self._root / key
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self._make(target.parent)
         try:
             os.link(source, target)
         except FileExistsError:
             return False
         _sync(target.parent)
         return True
+
+    def _make(self, folder: Path) -> None:
+        """A folder that is there after a power cut too: each new name in its parent is synced."""
+        if not folder.is_dir():
+            self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
+            _sync(folder.parent)
 
 
 def _write_all(file: FileIO, data: bytes | memoryview) -> int:

@@ -109,7 +109,9 @@ class S3Store:
                 return
 
     def probe(self) -> None:
-        self.keys("probe/")
+        key = f"probe/{uuid4()}"
+        self.create(key, b"probe")
+        self.delete(key)
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 import logging
 import sys
+import traceback
 import warnings
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -36,11 +38,27 @@ def configure(service: str, level: int = logging.INFO) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_WithoutTraceback("%(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in _QUOTING:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     warnings.simplefilter("ignore")
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def place_of_error(error: BaseException) -> dict[str, str]:
+    """An exception's type and its place in the code: its message may quote values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return {"exception_type": type(error).__name__, "place": place}
+
+
+class _WithoutTraceback(logging.Formatter):
+    """What libraries log of an exception is its type alone."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name that logging calls
+        return f"({ei[0].__name__})"
 
 
 def logger() -> structlog.stdlib.BoundLogger:

@@ -22,6 +22,10 @@ class Rig:
     store: PayloadStore
     control: Control
 
+    async def together(self) -> None:
+        """Deliver what was published to every replica at the same time, once."""
+        await self.bus.deliver_at_once()
+
 
 def assemble(
     catalog: Catalog,

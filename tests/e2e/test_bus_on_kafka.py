@@ -1,4 +1,4 @@
-"""The bus on a real broker, with real worker processes: a job, poison beside it, a restart."""
+"""The bus on a real broker, with real worker processes: jobs, and poison beside them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -104,7 +104,7 @@ async def test_jobs_and_poison_go_side_by_side(broker: str, tmp_path: Path) -> N
             codes[name] = (failure.reasons[0].code, failure.attempts)
     assert codes == {
         b"crash": ("worker-died", 3),
-        b"hang": ("deadline", 3),
+        b"hang": ("deadline-exceeded", 3),
         b"memory": ("out-of-memory", 3),
     }
     outcome = outcomes.read(home.store, good[0].subject, 1, "both")

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from itertools import count
+from threading import Barrier
+
+import pytest
 
 from shared.bus import outcomes
 from shared.bus.work import Ports, Produced, Work
+from shared.clock import ManualClock
 from shared.errors import InputRejected, Reason, Unavailable
-from shared.events.models import JobControl, Lane, MeasurementReady, StageFailed
+from shared.events.models import JobControl, Lane, MeasurementReady, StageFailed, VolumeReady
 from shared.store.memory import MemoryStore
 from shared.store.port import PayloadStore
 from shared.testing import toy
@@ -77,9 +81,35 @@ async def test_a_redelivered_event_is_answered_from_the_outcome() -> None:
 
 
 async def test_two_replicas_that_race_publish_one_outcome() -> None:
-    rig = _rig(MemoryStore(), replicas=2)
+    both_at_work = Barrier(2, timeout=10)
+    numbers = count()
+
+    def read(work: Work, *, store: PayloadStore) -> Produced:
+        both_at_work.wait()
+        text = f"made by {next(numbers)}".encode()
+        return Produced({"volume": store.put(text, "text/plain")})
+
+    store = MemoryStore()
+    racing = _rig(store, replicas=2, reader=read)
+    event = toy.input_ready(store)
+    await racing.bus.publish(event, Lane.ROUTINE, 3)
+    await racing.together()
+    made = [r.event.data for r in racing.bus.records if r.event.kind == "volume-ready"]
+    payloads = {data.payloads["reader.volume"] for data in made if isinstance(data, VolumeReady)}
+    assert (len(made), len(payloads), next(numbers)) == (2, 1, 2)
+
+
+async def test_work_that_is_cancelled_while_it_waits_for_a_slot_is_not_done() -> None:
+    calls = count()
+
+    def mark(work: Work, *, store: PayloadStore) -> Produced:
+        next(calls)
+        rig.control.apply(JobControl(job_id=work.job_id, cancelled_to_run=1))
+        return toy.mark(work, store=store)
+
+    rig = _rig(MemoryStore(), marker=mark)
     await _run(rig)
-    assert len(_text(rig)) == 1
+    assert next(calls) == 1
 
 
 async def test_a_refusal_ends_the_stage_at_once_and_is_the_dead_letter() -> None:
@@ -112,18 +142,31 @@ async def test_a_defect_is_tried_three_times_and_its_message_stays_off_the_bus()
     assert b"Vera^Phantom 2" in rig.store.get(event.data.details)
 
 
-async def test_attempts_are_kept_across_restarts() -> None:
+@pytest.mark.parametrize(("burnt", "left"), [(2, 1), (3, 0)])
+async def test_attempts_are_kept_across_restarts(burnt: int, left: int) -> None:
     store, calls = MemoryStore(), count()
     job = toy.input_ready(store).subject
-    for attempt in (1, 2):
-        store.create(outcomes.attempt_key(job, 1, "reader", attempt), b"{}")
+    for attempt in range(1, burnt + 1):
+        note = outcomes.Attempt(
+            code="defect",
+            exception_type="ValueError",
+            place="",
+            details=store.put(b"", "text/plain"),
+            traceparent="",
+            finished_at=ManualClock()(),
+        )
+        key = outcomes.attempt_key(job, 1, "reader", attempt)
+        store.create(key, note.model_dump_json().encode())
 
     def crash(work: Work, *, store: PayloadStore) -> Produced:
         next(calls)
         raise ValueError
 
-    await _run(_rig(store, reader=crash))
-    assert next(calls) == 1
+    rig = _rig(store, reader=crash)
+    await _run(rig)
+    (event,) = rig.bus.events("stage-failed")
+    assert isinstance(event.data, StageFailed)
+    assert (next(calls), event.data.attempts) == (left, 3)
 
 
 async def test_an_outage_burns_no_attempt() -> None:

@@ -1,0 +1,36 @@
+"""When a service takes in work, and what it says when it does not."""
+
+import asyncio
+
+from shared.bus.watch import Watch
+from shared.clock import ManualClock
+
+
+def test_a_burst_of_failures_halts_the_service_and_it_says_so() -> None:
+    watch = Watch(ManualClock(), burst=3, window_s=60)
+    for _ in range(3):
+        watch.failed()
+    assert not watch.open
+    assert "halted after a burst of failures" in watch.why_not()[0]
+
+
+def test_failures_far_apart_do_not_halt_it() -> None:
+    clock = ManualClock()
+    watch = Watch(clock, burst=3, window_s=60)
+    for _ in range(5):
+        watch.failed()
+        clock.advance(31)
+    assert watch.open
+
+
+async def test_intake_is_closed_until_the_dependency_answers() -> None:
+    watch, answers = Watch(ManualClock()), iter([False, True])
+    seen: list[tuple[str, ...]] = []
+
+    async def is_up() -> bool:
+        seen.append(watch.why_not())
+        return next(answers)
+
+    await asyncio.gather(watch.until_up("triton", is_up), watch.until_up("triton", is_up))
+    assert seen == [("triton does not answer",)] * 2
+    assert watch.open
