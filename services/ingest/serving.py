@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from services.ingest.assembly import Ingest, assemble, listen
 from services.ingest.publishing import Outbox
@@ -48,15 +49,20 @@ async def run(catalog: Catalog, topics: Topics, settings: IngestSettings) -> Non
 async def _http(
     service: Service, settings: IngestSettings, ingest: Ingest, troubles: Troubles
 ) -> None:
-    """/health, and STOW-RS; the latter only where every caller may send, since it names none."""
 
     def why_not() -> list[str]:
         full = [] if ingest.receiver.has_room() else ["disk: below the reserve"]
         return full + [f"{what}: {why}" for what, why in troubles.items()]
 
-    stow = [] if settings.callers else stow_routes(ingest.receiver, settings.aes)
-    app = Starlette(routes=[health_route(service.service, why_not), *stow])
+    health = health_route(service.service, why_not)
+    app = Starlette(routes=[health, *routes_of_stow(settings, ingest)])
     await serve_app(app, settings.health_host, settings.health_port)
+
+
+def routes_of_stow(settings: IngestSettings, ingest: Ingest) -> list[Route]:
+    """STOW-RS where it is asked for, and never beside a list of callers: a request names none."""
+    wanted = settings.stow and not settings.callers
+    return stow_routes(ingest.receiver, settings.aes) if wanted else []
 
 
 async def _decide(ingest: Ingest, troubles: Troubles) -> None:

@@ -37,6 +37,7 @@ class IngestSettings(Settings):
     callers: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="calling AE titles allowed, as a YAML or JSON list; none: all"
     )
+    stow: bool = Field(False, description="STOW-RS on the health port, where it names no caller")
     own_ae: str = Field("CLARION", description="AE title that takes storage commitment reports")
     quiet_s: float = Field(5.0, gt=0, description="quiet time after which an input is complete")
     release_s: float = Field(2.0, gt=0, description="the same after a release, where that is safe")

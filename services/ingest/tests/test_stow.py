@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from services.ingest.multipart import parts
 from services.ingest.part10 import file_meta
+from services.ingest.serving import routes_of_stow
 from services.ingest.settings import IngestSettings
 from services.ingest.stow import stow_routes
 from services.ingest.tests.conftest import House, started
@@ -81,6 +82,20 @@ def test_the_disk_below_its_reserve(settings: IngestSettings) -> None:
     http = TestClient(Starlette(routes=stow_routes(ingest.receiver, full.aes)))
     assert http.post("/COVID19/studies", content=body(), headers=HEADERS).status_code == 503
     ingest.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [({}, 404), ({"stow": True}, 200), ({"stow": True, "callers": ("SCANNER",)}, 404)],
+    ids=["by default", "switched on", "where callers are listed"],
+)
+def test_it_is_there_only_where_it_is_switched_on(
+    house: House, asked: dict[str, object], status: int
+) -> None:
+    settings = house.settings.model_copy(update=asked)
+    http = TestClient(Starlette(routes=routes_of_stow(settings, house.ingest)))
+    answer = http.post("/COVID19/studies", content=body(file(1)), headers=HEADERS)
+    assert answer.status_code == status
 
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=3), st.integers(1, 60))
