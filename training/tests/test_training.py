@@ -1,17 +1,16 @@
-"""The parts that need torch: they run in the training environment and are skipped elsewhere."""
+"""The parts that need torch: they run in the training environment alone."""
 
 import dataclasses
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="torch is only in the training environment")
-
-from training.batches import Batch  # noqa: E402
-from training.classifier_head import fit_head  # noqa: E402
-from training.config import read_plan  # noqa: E402
-from training.losses import lesion_loss, soft_dice  # noqa: E402
-from training.networks import Classifier, UNet  # noqa: E402
-from training.train import learning_rate, network  # noqa: E402
+from training.batches import Batch
+from training.classifier_head import fit_head
+from training.config import read_plan
+from training.losses import lesion_loss, soft_dice
+from training.networks import Classifier, UNet
+from training.train import learning_rate, network
 
 
 def test_dice_is_one_for_the_truth_and_falls_with_errors() -> None:
