@@ -2,10 +2,8 @@
 
 from struct import pack
 
-from shared.version import CODE_VERSION
+from shared.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-IMPLEMENTATION_CLASS_UID = "2.25.126811593226389186041937246284117216913"
-IMPLEMENTATION_VERSION_NAME = f"CLARION_{CODE_VERSION.replace('.', '_')}"
 _PREAMBLE = b"\0" * 128 + b"DICM"
 
 

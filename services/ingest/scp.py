@@ -23,7 +23,7 @@ from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from services.ingest.checks import Received, Status
 from services.ingest.negotiation import supported_contexts
-from services.ingest.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from shared.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from shared.telemetry.logs import logger
 
 _UNKNOWN_CALLED = (1, 1, 7)

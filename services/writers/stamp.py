@@ -10,14 +10,13 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from shared.identity import derived, uid
+from shared.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from shared.identity import uid
 from shared.provenance import ModelIdentity
 from shared.version import CODE_VERSION
 
 MANUFACTURER = "Clarion"
 DEVICE_SERIAL_NUMBER = "CLARION"
-IMPLEMENTATION_CLASS_UID = UID(f"2.25.{derived('implementation class').int}")
-IMPLEMENTATION_VERSION_NAME = f"CLARION_{CODE_VERSION}"[:16]
 RESEARCH = "AI RESEARCH"
 
 _ACQUISITION = Code("109101", "DCM", "Acquisition Equipment")
@@ -101,7 +100,7 @@ def part10(dataset: Dataset) -> bytes:
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     dataset.file_meta = meta
     # Otherwise pydicom decodes and encodes the text that was copied as bytes.

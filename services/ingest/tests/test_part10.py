@@ -6,9 +6,10 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
-from services.ingest.part10 import IMPLEMENTATION_CLASS_UID, file_meta
+from services.ingest.part10 import file_meta
 from services.ingest.tests.instances import ct, encoded
 from shared.dicom.elements import Malformed
+from shared.dicom.implementation import IMPLEMENTATION_CLASS_UID
 from shared.dicom.part10 import split
 
 
@@ -20,6 +21,7 @@ def test_pydicom_reads_the_file() -> None:
     assert read.file_meta.MediaStorageSOPInstanceUID == "1.2.3"
     assert read.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
     assert read.file_meta.SourceApplicationEntityTitle == "SCANNER"
+    assert read.file_meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
     assert UID(IMPLEMENTATION_CLASS_UID).is_valid
     assert read == ct(1)
 
