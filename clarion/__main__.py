@@ -49,7 +49,7 @@ def _options(
 def main() -> int:
     """0, or 1 with the reason on stderr; typer itself exits with 2 when the usage is wrong."""
     try:
-        build()()
+        build()(prog_name="clarion")
     except FAILURES as error:
         print(f"clarion: {explain(error)}", file=sys.stderr)  # noqa: T201
         return 1

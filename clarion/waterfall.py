@@ -24,8 +24,8 @@ def waterfall(spans: Sequence[Span], width: int = _BAR) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("service")
     table.add_column("span", overflow="ellipsis", no_wrap=True)
-    table.add_column("at ms", justify="right")
-    table.add_column("ms", justify="right")
+    table.add_column("at ms", justify="right", no_wrap=True)
+    table.add_column("ms", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for span in spans:
         start = _folded(span["start_ns"], begin, quiet)

@@ -1,6 +1,7 @@
 """`clarion trace JOB`: the way of one job, from association to delivery."""
 
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -11,6 +12,8 @@ from clarion.options import HomeOption, JsonOption
 from clarion.waterfall import waterfall
 
 app = typer.Typer()
+_PIPED = 160
+"""Columns where nobody's terminal says how many."""
 
 
 @app.command()
@@ -28,8 +31,8 @@ def trace(
     if as_json:
         typer.echo(json.dumps(found, indent=1))
         return
-    screen = Console()
-    screen.print(waterfall(found["spans"], width=max(20, screen.width - 70)))
+    screen = Console(width=None if sys.stdout.isatty() else _PIPED)
+    screen.print(waterfall(found["spans"], width=max(8, screen.width - 72)))
     screen.print(
         f"trace {found['trace_id']}: {len(found['spans'])} spans, "
         f"{found['covered']:.1%} of the job's time inside leaf spans, quiet time excluded"

@@ -97,13 +97,22 @@ def default_ports(catalog: Catalog) -> dict[str, int]:
 def open_home(folder: Path, catalog: Catalog) -> Home:
     """Read the home's settings, which need not exist. Raises ValueError for what is wrong there."""
     path = folder / "settings.yaml"
-    found = yaml.safe_load(path.read_text()) if path.is_file() else None
+    found = _read(path) if path.is_file() else None
     settings = HomeSettings.model_validate(found or {})
     defaults = default_ports(catalog)
     unknown = sorted(settings.ports.keys() - defaults.keys())
     if unknown:
         raise ValueError(f"{path}: no part of the system has the port {', '.join(unknown)}")
     return Home(folder, settings, defaults | settings.ports)
+
+
+def _read(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}" if mark else str(path)
+        raise ValueError(f"{where}: not YAML; check brackets, quotes and indentation") from None
 
 
 def create_home(folder: Path, catalog: Catalog, any_ports: bool = False) -> Home:

@@ -75,6 +75,8 @@ link_repository() {
     chmod +x .venv/bin/clarion
 }
 
+# As pip does: a proxy that inspects TLS is trusted where the system trusts it.
+export UV_SYSTEM_CERTS=1
 [ "$(uname -s)" = Linux ] || fail "Linux is needed, this is $(uname -s)"
 is_supported .venv/bin/python || make_environment
 sync_environment

@@ -16,7 +16,7 @@ _FRAME = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 :root {{ color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); }}
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; }}
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem; }}
 h1 {{ font-size: 1.3rem; }} h1 a {{ color: inherit; text-decoration: none; }}
 table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }}
 th {{ text-align: left; font-weight: 600; }}

@@ -153,10 +153,7 @@ class Receiver:
         for known in reversed(earlier):
             if known.digest == candidate.digest:
                 return known.content
-            recoded = known.transfer_syntax_uid != received.transfer_syntax_uid
-            if recoded and same_content(
-                self._journal.read(known.place), candidate.prefix + received.dataset
-            ):
+            if same_content(self._journal.read(known.place), candidate.prefix + received.dataset):
                 return known.content
         return candidate.digest
 

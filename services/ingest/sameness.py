@@ -1,6 +1,7 @@
-"""Whether two data sets of one SOPInstanceUID say the same in two transfer syntaxes.
+"""Whether two data sets of one SOPInstanceUID say the same, however they are encoded.
 
-A PACS recompresses what it stores; that alone is no new content. Group lengths, padding and
+A PACS recompresses what it stores, and toolkits write sequences in two ways; that alone is no new
+content. Group lengths, padding and
 the attributes that PS3.5 and PS3.3 C.7.6.3 let follow from the encoding are not compared; the
 pixels are, decoded.
 """

@@ -127,6 +127,16 @@ def test_another_transfer_syntax_alone_is_no_difference(house: House) -> None:
     assert len(house.published()) == 1
 
 
+def test_sequences_of_another_length_encoding_are_no_difference(house: House) -> None:
+    """Some senders write sequences with their length, others with a delimiter (PS3.5 7.5)."""
+    for undefined in (True, False):
+        dataset = ct(1, ReferencedImageSequence=[ct(2)])
+        dataset["ReferencedImageSequence"].is_undefined_length = undefined
+        house.ingest.receiver.receive(received(ExplicitVRLittleEndian, encoded(dataset)))
+        house.quiet()
+    assert len(house.published()) == 1
+
+
 def test_the_old_content_in_another_syntax_is_the_old_content(house: House) -> None:
     """v1 A, then within one quiet time B and A in another syntax: the set is what it was."""
     house.ingest.receiver.receive(received(ExplicitVRLittleEndian, encoded(ct(1))))
