@@ -20,6 +20,7 @@ _ENVIRONMENT = {
     "CLARION_KAFKA": "kafka:9092",
     "CLARION_STORE": f"file:{_DATA}/payloads",
     "CLARION_SPOOL": f"{_DATA}/ingest",
+    "CLARION_SPANS": f"{_DATA}/spans.db",
     "CLARION_TRITON": "triton:8001",
     "CLARION_LEDGER": f"postgresql+psycopg://clarion:{_PASSWORD}@ledger/clarion",
     "CLARION_DESTINATIONS": '{"pacs": {"ae_title": "ORTHANC", "host": "orthanc", "port": 4242}}',

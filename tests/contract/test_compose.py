@@ -2,17 +2,20 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from shared.catalog import ROOT
+from shared.catalog import ROOT, load_catalog
+from shared.settings import Settings
 
 _TOOLS = Path(sys.executable).parent
 _COMPOSE = ROOT / "docker-compose.yml"
 _DOCKERFILE = ROOT / "deploy/docker/Dockerfile"
+_DATA = "/var/lib/clarion"
 
 
 def test_the_compose_file_is_what_the_compose_specification_allows() -> None:
@@ -57,6 +60,34 @@ def test_nothing_is_published_to_other_hosts() -> None:
     ports = [port for service in services.values() for port in service.get("ports", ())]
     assert ports
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+@pytest.mark.parametrize("name", sorted(load_catalog()))
+def test_what_a_service_keeps_lies_on_the_volume_that_outlives_it(name: str) -> None:
+    container = yaml.safe_load(_COMPOSE.read_text())["services"][name.replace("_", "-")]
+    told: dict[str, str] = container["environment"]
+    paths = {key: told[key].removeprefix("file:") for key in told if _is_path(told[key])}
+    elsewhere = {key: path for key, path in paths.items() if not path.startswith(f"{_DATA}/")}
+
+    assert f"data:{_DATA}" in container["volumes"]
+    assert elsewhere == {}
+    assert _kept_in_the_home(name) - set(told) == set()
+
+
+def _is_path(value: str) -> bool:
+    return value.startswith(("/", ".", "file:", "sqlite:"))
+
+
+def _kept_in_the_home(name: str) -> set[str]:
+    """The variables of the settings that lie in `.home`, in the working folder, by default."""
+    found = vars(import_module(f"services.{name}.settings")).values()
+    models = [made for made in found if isinstance(made, type) and issubclass(made, Settings)]
+    return {
+        f"CLARION_{field.upper()}"
+        for model in models
+        for field, described in model.model_fields.items()
+        if ".home" in str(described.default)
+    }
 
 
 def test_the_dockerfile_has_no_fault_that_hadolint_knows() -> None:
