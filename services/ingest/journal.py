@@ -125,10 +125,6 @@ class Journal:
         """Every segment that lies in the folder."""
         return sorted(path.name for path in self.folder.glob(f"*{_SUFFIX}"))
 
-    def is_open(self, name: str) -> bool:
-        """Whether this process appends to it."""
-        return any(segment.name == name for segment in self._open.values())
-
     def recover(self, name: str, start: int) -> Iterator[Record]:
         """The whole records from `start` on; afterwards the file ends with the last of them."""
         path, end = self.path(name), start

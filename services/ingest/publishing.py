@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest import commitment
+from services.ingest.announcing import KIND
 from services.ingest.cases import partition
 from services.ingest.index import Index, Kept
 from services.ingest.journal import Journal
@@ -17,7 +18,6 @@ from shared.events.models import CommitmentReported, InputReady, Lane
 from shared.events.wire import Event
 from shared.telemetry.logs import logger
 
-KIND = "input-ready"
 SOURCE = "ingest"
 Publish = Callable[[Event, Lane | None, int | None], Awaitable[None]]
 """Returns when the bus has the event for sure. Raises `Unavailable("kafka")`."""

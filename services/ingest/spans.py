@@ -12,6 +12,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind
 
+from services.ingest.announcing import KIND
 from shared import identity
 from shared.events.models import InputReady
 from shared.telemetry import attributes, tracing
@@ -64,4 +65,4 @@ def record_spans(
         child(f"association/{number}", at(first), at(final), instances=instances)
     child("quiet-time", last, decided, wait=ready.completeness.rule)
     child("complete", decided, started, rule=ready.completeness.rule)
-    child(_PUBLISH, started, published, kind=ready.stage)
+    child(_PUBLISH, started, published, kind=KIND)

@@ -1,4 +1,4 @@
-"""Every attribute that a span, log line or metric of ours may carry; a test enforces the list.
+"""Every attribute that a span of ours may carry: `tracing` refuses any other.
 
 None of them can identify a patient: no names, numbers, dates or UIDs of the source.
 """
@@ -11,13 +11,11 @@ JOB = "clarion.job_id"
 KIND = "clarion.kind"
 LANE = "clarion.lane"
 MODEL = "clarion.model"
-OUTPUT = "clarion.output"
 PIPELINE = "clarion.pipeline"
 REUSED_FROM = "clarion.reused_from"
 RULE = "clarion.rule"
 RUN = "clarion.run"
 STAGE = "clarion.stage"
-VERDICT = "clarion.verdict"
 WAIT = "clarion.wait"
 
 MESSAGING_SYSTEM = "messaging.system"

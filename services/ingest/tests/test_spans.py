@@ -13,7 +13,7 @@ from services.ingest.tests.instances import ct, send
 from shared import identity
 from shared.catalog import load_service
 from shared.telemetry import tracing
-from shared.telemetry.attributes import ALLOWED, WAIT
+from shared.telemetry.attributes import ALLOWED, KIND, WAIT
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,7 @@ def test_the_spans_of_a_job(house: House, exporter: InMemorySpanExporter) -> Non
     assert _seconds(root) == pytest.approx(7.1)
     assert _seconds(spans["quiet-time"]) == pytest.approx(5.1)
     assert dict(spans["quiet-time"].attributes or {}) == {WAIT: "quiet-time"}
+    assert dict(spans["publish"].attributes or {}) == {KIND: "input-ready"}
     assert set().union(*(span.attributes or {} for span in (root, *spans.values()))) <= ALLOWED
 
 
