@@ -1,5 +1,6 @@
 """What is generated from the declarations is committed as they say."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 
 from deploy.generate import between, documents
 from shared.catalog import ROOT, load_catalog, load_topics
+from shared.version import CODE_VERSION
 
 
 @pytest.mark.parametrize("path", sorted(documents()))
@@ -43,6 +45,11 @@ def test_every_service_of_the_compose_file_has_its_own_image() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     for name in load_catalog():
         assert compose["services"][name.replace("_", "-")]["build"]["args"] == {"SERVICE": name}
+
+
+def test_the_package_and_its_code_say_the_same_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == CODE_VERSION
 
 
 def test_no_lock_names_a_package_host() -> None:
