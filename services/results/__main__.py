@@ -29,15 +29,16 @@ async def run(settings: ResultsSettings) -> None:
     app = create_app(results.archive, results.desk, why_not, bell.ring)
     health = ("results", settings.health_host, settings.health_port)
 
-    async def on_batch(batch: Sequence[Received]) -> None:
-        await results.intake.on_batch(batch, bell.ring)
-
     async with asyncio.TaskGroup() as group:
         group.create_task(serve_app(app, settings.api_host, settings.api_port))
         group.create_task(serve_health(*health, why_not))
         group.create_task(watch(results, down))
         group.create_task(deliver(results, settings.delivery_associations, bell))
         publisher, producer = await patiently_connected(settings.kafka)
+
+        async def on_batch(batch: Sequence[Received]) -> None:
+            await results.intake.on_batch(batch, bell.ring, publisher.set_aside)
+
         consumer = group_consumer(settings.kafka, "results", settings.instance)
         await consumer.start()
         try:

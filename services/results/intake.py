@@ -1,9 +1,11 @@
 """Takes batches of events into the ledger: one batch is one transaction, then it is read."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
 
 from services.results.conclude import Concluder
@@ -11,6 +13,15 @@ from services.results.ledger.database import Ledger
 from services.results.ledger.record import record
 from shared.bus.received import Received
 from shared.errors import Unavailable
+from shared.telemetry.attributes import CODE
+from shared.telemetry.logs import logger, place_of_error
+
+SetAside = Callable[[Received, str], Awaitable[None]]
+
+UNUSABLE = "unusable-event"
+
+_OURS = (DBAPIError, NoConnectionFree, OSError, MemoryError)
+_THE_EVENTS = (DataError, IntegrityError)
 
 
 @dataclass(frozen=True)
@@ -29,8 +40,32 @@ class Intake:
             for (job_id, run), cause in causes.items():
                 self.concluder.conclude(connection, job_id, run, cause)
 
-    async def on_batch(self, batch: Sequence[Received], changed: Callable[[], None]) -> None:
-        """Apply a batch, waiting as long as ledger or store are down: no fact is passed over."""
+    async def on_batch(
+        self, batch: Sequence[Received], changed: Callable[[], None], set_aside: SetAside
+    ) -> None:
+        """Apply a batch, waiting as long as ledger or store are down: no fact is passed over.
+
+        An event that can't be applied is set aside, and the others of its batch count.
+        """
+        try:
+            await self._patiently(batch)
+        except Exception as error:
+            if not _is_the_events(error):
+                raise
+            for received in batch:
+                await self._alone(received, set_aside)
+        changed()
+
+    async def _alone(self, received: Received, set_aside: SetAside) -> None:
+        try:
+            await self._patiently([received])
+        except Exception as error:
+            if not _is_the_events(error):
+                raise
+            logger().error("event set aside", **{CODE: UNUSABLE}, **place_of_error(error))
+            await set_aside(received, UNUSABLE)
+
+    async def _patiently(self, batch: Sequence[Received]) -> None:
         patiently = AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_exponential(multiplier=0.2, max=10),
@@ -38,4 +73,8 @@ class Intake:
         async for attempt in patiently:
             with attempt:
                 await asyncio.to_thread(self.take, batch)
-        changed()
+
+
+def _is_the_events(error: Exception) -> bool:
+    """What database, disk or memory lack is no event's fault: then none is set aside."""
+    return isinstance(error, _THE_EVENTS) or not isinstance(error, _OURS)

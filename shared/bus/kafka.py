@@ -48,13 +48,21 @@ class KafkaPublisher:
 
     async def unreadable(self, record: "ConsumerRecord[bytes, bytes]", code: str) -> None:
         """Set aside what can't be decoded, with its coordinates."""
+        await self._put_aside(place_of(record), record.value or b"", code)
+
+    async def set_aside(self, received: Received, code: str) -> None:
+        """Set aside what was decoded and can't be used, with its coordinates."""
+        _, value = encode(received.event)
+        await self._put_aside(received.place, value, code)
+
+    async def _put_aside(self, place: Place, value: bytes, code: str) -> None:
         headers = (
-            ("topic", record.topic.encode()),
-            ("partition", str(record.partition).encode()),
-            ("offset", str(record.offset).encode()),
+            ("topic", place.topic.encode()),
+            ("partition", str(place.partition).encode()),
+            ("offset", str(place.offset).encode()),
             ("code", code.encode()),
         )
-        await self._send(UNREADABLE, record.value or b"", headers, record.partition, None)
+        await self._send(UNREADABLE, value, headers, place.partition, None)
 
     async def _send(
         self,

@@ -32,9 +32,15 @@ Touched = set[tuple[str, int]]
 """Runs (job_id, run) whose facts have changed."""
 
 
+class Unusable(Exception):
+    """A well-formed event that contradicts itself; nothing of it was written."""
+
+
 def record(connection: Connection, received: Received) -> Touched:
-    """Take over the facts of one event."""
+    """Take over the facts of one event. Raises `Unusable`."""
     event, data = received.event, received.event.data
+    if isinstance(data, DicomReady) and f"{data.stage}.dicom" not in data.payloads:
+        raise Unusable("dicom-ready names no object")
     if isinstance(data, CommitmentReported):
         _record_commitment(connection, data)
         return set()

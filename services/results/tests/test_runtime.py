@@ -34,6 +34,10 @@ class WatchedBus(MemoryBus):
             await asyncio.wait_for(self.published.wait_for(enough), 20)
 
 
+async def _never(received: Received, code: str) -> None:
+    raise AssertionError(code)
+
+
 async def test_a_job_s_facts_become_its_end_and_its_deliveries(tmp_path: Path) -> None:
     bus, store = WatchedBus(), FolderStore(tmp_path / "payloads")
     bell = runtime.Bell()
@@ -44,7 +48,7 @@ async def test_a_job_s_facts_become_its_end_and_its_deliveries(tmp_path: Path) -
         results = runtime.build(settings, store, system_clock)
 
         async def take(received: Received) -> None:
-            await results.intake.on_batch([received], bell.ring)
+            await results.intake.on_batch([received], bell.ring, _never)
 
         bus.subscribe(KINDS, take)
         for fact in RealObjects(store).whole():

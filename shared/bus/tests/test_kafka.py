@@ -1,0 +1,38 @@
+"""What is set aside can be found again: its bytes, its coordinates and why."""
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from aiokafka import AIOKafkaProducer
+
+from shared.bus.kafka import UNREADABLE, KafkaPublisher
+from shared.bus.received import Place, Received
+from shared.events.models import JobControl
+from shared.events.wire import Event, encode
+
+
+class Producer:
+    """Keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes, dict[str, Any]]] = []
+
+    async def send_and_wait(self, topic: str, value: bytes, **more: Any) -> None:
+        self.sent.append((topic, value, more))
+
+
+async def test_a_decoded_event_is_set_aside_with_its_coordinates() -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    event = Event("1", "results", "job-control", "j", moment, "", JobControl(job_id="j"))
+    received = Received(event, Place("clarion.job-control.v1", 2, 7, None))
+    producer = Producer()
+    publisher = KafkaPublisher(cast("AIOKafkaProducer", producer))
+    await publisher.set_aside(received, "unusable-event")
+    ((topic, value, more),) = producer.sent
+    assert (topic, value, more["partition"]) == (UNREADABLE, encode(event)[1], 2)
+    assert dict(more["headers"]) == {
+        "topic": b"clarion.job-control.v1",
+        "partition": b"2",
+        "offset": b"7",
+        "code": b"unusable-event",
+    }
