@@ -2,7 +2,7 @@
 
 from shared.events.models import ReasonModel
 
-_TEXTS = {
+TEXTS = {
     # Refusals: this study can't be analysed (the order is that of precedence).
     "corrupt-instance": "An image could not be read. Send the study again from its source.",
     "mixed-patient": "Images of more than one patient arrived under one study.",
@@ -28,9 +28,14 @@ _TEXTS = {
     "defect": "A service failed three times. See `clarion failures show`, then run it again.",
     "out-of-memory": "A service needed more memory than it may use.",
     "worker-died": "A worker process died while it had this study.",
-    "deadline-exceeded": "A stage took longer than it may.",
+    "deadline-exceeded": "A stage took longer than it may. Run the job again.",
+    "not-started": "A service could not start a worker process. See its log, then run it again.",
+    "wrong-product": "A service made something else than it declares. Nothing of it was used.",
+    "dependency-failed": "A dependency failed this stage while it answered its own probe. "
+    "Run the job again.",
     "definition-missing": "The pipeline definition of this job can't be read from the store.",
     # Deliveries.
+    "broke-off": "Sending broke off; it is tried again.",
     "no-connection": "The destination can't be reached; it is tried again.",
     "no-response": "The destination did not answer; it is tried again.",
     "association-lost": "The association broke off; it is tried again.",
@@ -47,6 +52,6 @@ _TEXTS = {
 
 def text_of(reason: ReasonModel) -> str:
     """One sentence or two for people, with the numbers that show it."""
-    known = _TEXTS.get(reason.code, reason.code.replace("-", " ").capitalize() + ".")
+    known = TEXTS.get(reason.code, reason.code.replace("-", " ").capitalize() + ".")
     numbers = ", ".join(f"{name} {value}" for name, value in sorted(reason.numbers.items()))
     return f"{known} ({numbers})" if numbers else known
