@@ -51,9 +51,10 @@ class Concluder:
         closes = run.status == "running"
         if closes:
             stop = "superseded" if newer else stop
-            run = self._advance(connection, run, definition, stages, stop, cause, newer)
+            run = self._advance(connection, run, definition, stages, stop, cause)
         if newer:
             deliveries.cancel(connection, job_id, "superseded-by-newer-version")
+            self._stop_queued_work(connection, run, newer)
         elif run.status not in ("running", "cancelled", "superseded") and definition:
             made = _made(run, definition, stages) if closes else ()
             deliveries.plan(connection, made, self.clock(), again=True)
@@ -75,7 +76,6 @@ class Concluder:
         stages: Mapping[str, StoredStage],
         stop: Stop | None,
         cause: Received | None,
-        newer: str | None,
     ) -> StoredRun:
         facts = {name: stage.fact for name, stage in stages.items()}
         progress = judge(definition, facts, stop) if definition else NO_DEFINITION
@@ -89,16 +89,22 @@ class Concluder:
             run, progress, payloads, warnings, finished_at, traceparent
         )
         outbox.put(connection, finished, lane=run.lane, partition=run.partition)
-        if stop:
-            self._stop_queued_work(connection, run, newer, traceparent)
-        return runs.load(connection, run.job_id, run.run) or run
+        ended = runs.load(connection, run.job_id, run.run) or run
+        if stop and stop != "superseded":
+            self._stop_queued_work(connection, ended, None)
+        return ended
 
-    def _stop_queued_work(
-        self, connection: Connection, run: StoredRun, newer: str | None, traceparent: str
-    ) -> None:
-        """Compaction keeps a job's last control alone, so each names all that holds."""
-        control = JobControl(job_id=run.job_id, cancelled_to_run=run.run, superseded_by=newer)
-        event = announce.job_control(control, self.clock(), traceparent)
+    def _stop_queued_work(self, connection: Connection, run: StoredRun, newer: str | None) -> None:
+        """Compaction keeps a job's last control alone, so each names all that holds.
+
+        A job that has finished before the newer version came stays as it ended; that it is
+        superseded is said all the same, and the same again is one event.
+        """
+        stopped = runs.stopped_to(connection, run.job_id)
+        control = JobControl(job_id=run.job_id, cancelled_to_run=stopped, superseded_by=newer)
+        event = announce.job_control(
+            control, self.clock(), run.finish_traceparent or run.traceparent
+        )
         outbox.put(connection, event, lane=None, partition=None, key=run.job_id)
 
     def _finish_span(self, run: StoredRun, cause: Received | None) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, and_, func, select, update
 
 from services.results.ledger.tables import jobs, runs, stages, supersessions
 from services.results.progress import JobStatus, Progress, StageFact, Stop
@@ -123,6 +123,12 @@ def load_failures(connection: Connection, limit: int) -> list[tuple[str, int, St
 def superseded_by(connection: Connection, job_id: str) -> str | None:
     """The job of the case's next version."""
     query = select(supersessions.c.superseded_by).where(supersessions.c.job_id == job_id)
+    return connection.execute(query).scalar()
+
+
+def stopped_to(connection: Connection, job_id: str) -> int | None:
+    """The job's last run that was ended from outside."""
+    query = select(func.max(runs.c.run)).where(runs.c.job_id == job_id, runs.c.stop.is_not(None))
     return connection.execute(query).scalar()
 
 

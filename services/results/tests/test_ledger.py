@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from services.results.ledger import deliveries, outbox
 from services.results.ledger.database import Ledger
+from services.results.ledger.runs import load
 from services.results.ledger.tables import deliveries as deliveries_table
 from services.results.ledger.tables import jobs, metadata, runs, stages
 from services.results.tests.facts import RECEIVED, Story, intake_into, job, rows
@@ -160,11 +161,25 @@ def test_a_new_version_cancels_only_what_a_finished_one_has_not_delivered(
     tmp_path: Path,
 ) -> None:
     ledger = taken([EVERYTHING, [Story(STORE, version=2).input_ready()]], tmp_path)
-    assert [event.data.status for event in published(ledger)] == ["completed"]
+    finished, _ = published(ledger)
+    assert finished.data.status == "completed"
     with ledger.reading() as connection:
         sent = deliveries.of_job(connection, job(1))
     assert {delivery.status for delivery in sent} == {"failed"}
     assert {delivery.last_error for delivery in sent} == {"superseded-by-newer-version"}
+
+
+def test_that_a_finished_job_is_superseded_is_said_once_and_it_stays_completed(
+    tmp_path: Path,
+) -> None:
+    newer = [Story(STORE, version=2).input_ready()]
+    ledger = taken([EVERYTHING, newer, newer, EVERYTHING], tmp_path)
+    (control,) = [event.data for event in published(ledger) if event.kind == "job-control"]
+    assert control == JobControl(job_id=job(1), superseded_by=job(2))
+    with ledger.reading() as connection:
+        old = load(connection, job(1))
+    assert old is not None
+    assert old.status == "completed"
 
 
 def test_a_later_run_delivers_only_what_the_destination_lacks(tmp_path: Path) -> None:
