@@ -23,7 +23,8 @@ from shared.telemetry import tracing
 from shared.telemetry.attributes import ATTEMPT, CODE, DESTINATION, INSTANCES, JOB, RUN, WAIT
 from shared.telemetry.logs import logger
 
-Send = Callable[[Destination, Sequence[Parcel]], Iterator[Answer]]
+IsWanted = Callable[[Parcel], bool]
+Send = Callable[[Destination, Sequence[Parcel], IsWanted], Iterator[Answer | None]]
 AskCommitment = Callable[[Destination, Sequence[Parcel], str], bool]
 
 UNKNOWN_DESTINATION = Answer("held", "unknown-destination")
@@ -98,18 +99,30 @@ class Courier:
         ready = [(d, p) for d, p in zip(claimed, parcels, strict=True) if p]
         for delivery, parcel in zip(claimed, parcels, strict=True):
             if destination is None or parcel is None:
-                answer = PAYLOAD_MISSING if destination else UNKNOWN_DESTINATION
-                self._settle(delivery, answer, began_at, traceparent)
+                lacking = PAYLOAD_MISSING if destination else UNKNOWN_DESTINATION
+                self._settle(delivery, lacking, began_at, traceparent)
         if destination is None or not ready:
             return
         arrived = []
-        answers = self.send(destination, [parcel for _, parcel in ready])
+        by_uid = {delivery.sop_instance_uid: delivery for delivery in claimed}
+        answers = self.send(
+            destination,
+            [parcel for _, parcel in ready],
+            lambda parcel: self._is_wanted(by_uid[parcel.sop_instance_uid]),
+        )
         for (delivery, parcel), answer in zip(ready, answers, strict=True):
+            if answer is None:
+                continue
             self._settle(delivery, answer, began_at, traceparent)
             if answer.verdict == "delivered":
                 arrived.append((delivery, parcel))
         if destination.commitment and arrived:
             self._commit(destination, arrived)
+
+    def _is_wanted(self, delivery: Delivery) -> bool:
+        """A newer version or a later run may have put an end to it since it was claimed."""
+        with self.ledger.reading() as connection:
+            return deliveries.is_claimed(connection, delivery, self.name)
 
     def _parcel(self, delivery: Delivery) -> Parcel | None:
         try:

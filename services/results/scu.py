@@ -1,6 +1,6 @@
 """Sends objects over one association, byte for byte as they lie in the payload store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -47,11 +47,14 @@ IDENTITY_CONFLICT = Answer("held", "identity-conflict")
 NOT_ACCEPTED = Answer("held", "presentation-context-rejected")
 
 
-def send(destination: Destination, parcels: Sequence[Parcel]) -> Iterator[Answer]:
+def send(
+    destination: Destination, parcels: Sequence[Parcel], is_wanted: Callable[[Parcel], bool]
+) -> Iterator[Answer | None]:
     """Send parcels in order over one association; one answer for each, as it comes.
 
-    After an answer that is worth another try nothing more is sent: reports never arrive before
-    the segmentation that they refer to.
+    Just before each it asks whether that one is still wanted: what is not is passed over, with
+    None for its answer. After an answer that is worth another try nothing more is sent: reports
+    never arrive before the segmentation that they refer to.
     """
     contexts = [_context(parcel) for parcel in parcels]
     unique = {(c.abstract_syntax, c.transfer_syntax[0]): c for c in contexts}
@@ -62,6 +65,9 @@ def send(destination: Destination, parcels: Sequence[Parcel]) -> Iterator[Answer
             yield from (IDENTITY_CONFLICT for _ in parcels)
             return
         for parcel in parcels:
+            if not is_wanted(parcel):
+                yield None
+                continue
             if answer.verdict != "retry":
                 answer = _store(association, parcel)
             yield answer

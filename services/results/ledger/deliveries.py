@@ -183,6 +183,14 @@ def release(connection: Connection, by: str, now: datetime) -> None:
     )
 
 
+def is_claimed(connection: Connection, delivery: Delivery, by: str) -> bool:
+    """Whether it is still wanted, and nobody else has taken it up since it was claimed."""
+    query = select(deliveries.c.job_id).where(
+        _key(delivery), deliveries.c.status == "waiting", deliveries.c.claimed_by == by
+    )
+    return connection.execute(query).first() is not None
+
+
 def settle(
     connection: Connection,
     delivery: Delivery,

@@ -1,10 +1,12 @@
 """Deliveries to a real SCP: what arrives, what is tried again, what is held."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pynetdicom.events import Event as Association
 
 from services.results.conclude import Concluder
 from services.results.definitions import Definitions
@@ -35,6 +37,17 @@ class RealObjects(Story):
             return super()._payload(stage, port)
         content = part10(SEG if stage.endswith("dicom-seg") else PDF, self.sop_uid(stage))
         return self.store.put(content, "application/dicom")
+
+
+@dataclass
+class InterruptedPacs(Pacs):
+    """Something happens while it takes an object."""
+
+    meanwhile: Callable[[], None] = lambda: None
+
+    def _stored(self, event: Association) -> int:
+        self.meanwhile()
+        return super()._stored(event)
 
 
 class Hospital:
@@ -207,6 +220,19 @@ def test_an_object_that_is_gone_from_the_store_fails_alone(tmp_path: Path) -> No
         hospital.store.delete(lost.payload.uri)
         hospital.courier.deliver(DUE)
     assert hospital.statuses() == ALL_DELIVERED | {"lung-seg": ("failed", "payload-missing")}
+
+
+def test_a_newer_version_stops_a_shipment_that_is_under_way(tmp_path: Path) -> None:
+    pacs = InterruptedPacs()
+    with listening(pacs):
+        hospital = Hospital(tmp_path, {"pacs": pacs.destination})
+        newer = RealObjects(hospital.store, version=2).input_ready()
+        pacs.meanwhile = lambda: hospital.intake.take([newer])
+        hospital.courier.deliver(DUE)
+    withdrawn = dict.fromkeys(ALL_DELIVERED, ("failed", "superseded-by-newer-version"))
+    assert hospital.statuses() == withdrawn | {"lesion-seg": ("delivered", None)}
+    assert [uid for uid, _ in pacs.arrived] == [hospital.uid("lesion-seg")]
+    assert hospital.announced() == [("lesion-seg", "delivered", 1)]
 
 
 def test_a_study_that_was_given_to_another_patient_is_held(tmp_path: Path) -> None:
