@@ -15,7 +15,7 @@ from shared.bus.engine import Engine, Platform
 from shared.bus.intake import Intake
 from shared.bus.kafka import KafkaPublisher, group_consumer, read_whole, start_publisher
 from shared.bus.slots import Slots
-from shared.bus.watch import Watch
+from shared.bus.watch import Broker, Watch
 from shared.bus.work import Ports
 from shared.bus.workers import Recipe, WorkerPool
 from shared.catalog import Resources, Service, Topics, load_service, load_topics, topic_name
@@ -23,7 +23,7 @@ from shared.clock import system_clock
 from shared.errors import Unavailable
 from shared.events.models import JobControl
 from shared.events.wire import Undecodable, decode
-from shared.health import WhyNot, serve_health
+from shared.health import serve_health
 from shared.settings import Settings
 from shared.store.open import open_store
 from shared.telemetry import logs, tracing
@@ -81,19 +81,14 @@ async def run(service: Service, topics: Topics, settings: S, build: Callable[[S]
     watch = Watch(system_clock)
     starting = ["starting"]
     async with asyncio.TaskGroup() as group:
-        told: list[WhyNot] = [lambda: tuple(starting), watch.why_not]
+        broker = Broker()
+        why_not = lambda: (*starting, *watch.why_not(), *broker.why_not())  # noqa: E731
         group.create_task(
-            serve_health(
-                service.service,
-                settings.health_host,
-                settings.health_port,
-                lambda: [reason for why_not in told for reason in why_not()],
-            )
+            serve_health(service.service, settings.health_host, settings.health_port, why_not)
         )
         await pool.start()
         publisher, producer = await patiently_connected(settings.kafka)
-        told.append(publisher.why_not)
-        group.create_task(publisher.watch())
+        group.create_task(publisher.watch(broker.tell))
         control = Control()
         await _follow_control(group, settings.kafka, topics, control)
         platform = Platform(

@@ -97,7 +97,7 @@ def _listing(found: list[dict[str, Any]]) -> Table:
             job["pipeline"],
             coloured(job["status"]),
             _delivered(job["deliveries"]),
-            ", ".join(reason["code"] for reason in job["reasons"]),
+            _why(job),
         )
     return table
 
@@ -160,6 +160,15 @@ def _delivery(delivery: dict[str, Any]) -> Text:
 
 def _stack(stack: dict[str, Any]) -> str:
     return f"{stack['stack']}: {stack['reason']}"
+
+
+def _why(job: dict[str, Any]) -> str:
+    """The codes of its reasons, and what keeps its outputs from their destinations."""
+    told = [reason["code"] for reason in job["reasons"]]
+    if job["finished_at"]:
+        undelivered = {name: job["deliveries"].get(name) for name in ("waiting", "held", "failed")}
+        told += [f"{count} {name}: see jobs show" for name, count in undelivered.items() if count]
+    return ", ".join(told)
 
 
 def _delivered(counts: dict[str, int]) -> str:

@@ -20,7 +20,7 @@ from shared.telemetry.logs import logger
 
 SOURCE = "ingest"
 Publish = Callable[[Event, Lane | None, int | None], Awaitable[None]]
-"""Returns when the bus has the event for sure. Raises `Unavailable("kafka")`."""
+"""Returns when the bus has the event for sure; waits while it does not answer."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Outbox:
     clock: Clock
 
     async def flush(self) -> int:
-        """Publish what nobody has been told of; gives how many. Raises `Unavailable`."""
+        """Publish what nobody has been told of; gives how many."""
         waiting, reports = self.index.unpublished(), self.index.unpublished_reports()
         for kept in waiting:
             await self._announce(kept)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from aiokafka.errors import KafkaError
 from starlette.applications import Starlette
@@ -89,10 +90,18 @@ async def _bus(
     )
     try:
         async with asyncio.TaskGroup() as group:
+            group.create_task(publisher.watch(partial(_tell, troubles)))
             group.create_task(_publish(outbox))
             group.create_task(_recognise(ingest, publisher, service, topics, settings))
     finally:
         await producer.stop()
+
+
+def _tell(troubles: Troubles, answers: bool) -> None:
+    if answers:
+        troubles.pop("kafka", None)
+    else:
+        troubles["kafka"] = "does not answer"
 
 
 async def _publish(outbox: Outbox) -> None:

@@ -9,6 +9,7 @@ from services.results.runtime import Bell, build, deliver, keep_deadlines, publi
 from services.results.settings import ResultsSettings
 from shared.bus.kafka import group_consumer, read_facts
 from shared.bus.received import Received
+from shared.bus.watch import Broker
 from shared.catalog import load_topics
 from shared.clock import system_clock
 from shared.health import serve_app, serve_health
@@ -25,7 +26,8 @@ async def run(settings: ResultsSettings) -> None:
     bell = Bell()
     starting = ["kafka does not answer"]
     down: list[str] = []
-    why_not = lambda: (*starting, *down)  # noqa: E731
+    broker = Broker()
+    why_not = lambda: (*starting, *down, *broker.why_not())  # noqa: E731
     app = create_app(results.archive, results.desk, why_not, bell.ring)
     health = ("results", settings.health_host, settings.health_port)
 
@@ -35,6 +37,7 @@ async def run(settings: ResultsSettings) -> None:
         group.create_task(watch(results, down))
         group.create_task(deliver(results, settings.delivery_associations, bell))
         publisher, producer = await patiently_connected(settings.kafka)
+        group.create_task(publisher.watch(broker.tell))
 
         async def on_batch(batch: Sequence[Received]) -> None:
             await results.intake.on_batch(batch, bell.ring, publisher.set_aside)

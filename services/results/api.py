@@ -32,7 +32,13 @@ def create_app(
     archive: Archive, desk: Desk, why_not: WhyNot, changed: Callable[[], None]
 ) -> FastAPI:
     """The application; `changed` is called when the outbox has something new."""
-    app = FastAPI(title="Clarion results", version=CODE_VERSION, telemetry=_UNTOLD)
+    app = FastAPI(
+        title="Clarion results",
+        version=CODE_VERSION,
+        telemetry=_UNTOLD,
+        docs_url=None,  # its pages load scripts from elsewhere, and a hospital's network lets none
+        redoc_url=None,
+    )
     app.router.routes.append(health_route("results", why_not))
 
     @app.get("/jobs")
@@ -120,7 +126,7 @@ def _problem_of(error: Exception) -> Problem:
         remedy = f"Wait until the {error.what} answers again; /health says when."
         return Problem(503, f"{error.what}-unavailable", f"The {error.what} is down.", remedy)
     fields = ", ".join(str(e["loc"][-1]) for e in getattr(error, "errors", list)())
-    remedy = "See /docs for what may be asked."
+    remedy = "See /openapi.json for what may be asked."
     return Problem(422, "invalid-request", f"Not understood: {fields}.", remedy)
 
 

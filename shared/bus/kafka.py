@@ -24,20 +24,15 @@ class KafkaPublisher:
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
-        self._answers = True
 
-    def why_not(self) -> tuple[str, ...]:
-        """What /health says of the broker."""
-        return () if self._answers else ("kafka does not answer",)
-
-    async def watch(self) -> None:
-        """Ask the broker for its metadata every few seconds, until cancelled."""
+    async def watch(self, tell: Callable[[bool], object]) -> None:
+        """Ask the broker every few seconds, until cancelled, and tell whether it answers."""
         while True:
             try:
                 asked = self._producer.client.force_metadata_update()
-                self._answers = bool(await asyncio.wait_for(asked, _ANSWER_S))
+                tell(bool(await asyncio.wait_for(asked, _ANSWER_S)))
             except (KafkaError, TimeoutError, OSError):
-                self._answers = False
+                tell(False)
             await asyncio.sleep(_ASK_EVERY_S)
 
     async def publish(

@@ -65,3 +65,20 @@ class Watch:
         """Return when nothing is known to be down."""
         while self._down:
             await next(iter(self._down.values())).wait()
+
+
+class Broker:
+    """Whether the broker answers, as /health tells it."""
+
+    def __init__(self) -> None:
+        self._answers = True
+
+    def tell(self, answers: bool) -> None:
+        """What the last question came to."""
+        if answers != self._answers:
+            logger().warning("kafka is back" if answers else "kafka does not answer")
+        self._answers = answers
+
+    def why_not(self) -> tuple[str, ...]:
+        """Empty while it answers."""
+        return () if self._answers else ("kafka does not answer",)

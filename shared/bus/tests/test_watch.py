@@ -2,7 +2,7 @@
 
 import asyncio
 
-from shared.bus.watch import Watch
+from shared.bus.watch import Broker, Watch
 from shared.clock import ManualClock
 
 
@@ -34,3 +34,11 @@ async def test_intake_is_closed_until_the_dependency_answers() -> None:
     await asyncio.gather(watch.until_up("triton", is_up), watch.until_up("triton", is_up))
     assert seen == [("triton does not answer",)] * 2
     assert watch.open
+
+
+def test_a_broker_that_does_not_answer_is_told_until_it_does() -> None:
+    broker = Broker()
+    broker.tell(False)
+    assert broker.why_not() == ("kafka does not answer",)
+    broker.tell(True)
+    assert broker.why_not() == ()
