@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,10 +10,11 @@ from typing import ParamSpec, TypeVar
 
 from structlog.contextvars import bound_contextvars
 
-from shared.bus import outcomes, settling
+from shared.bus import attempts, outcomes, settling
+from shared.bus.attempts import Attempt
 from shared.bus.control import Control
 from shared.bus.execution import Defect, Done, Down, Executor, Refused, Verdict
-from shared.bus.outcomes import Attempt, Outcome
+from shared.bus.outcomes import Outcome
 from shared.bus.received import Publisher, Received
 from shared.bus.settling import Settled
 from shared.bus.slots import Slots
@@ -166,26 +167,29 @@ class Engine:
         unit: Unit,
         gathered: Gathered,
     ) -> Outcome:
-        earlier = await self._patiently(self._earlier_attempts, event, unit)
-        burnt, links = len(earlier), tuple(note.traceparent for note in earlier[-1:])
+        store, unit_key = self._on.store, (event.job_id, event.run, unit.name)
+        notes = await self._patiently(attempts.earlier, store, *unit_key)
         own_outages, waited_from, wait = 0, received.event.time, "queue"
-        if burnt > len(self._on.backoff_s):
-            return await self._given_up_before(received, unit, gathered, earlier[-1])
+        if len(notes) > len(self._on.backoff_s):  # a crash came before the outcome
+            ended, traceparent = notes[-1].finished_at, notes[-1].traceparent
+            before = self._settled(received, unit, gathered, len(notes), ended, traceparent)
+            return self._given_up(before, notes[-1])
         while True:
             await self._on.watch.all_up()
             async with self._on.slots.slot(self._on.control.lane(event.job_id, event.lane)):
                 if self._stopped(event):
                     raise _Stopped
                 started = self._on.clock()
-                about = {**_about(event, unit), names.ATTEMPT: burnt + 1}
+                about = {**_about(event, unit), names.ATTEMPT: len(notes) + 1}
                 parent = received.event.traceparent
                 record(wait, waited_from, started, {**about, names.WAIT: wait}, parent=parent)
-                with span(unit.name, about, parent=parent, links=links) as opened:
+                with span(unit.name, about, parent=parent, links=_links(notes)) as opened:
                     traceparent = traceparent_of(opened)
                     work = work_of(event, definition, unit, gathered, traceparent)
                     verdict = await self._on.executor.execute(work)
-            settled = self._settled(received, unit, gathered, burnt + 1, started, traceparent)
-            links, waited_from = (traceparent,), self._on.clock()
+            number = len(notes) + 1
+            settled = self._settled(received, unit, gathered, number, started, traceparent)
+            waited_from = self._on.clock()
             judged = self._judged(settled, unit, verdict)
             if isinstance(judged, Outcome):
                 return judged
@@ -197,11 +201,12 @@ class Engine:
                 if own_outages == 1 and not was_up:
                     continue
                 verdict = Defect("dependency-failed", "Unavailable", verdict.what, verdict.what)
-            burnt = await self._burn(event, unit, burnt, verdict, traceparent)
-            if burnt > len(self._on.backoff_s):
-                return await self._given_up(settled, verdict)
+            logger().warning("attempt failed", attempt=number, code=verdict.code)
+            notes.append(await self._patiently(attempts.keep, store, settled, event.run, verdict))
+            if len(notes) > len(self._on.backoff_s):
+                return self._given_up(settled, notes[-1])
             wait = "backoff"
-            await asyncio.sleep(self._on.backoff_s[burnt - 1])
+            await asyncio.sleep(self._on.backoff_s[len(notes) - 1])
 
     def _judged(self, settled: Settled, unit: Unit, verdict: Verdict) -> Outcome | Down | Defect:
         if isinstance(verdict, Refused):
@@ -224,54 +229,22 @@ class Engine:
         await self._on.watch.until_up(what, lambda: self._on.executor.is_up(what))
         return False
 
-    def _earlier_attempts(self, event: Common, unit: Unit) -> list[Attempt]:
-        prefix = outcomes.attempt_key(event.job_id, event.run, unit.name, 0).rpartition("/")[0]
-        notes = (self._on.store.read(key) for key in self._on.store.keys(f"{prefix}/"))
-        return [Attempt.model_validate_json(note) for note in notes if note]
-
-    async def _burn(
-        self, event: Common, unit: Unit, burnt: int, defect: Defect, traceparent: str
-    ) -> int:
-        logger().warning("attempt failed", attempt=burnt + 1, code=defect.code, place=defect.place)
-        key = outcomes.attempt_key(event.job_id, event.run, unit.name, burnt + 1)
-        details = await self._patiently(self._on.store.put, defect.details.encode(), "text/plain")
-        note = Attempt(
-            code=defect.code,
-            exception_type=defect.exception_type,
-            place=defect.place,
-            details=details,
-            traceparent=traceparent,
-            finished_at=self._on.clock(),
-        )
-        await self._patiently(self._on.store.create, key, note.model_dump_json().encode())
-        return burnt + 1
-
-    async def _given_up_before(
-        self, received: Received, unit: Unit, gathered: Gathered, last: Attempt
-    ) -> Outcome:
-        """A crash came between the last attempt and its outcome."""
-        attempts = len(self._on.backoff_s) + 1
-        started = last.finished_at
-        settled = self._settled(received, unit, gathered, attempts, started, last.traceparent)
+    def _given_up(self, settled: Settled, last: Attempt) -> Outcome:
+        self._on.watch.failed()
         defect = Defect(last.code, last.exception_type, last.place, "")
         return settling.failed(settled, defect, last.details)
-
-    async def _given_up(self, settled: Settled, defect: Defect) -> Outcome:
-        self._on.watch.failed()
-        details = await self._patiently(self._on.store.put, defect.details.encode(), "text/plain")
-        return settling.failed(settled, defect, details)
 
     def _settled(
         self,
         received: Received,
         unit: Unit,
         gathered: Gathered,
-        attempts: int,
+        number: int,
         started: datetime,
         traceparent: str,
     ) -> Settled:
         name, now = self._on.service.service, self._on.clock()
-        return Settled(received, unit, name, gathered, attempts, started, now, traceparent)
+        return Settled(received, unit, name, gathered, number, started, now, traceparent)
 
     async def _publish(self, outcome: Outcome, received: Received) -> None:
         for made in outcome.events:
@@ -307,6 +280,11 @@ class Engine:
         except Unavailable:
             return False
         return True
+
+
+def _links(notes: Sequence[Attempt]) -> tuple[str, ...]:
+    """A later attempt links to the one before it, across restarts too."""
+    return tuple(note.traceparent for note in notes[-1:] if note.traceparent)
 
 
 def _about(event: Common, unit: Unit) -> dict[str, str | int]:

@@ -55,17 +55,6 @@ class Outcome(Model):
         return tuple(w for event in self.events for w in event.data.get("warnings", ()))
 
 
-class Attempt(Model):
-    """The note of an attempt that failed; the message lies in `details`."""
-
-    code: str
-    exception_type: str
-    place: str
-    details: PayloadRef
-    traceparent: str
-    finished_at: AwareDatetime
-
-
 def key(job_id: str, run: int, stage: str) -> str:
     """Where the outcome of a unit of work lies."""
     return f"outcomes/{job_id}/{run}/{stage}.json"
@@ -93,8 +82,3 @@ def newest_success(store: PayloadStore, job_id: str, before: int, stage: str) ->
         if outcome and outcome.status == "succeeded":
             return outcome
     return None
-
-
-def attempt_key(job_id: str, run: int, stage: str, attempt: int) -> str:
-    """Where a failed attempt is noted, so that a restart does not forgive it."""
-    return f"attempts/{job_id}/{run}/{stage}/{attempt}.json"

@@ -6,7 +6,7 @@ from threading import Barrier
 
 import pytest
 
-from shared.bus import outcomes
+from shared.bus import attempts, outcomes
 from shared.bus.work import Ports, Produced, Work
 from shared.clock import ManualClock
 from shared.errors import InputRejected, Reason, Unavailable
@@ -147,7 +147,7 @@ async def test_attempts_are_kept_across_restarts(burnt: int, left: int) -> None:
     store, calls = MemoryStore(), count()
     job = toy.input_ready(store).subject
     for attempt in range(1, burnt + 1):
-        note = outcomes.Attempt(
+        note = attempts.Attempt(
             code="defect",
             exception_type="ValueError",
             place="",
@@ -155,7 +155,7 @@ async def test_attempts_are_kept_across_restarts(burnt: int, left: int) -> None:
             traceparent="",
             finished_at=ManualClock()(),
         )
-        key = outcomes.attempt_key(job, 1, "reader", attempt)
+        key = attempts.key(job, 1, "reader", attempt)
         store.create(key, note.model_dump_json().encode())
 
     def crash(work: Work, *, store: PayloadStore) -> Produced:
