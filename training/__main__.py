@@ -38,7 +38,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(NAMES)}; all")
     parser.add_argument("--cache", type=Path, default=scratch / "phantoms", help="drawn phantoms")
     parser.add_argument("--runs", type=Path, default=scratch / "runs", help="checkpoints, curves")
-    parser.add_argument("--steps", type=int, help="instead of the plan's")
+    parser.add_argument("--steps", type=int, help="instead of the plan's and its finish's")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--measure", action="store_true", help="measure what is exported already")
     return parser.parse_args()
@@ -46,7 +46,7 @@ def _options() -> argparse.Namespace:
 
 def _plan(name: str, steps: int | None) -> Plan:
     plan = read_plan(name)
-    return dataclasses.replace(plan, steps=steps) if steps else plan
+    return dataclasses.replace(plan, steps=steps, finish=None) if steps else plan
 
 
 def _draw(plan: Plan, cache: Path, processes: int) -> None:

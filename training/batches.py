@@ -62,12 +62,14 @@ class Patches:
         return scaled(vary(hu, rng), self._expected), target
 
     def _patch(self, case: Case, rng: np.random.Generator) -> tuple[Array, NDArray[np.generic]]:
+        # Patches of one batch are of one size, so only a batch of one can vary it.
+        size = _smaller(self._plan.patch, rng) if self._plan.batch == 1 else self._plan.patch
         if self._plan.task == "lung":
-            box = _window(case.hu.shape, _smaller(self._plan.patch, rng), None, rng)
+            box = _window(case.hu.shape, size, None, rng)
             shift = (0, *rng.integers(-16, 17, 2)) if rng.random() < 0.5 else (0, 0, 0)
             hu = moved(case.hu[box].astype(np.float32), shift, -1000)
             return hu, moved(case.lungs[box].astype(np.int64), shift, 0)
-        box = _window(case.hu.shape, self._plan.patch, self._centre(case, rng), rng)
+        box = _window(case.hu.shape, size, self._centre(case, rng), rng)
         hu, lungs, lesions = (a[box] for a in (case.hu, case.lungs, case.lesions))
         inside = (lungs > 0) | (lesions > 0)
         return hu.astype(np.float32), np.stack([lesions, inside]).astype(np.float32)

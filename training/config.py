@@ -5,7 +5,7 @@ The two never repeat each other: spacing, intensities, labels and crop are read 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +31,11 @@ class Phantoms:
 
 @dataclass(frozen=True)
 class Plan:
-    """One training run."""
+    """One training run.
+
+    `outside` weighs the false alarms outside the lung (lesions only). `finish` is the plan that
+    goes on from the weights of this one; it differs in what its key in the file names.
+    """
 
     name: str
     task: Literal["lung", "lesion", "classification"]
@@ -42,6 +46,8 @@ class Plan:
     steps: int
     learning_rate: float
     seed: int
+    outside: float = 0.0
+    finish: "Plan | None" = None
 
 
 def read_plan(name: str) -> Plan:
@@ -49,8 +55,8 @@ def read_plan(name: str) -> Plan:
     fields: dict[str, Any] = yaml.safe_load(
         (Path(__file__).parent / "configs" / f"{name}.yaml").read_text()
     )
-    phantoms = fields.pop("phantoms")
-    return Plan(
+    phantoms, finish = fields.pop("phantoms"), fields.pop("finish", None)
+    plan = Plan(
         name=name,
         channels=tuple(fields.pop("channels")),
         patch=_size(fields.pop("patch")),
@@ -61,6 +67,10 @@ def read_plan(name: str) -> Plan:
         ),
         **fields,
     )
+    if not finish:
+        return plan
+    patch = _size(finish.pop("patch"))
+    return replace(plan, finish=replace(plan, patch=patch, **finish))
 
 
 def read_parameters(name: str) -> dict[str, str]:

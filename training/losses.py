@@ -18,17 +18,30 @@ def lung_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels) + (1 - dice).mean()
 
 
-def lesion_loss(logits: Tensor, lesions: Tensor, inside: Tensor) -> Tensor:
+def lesion_loss(logits: Tensor, lesions: Tensor, inside: Tensor, outside: float = 0.0) -> Tensor:
     """Cross-entropy everywhere, less outside the lung, and soft Dice within the lung only.
 
     Lesions are a thousandth of the volume: over the whole of it both terms drown them. All
-    arguments are (batch, 1, z, y, x); `inside` is 1 in the lung and its lesions.
+    arguments are (batch, 1, z, y, x); `inside` is 1 in the lung and its lesions. `outside` is
+    the weight of the false alarms outside it.
     """
     weight = (0.5 + 0.5 * inside) * (1 + 3 * lesions)
     entropy = functional.binary_cross_entropy_with_logits(logits, lesions, reduction="none")
     weighted = (weight * entropy).sum() / weight.sum()
     dice = soft_dice(logits.sigmoid() * inside, lesions * inside)
-    return weighted + (1 - dice).mean()
+    return weighted + (1 - dice).mean() + outside * false_alarms(logits, inside)
+
+
+def false_alarms(logits: Tensor, inside: Tensor) -> Tensor:
+    """Cross-entropy of the tenth of the voxels outside the lung that are worst.
+
+    Nothing outside the lung is a lesion, and most of it is plainly none: a mean over all of it
+    forgives litres of liver (online hard example mining, Shrivastava et al., CVPR 2016).
+    """
+    wrong = functional.softplus(logits[inside == 0])
+    if not wrong.numel():
+        return logits.new_zeros(())
+    return wrong.topk(max(1, wrong.numel() // 10)).values.mean()
 
 
 def soft_dice(probabilities: Tensor, truth: Tensor) -> Tensor:

@@ -29,9 +29,21 @@ def network(plan: Plan) -> nn.Module:
 
 
 def train(plan: Plan, cache: Path, folder: Path) -> nn.Module:
-    """Train to the last step, going on from `folder/checkpoint.pt` if it is there."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Train to the last step, and then its finish, going on from their checkpoints if any."""
     net = network(plan).to(memory_format=torch.channels_last_3d)
+    _steps(plan, net, cache, folder)
+    if plan.finish:
+        _steps(plan.finish, net, cache, folder / "finish")
+    net.eval()
+    if isinstance(net, Classifier):
+        patches = Patches(plan, read_parameters(plan.name), cache)
+        fit_head(net, map(patches.batch, range(plan.steps, plan.steps + _HEAD_BATCHES)))
+    return net
+
+
+def _steps(plan: Plan, net: nn.Module, cache: Path, folder: Path) -> None:
+    """All steps of one plan, the finish not among them; from `folder/checkpoint.pt` on."""
+    folder.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-3)
     first = _resume(folder / "checkpoint.pt", net, optimiser)
     patches = Patches(plan, read_parameters(plan.name), cache)
@@ -47,10 +59,6 @@ def train(plan: Plan, cache: Path, folder: Path) -> nn.Module:
         if (step + 1) % _CHECKPOINT_EVERY == 0 or step + 1 == plan.steps:
             _save(folder / "checkpoint.pt", net, optimiser, step + 1)
     sys.stderr.write("\n")
-    net.eval()
-    if isinstance(net, Classifier):
-        fit_head(net, map(patches.batch, range(plan.steps, plan.steps + _HEAD_BATCHES)))
-    return net
 
 
 def _step(
@@ -72,7 +80,7 @@ def _loss(plan: Plan, net: nn.Module, batch: Batch) -> Tensor:
         return looks_loss(net.looks(batch.volume), target)
     if plan.task == "lung":
         return lung_loss(net(batch.volume), target)
-    return lesion_loss(net(batch.volume), target[:, :1], target[:, 1:])
+    return lesion_loss(net(batch.volume), target[:, :1], target[:, 1:], plan.outside)
 
 
 def learning_rate(plan: Plan, step: int) -> float:

@@ -8,7 +8,7 @@ import torch
 from training.batches import Batch
 from training.classifier_head import fit_head
 from training.config import read_plan
-from training.losses import lesion_loss, soft_dice
+from training.losses import false_alarms, lesion_loss, soft_dice
 from training.networks import Classifier, UNet
 from training.train import learning_rate, network
 
@@ -26,6 +26,24 @@ def test_a_missed_lesion_costs_more_in_the_lung_than_outside() -> None:
     silent = torch.full_like(lesions, -4.0)
     inside = torch.ones_like(lesions)
     assert lesion_loss(silent, lesions, inside) > lesion_loss(silent, lesions, 1 - inside)
+
+
+def test_a_false_alarm_costs_outside_the_lung_however_few_its_voxels_are() -> None:
+    inside, alarm = torch.zeros(1, 1, 8, 8, 8), torch.full((1, 1, 8, 8, 8), -8.0)
+    inside[..., :4] = 1
+    alarm[..., 0, 0, 7] = 8.0
+    in_the_lung = torch.full_like(inside, -8.0)
+    in_the_lung[..., 0, 0, 0] = 8.0
+    assert float(false_alarms(alarm, inside)) > 100 * float(false_alarms(in_the_lung, inside))
+    assert float(false_alarms(alarm, torch.ones_like(inside))) == 0
+
+
+def test_the_finish_differs_from_its_plan_in_what_it_names() -> None:
+    plan = read_plan("lesion_seg")
+    assert plan.finish is not None
+    assert (plan.outside, plan.finish.outside) == (0, 0.5)
+    assert plan.finish.phantoms == plan.phantoms
+    assert plan.finish.finish is None
 
 
 def test_unet_keeps_the_size_of_its_input() -> None:
