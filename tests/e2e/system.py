@@ -210,6 +210,7 @@ def _write_settings(home: Home, echo_port: int, environment: Mapping[str, str]) 
     told = {
         "CLARION_AES": yaml.safe_dump(aes, default_flow_style=True).strip(),
         "CLARION_RELEASE_S": "1",
+        "CLARION_WORKERS": "1",  # a test that freezes a service's worker freezes the service
         "CLARION_PIPELINES": str(pipelines),
         "CLARION_DESTINATIONS": yaml.safe_dump(
             {"pacs": pacs, "echo": {**pacs, "port": echo_port}}, default_flow_style=True

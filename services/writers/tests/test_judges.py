@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from services.writers.handler import handle
 from services.writers.tests.studies import REAL, Study, phantom_study, study_of
 
+pytestmark = pytest.mark.e2e
 STAGES = ("lung-dicom-seg", "lesion-dicom-seg", "classification-report", "ratio-report")
 CASES = ("phantom", "cmb_crc_01068", "lung_dx_a0001_soft")
 
