@@ -5,12 +5,14 @@ and sha256), so that an installation is one parallel download of known files.
 """
 
 import hashlib
+import ssl
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import certifi
 import httpx
 import jgo
 from jgo.config import GlobalSettings
@@ -73,7 +75,7 @@ def install_jars(cache: Path, progress: Callable[[str], None]) -> Path:
     def build(scratch: Path) -> None:
         progress(f"downloading {len(jars)} jars of Apache Kafka")
         with (
-            httpx.Client(timeout=60, follow_redirects=True) as client,
+            httpx.Client(timeout=60, follow_redirects=True, verify=_trusted()) as client,
             ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool,
         ):
             for done in [pool.submit(_download, client, jar, scratch) for jar in jars]:
@@ -83,6 +85,13 @@ def install_jars(cache: Path, progress: Callable[[str], None]) -> Path:
     built = install_once(folder, build)
     progress(f"Apache Kafka {'installed' if built else 'is there'}: {folder}")
     return folder
+
+
+def _trusted() -> ssl.SSLContext:
+    """What this system trusts, as pip does, and what httpx brings: a proxy may inspect TLS."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def verify_jars(folder: Path) -> None:
