@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from services.classifier.expected import ClassificationParameters
 from shared.imaging.resample import (
     at_size,
-    averaged,
     bounding_box,
     cropped,
     grid_of,
     oriented,
+    resampled,
     same_grid,
-    sampled,
 )
+from shared.imaging.segment import clipped
 from shared.imaging.volume import Volume
 
 
@@ -43,4 +43,4 @@ def lung_crop(
     crop = oriented(replace(volume, array=hu, origin=origin), parameters.orientation)
     deep, high, wide = parameters.size
     grid = at_size(grid_of(crop), (wide, high, deep))
-    return sampled(averaged(crop, grid), grid)
+    return resampled(clipped(crop, parameters), grid, parameters.sampling)

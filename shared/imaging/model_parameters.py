@@ -1,9 +1,22 @@
 """What a model says of itself in its `parameters { }`, checked before anything is computed."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from shared.imaging.resample import Sampling
+from shared.imaging.tiles import Window
+
+from shared.imaging.gate import GateParameter
 
 Activation = Literal["softmax", "sigmoid"]
 
@@ -41,6 +54,8 @@ Count = Annotated[int, Field(gt=0)]
 Pair = Annotated[tuple[float, float], BeforeValidator(_split), AfterValidator(_ascending)]
 Spacing = Annotated[tuple[Positive, Positive, Positive], BeforeValidator(_split)]
 Size = Annotated[tuple[Count, Count, Count], BeforeValidator(_split)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Shares = Annotated[tuple[Share, Share, Share], BeforeValidator(_split)]
 Orientation = Annotated[str, Field(pattern="^[LRPASI]{3}$"), AfterValidator(_three_axes)]
 Labels = Annotated[dict[Annotated[int, Field(ge=0, le=255)], str], BeforeValidator(_labels)]
 
@@ -49,7 +64,8 @@ class ModelParameters(BaseModel):
     """What every model on a CT says: the input it wants, and what its output means.
 
     `orientation` names, per axis x, y, z, the side that the axis runs to ("LPS" is DICOM's own).
-    Intensities are clipped to `intensity_window` (HU) and mapped linearly to `intensity_range`.
+    Intensities are clipped to `intensity_window` (HU) and mapped linearly to `intensity_range`,
+    after they were resampled (`sampling`), or clipped before it with `clip_first`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -57,6 +73,8 @@ class ModelParameters(BaseModel):
     orientation: Orientation = "LPS"
     intensity_window: Pair
     intensity_range: Pair
+    clip_first: bool = False
+    sampling: Sampling = "averaged"
     pad_value: float = Field(description="HU of what lies outside the image")
     output: Literal["probabilities", "logits"]
     activation: Activation
@@ -67,14 +85,41 @@ class ModelParameters(BaseModel):
 
 
 class SegmentationParameters(ModelParameters):
-    """What a segmentation model says besides; `max_tile` is (z, y, x) in voxels of the model."""
+    """What a segmentation model says besides; sizes are (z, y, x) in voxels of the model.
+
+    Its grid covers the scan's `extent`, or begins at the `centres` of the scan's first voxels. A
+    volume goes through whole or in tiles up to `max_tile`; or, where the model tells a `window`,
+    in windows that `overlap` by these shares, with a Gaussian's weights or constant ones.
+    """
 
     spacing_mm: Spacing = Field(description="of axes x, y, z as oriented")
+    grid: Literal["extent", "centres"] = "extent"
+    sampling: Literal["averaged", "linear"] = "averaged"
     pad_multiple: Count = 1
     max_tile: Size | None = None
+    window: Size | None = None
+    overlap: Shares = (0.25, 0.25, 0.25)
+    blend: Literal["constant", "gaussian"] = "constant"
+    blend_sigma: Positive = 0.125
     postprocess: Annotated[
-        tuple[Literal["largest-component-per-label", "fill-holes"], ...], BeforeValidator(_split)
+        tuple[
+            Literal["largest-component-per-label", "fill-holes", "largest-component-of-mask"], ...
+        ],
+        BeforeValidator(_split),
     ] = ()
+
+    @model_validator(mode="after")
+    def _one_way_to_cut(self) -> Self:
+        if self.window and (self.max_tile or self.pad_multiple > 1):
+            raise ValueError("a model with a window has neither max_tile nor pad_multiple")
+        return self
+
+    @property
+    def sliding(self) -> Window | None:
+        """The window, when there is one."""
+        if self.window is None:
+            return None
+        return Window(self.window, self.overlap, self.blend, self.blend_sigma)
 
     @property
     def foreground(self) -> dict[int, str]:

@@ -33,8 +33,17 @@ def keep_whole_parts(
     return changed
 
 
-def _largest(mask: Mask) -> Mask:
-    parts = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)))
+def keep_largest_parts(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A mask (z, y, x) without what of a label is not connected, by corners too, to its most."""
+    kept = mask.copy()
+    for label in np.unique(mask[mask > 0]):
+        own = mask == label
+        kept[own & ~_largest(own, by_corners=True)] = 0
+    return kept
+
+
+def _largest(mask: Mask, by_corners: bool = False) -> Mask:
+    parts = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)), by_corners)
     ranked = sitk.GetArrayFromImage(sitk.RelabelComponent(parts, sortByObjectSize=True))
     return np.asarray(ranked == 1)
 

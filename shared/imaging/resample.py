@@ -5,7 +5,7 @@ A grid is given in (x, y, z), as ITK does; arrays are (z, y, x).
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
@@ -16,6 +16,7 @@ from shared.imaging.volume import Matrix, Vector, Volume
 Size = tuple[int, int, int]
 Box = tuple[slice, slice, slice]
 """Voxels of an array: slices of z, y and x."""
+Sampling = Literal["averaged", "linear", "area"]
 
 _SLAB = 4_000_000
 _AXES = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
@@ -91,6 +92,17 @@ def at_spacing(grid: Grid, spacing: Vector) -> Grid:
     return _regrid(grid, cast(Size, tuple(size)), spacing)
 
 
+def at_spacing_from_centre(grid: Grid, spacing: Vector) -> Grid:
+    """A grid that begins at the same voxel's centre and ends, to half a voxel, at the last one's.
+
+    The convention of MONAI's `Spacingd`.
+    """
+    size = (
+        1 + round((n - 1) * s / w) for n, s, w in zip(grid.size, grid.spacing, spacing, strict=True)
+    )
+    return replace(grid, size=cast(Size, tuple(size)), spacing=spacing)
+
+
 def at_size(grid: Grid, size: Size) -> Grid:
     """A grid over exactly the same extent with that many voxels."""
     spacing = (n * s / m for n, s, m in zip(grid.size, grid.spacing, size, strict=True))
@@ -123,6 +135,33 @@ def bounding_box(mask: NDArray[np.bool_], margin: tuple[int, int, int] = (0, 0, 
     return cast(Box, tuple(found))
 
 
+def resampled(volume: Volume, grid: Grid, sampling: Sampling) -> NDArray[np.float32]:
+    """The volume (z, y, x) on another grid of the same orientation.
+
+    "averaged": linear between means of as many voxels as fit into one of `grid`; "linear":
+    between single voxels; "area": each voxel the mean of all that it touches, for a grid over
+    the volume's own extent.
+    """
+    if sampling == "area":
+        return _pooled(volume.array, grid.size)
+    if sampling == "linear":
+        return sampled(image_on(volume.array, grid_of(volume)), grid)
+    return sampled(averaged(volume, grid), grid)
+
+
+def _pooled(array: NDArray[np.generic], size: Size) -> NDArray[np.float32]:
+    for axis, count in enumerate(reversed(size)):
+        ends = [(i * array.shape[axis], (i + 1) * array.shape[axis]) for i in range(count)]
+        parts = [
+            np.take(array, range(first // count, -(-last // count)), axis)
+            .astype(np.float64)
+            .mean(axis)
+            for first, last in ends
+        ]
+        array = np.stack(parts, axis).astype(np.float32)
+    return cast(NDArray[np.float32], array)
+
+
 def averaged(volume: Volume, grid: Grid) -> sitk.Image:
     """The volume with as many of its voxels averaged as fit into one of `grid`.
 
@@ -146,7 +185,7 @@ def sampled(image: sitk.Image, grid: Grid) -> NDArray[np.float32]:
     """The image (z, y, x) on another grid, linear; past the border its nearest voxel."""
     found: NDArray[np.float32] = sitk.GetArrayFromImage(
         sitk.Resample(
-            image,
+            _reaching(image, grid),
             grid.size,
             sitk.Transform(),
             sitk.sitkLinear,
@@ -159,6 +198,23 @@ def sampled(image: sitk.Image, grid: Grid) -> NDArray[np.float32]:
         )
     )
     return found
+
+
+def _reaching(image: sitk.Image, grid: Grid) -> sitk.Image:
+    """The image, continued by its border voxels to where `grid` ends.
+
+    Past half a voxel ITK would take the nearest voxel also along the axes that are inside.
+    """
+    far = np.asarray(grid.size, dtype=float) - 1
+    ends = np.array(
+        [image.TransformPhysicalPointToContinuousIndex(grid.point(at)) for at in (0 * far, far)]
+    )
+    before = -ends.min(axis=0)
+    after = ends.max(axis=0) - image.GetSize() + 1
+    if max(before.max(), after.max()) <= 0.5:
+        return image
+    widths = [np.ceil(np.clip(each, 0, None)).astype(int).tolist() for each in (before, after)]
+    return cast(sitk.Image, sitk.ZeroFluxNeumannPad(image, *widths))
 
 
 def _averaged(own: Grid, grid: Grid) -> Size:

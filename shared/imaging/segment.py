@@ -7,27 +7,27 @@ from numpy.typing import NDArray
 
 from shared.events.models import Lane
 from shared.imaging.model_parameters import (
-    Activation,
     BadModel,
     ModelParameters,
     SegmentationParameters,
     read_parameters,
 )
-from shared.imaging.postprocess import keep_whole_parts
+from shared.imaging.postprocess import keep_largest_parts, keep_whole_parts
 from shared.imaging.resample import (
     Box,
     Grid,
     at_spacing,
-    averaged,
+    at_spacing_from_centre,
     bounding_box,
     cropped,
     grid_of,
     image_on,
     oriented,
+    resampled,
     sampled,
     slabs,
 )
-from shared.imaging.tiles import tiled
+from shared.imaging.tiles import slid, tiled
 from shared.imaging.volume import Volume
 from shared.inference.port import Inference
 from shared.telemetry.tracing import span
@@ -44,27 +44,53 @@ class _Coarse:
     grid: Grid
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """The CT as a model is shown it: HU (z, y, x) on the model's grid, not scaled yet."""
+
+    hu: Array
+    grid: Grid
+
+
 def segment(volume: Volume, model: str, inference: Inference, lane: Lane = Lane.ROUTINE) -> Volume:
-    """The mask (uint8, z, y, x) of a CT (HU). What lies between voxels of the model is interpolated
-    as probability and cut afterwards, so that edges are as smooth as the model is sure.
+    """The mask (uint8, z, y, x) of a CT (HU).
 
     Raises `BadModel` for parameters that don't describe what the model gives, and what
     `Inference` raises.
     """
     parameters = read_parameters(SegmentationParameters, model, inference.parameters(model))
+    return segment_prepared(prepare(volume, parameters), volume, model, parameters, inference, lane)
+
+
+def prepare(volume: Volume, parameters: SegmentationParameters) -> Prepared:
+    """The CT at the spacing and orientation that a model wants."""
     with span("prepare"):
         image = oriented(volume, parameters.orientation)
         grid = at_spacing(grid_of(image), parameters.spacing_mm)
-        hu = sampled(averaged(image, grid), grid)
+        return Prepared(sampled(averaged(image, grid), grid), grid)
+
+
+def segment_prepared(
+    prepared: Prepared,
+    volume: Volume,
+    model: str,
+    parameters: SegmentationParameters,
+    inference: Inference,
+    lane: Lane,
+) -> Volume:
+    """The mask on the grid of `volume`. What lies between voxels of the model is interpolated as
+    probability and cut afterwards, so that edges are as smooth as the model is sure.
+    """
     output = tiled(
         lambda tile: ask(tile, model, parameters, inference, lane),
-        scaled(hu, parameters),
+        scaled(prepared.hu, parameters),
         float(scaled(np.float32(parameters.pad_value), parameters)),
         parameters.pad_multiple,
         parameters.max_tile,
     )
     with span("restore"):
-        coarse = _improved(_without_background(output, grid, model, parameters), parameters)
+        found = _without_background(output, prepared.grid, model, parameters)
+        coarse = _improved(found, parameters)
         return volume.like(_restored(coarse, grid_of(volume), parameters))
 
 
@@ -80,18 +106,24 @@ def ask(
     tensor: Array, model: str, parameters: ModelParameters, inference: Inference, lane: Lane
 ) -> Array:
     """The probabilities (channels, …) that a model of one input channel gives for one image."""
+    return _as_probabilities(_answer(tensor, model, parameters, inference, lane), parameters)
+
+
+def _answer(
+    tensor: Array, model: str, parameters: ModelParameters, inference: Inference, lane: Lane
+) -> Array:
     name = parameters.output_tensor
     answer = inference.infer(model, {parameters.input_tensor: tensor[None, None]}, (name,), lane)
-    output = np.asarray(answer[name][0], dtype=np.float32)
-    if parameters.output == "logits":
-        return _activated(output, parameters.activation)
-    return output
+    return np.asarray(answer[name][0], dtype=np.float32)
 
 
-def _activated(logits: Array, activation: Activation) -> Array:
-    if activation == "sigmoid":
-        return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
-    powers = np.exp(logits - logits.max(axis=0))
+def _as_probabilities(output: Array, parameters: ModelParameters) -> Array:
+    """Logits are blended as logits, as MONAI does, and become probabilities afterwards."""
+    if parameters.output == "probabilities":
+        return output
+    if parameters.activation == "sigmoid":
+        return np.asarray(1 / (1 + np.exp(-output)), dtype=np.float32)
+    powers = np.exp(output - output.max(axis=0))
     return np.asarray(powers / powers.sum(axis=0), dtype=np.float32)
 
 
@@ -154,6 +186,8 @@ def _restored(coarse: _Coarse, fine: Grid, parameters: SegmentationParameters) -
         grid = cropped(fine, slab)
         finer = [sampled(image, grid) for image in images]
         mask[slab] = values[_winners(finer, parameters)]
+    if "largest-component-of-mask" in parameters.postprocess:
+        mask[box] = keep_largest_parts(mask[box])
     return mask
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from shared.imaging.model_parameters import BadModel, SegmentationParameters, read_parameters
 from shared.imaging.tests.scenes import PARAMETERS
+from shared.imaging.tiles import Window
 
 
 def test_what_a_model_says_is_understood() -> None:
@@ -33,6 +34,11 @@ def test_what_a_model_says_is_understood() -> None:
         ("labels", "300 lung"),
         ("threshold", "1.5"),
         ("postprocess", "smooth"),
+        ("sampling", "area"),
+        ("grid", "corners"),
+        ("window", "96 96"),
+        ("overlap", "1 0 0"),
+        ("blend", "linear"),
     ],
 )
 def test_each_fault_is_named(key: str, value: str) -> None:
@@ -45,3 +51,16 @@ def test_what_is_missing_is_named() -> None:
 
     with pytest.raises(BadModel, match="spacing_mm: Field required"):
         read_parameters(SegmentationParameters, "lung_seg", said)
+
+
+def test_a_window_and_tiles_exclude_each_other() -> None:
+    with pytest.raises(BadModel, match="neither max_tile nor pad_multiple"):
+        read_parameters(SegmentationParameters, "lung_seg", PARAMETERS | {"window": "96 96 96"})
+
+
+def test_a_window_is_read_with_how_it_slides() -> None:
+    said = {"window": "32 96 96", "overlap": "0 0.5 0.5", "blend": "gaussian", "pad_multiple": "1"}
+
+    read = read_parameters(SegmentationParameters, "lung_seg", PARAMETERS | said)
+
+    assert read.sliding == Window((32, 96, 96), (0, 0.5, 0.5), "gaussian", 0.125)

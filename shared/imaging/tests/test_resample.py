@@ -8,10 +8,12 @@ import pytest
 from shared.imaging.resample import (
     at_size,
     at_spacing,
+    at_spacing_from_centre,
     averaged,
     bounding_box,
     grid_of,
     oriented,
+    resampled,
     same_grid,
     sampled,
 )
@@ -99,3 +101,29 @@ def test_a_box_with_its_margin_stays_inside() -> None:
 
     assert bounding_box(mask, (1, 2, 3)) == (slice(0, 2), slice(1, 7), slice(5, 9))
     assert bounding_box(np.zeros((2, 2, 2), bool)) is None
+
+
+def test_a_grid_from_the_first_centre_ends_at_the_last_one_to_half_a_voxel() -> None:
+    grid = grid_of(scenes.centred((30, 50, 71), (1.0, 1.0, 2.0)))
+
+    made = at_spacing_from_centre(grid, (4.0, 4.0, 4.0))
+
+    # 70, 49 and 58 mm from centre to centre
+    assert (made.size, made.origin) == ((18 + 1, 12 + 1, 14 + 1), grid.origin)
+
+
+def test_past_the_border_a_slope_along_another_axis_goes_on_linearly() -> None:
+    slope = np.broadcast_to(np.arange(8, dtype=np.int16) * 10, (4, 4, 8))
+    volume = Volume(slope, (1.0, 1.0, 1.0))
+    beyond = replace(grid_of(volume), origin=(0.25, 0.0, 5.0), size=(4, 4, 1))
+
+    assert resampled(volume, beyond, "linear")[0, 0].tolist() == [2.5, 12.5, 22.5, 32.5]
+
+
+def test_by_area_each_voxel_is_the_mean_of_all_that_it_touches() -> None:
+    row = np.array([0, 10, 20, 30, 40], np.int16)
+    volume = Volume(np.broadcast_to(row, (2, 2, 5)), (1.0, 1.0, 1.0))
+
+    made = resampled(volume, at_size(grid_of(volume), (2, 1, 1)), "area")
+
+    assert made.tolist() == [[[10.0, 30.0]]]

@@ -101,6 +101,27 @@ def test_a_small_part_apart_is_dropped_and_a_hole_is_filled() -> None:
     assert np.array_equal(np.greater(mask.array, 0), np.less(volume.array, -500))
 
 
+def test_windows_on_a_grid_from_the_first_centre_give_the_mask_that_tiles_give() -> None:
+    volume = scenes.balls(scenes.centred((40, 96, 96), (1.0, 1.0, 2.0)))
+    said = {"grid": "centres", "sampling": "linear", "pad_multiple": "1", "spacing_mm": "1 1 2"}
+    sliding = scenes.one_label("air", window="24 32 40", overlap="0.5 0.25 0.25", **said)
+
+    mask = segment(volume, "air", FakeInference({"air": sliding}))
+
+    assert np.array_equal(np.greater(mask.array, 0), np.less(volume.array, -500))
+
+
+def test_the_largest_part_of_the_mask_itself_is_kept() -> None:
+    volume = scenes.balls(scenes.centred((40, 48, 48), (2.0, 2.0, 2.0)))
+    with_crumb = volume.array.copy()
+    with_crumb[1:3, 1:3, 44:46] = -1000
+    model = scenes.model(postprocess="largest-component-of-mask")
+
+    mask = segment(volume.like(with_crumb), "air", FakeInference({"air": model}))
+
+    assert np.array_equal(np.greater(mask.array, 0), np.less(volume.array, -500))
+
+
 def test_nothing_found_is_an_empty_mask() -> None:
     water = scenes.centred((20, 30, 30), (1.0, 1.0, 1.0))
 
