@@ -27,7 +27,7 @@ from shared.imaging.resample import (
     sampled,
     slabs,
 )
-from shared.imaging.tiles import slid, tiled
+from shared.imaging.tiles import Network, slid, tiled
 from shared.imaging.volume import Volume
 from shared.inference.port import Inference
 from shared.telemetry.tracing import span
@@ -66,8 +66,15 @@ def prepare(volume: Volume, parameters: SegmentationParameters) -> Prepared:
     """The CT at the spacing and orientation that a model wants."""
     with span("prepare"):
         image = oriented(volume, parameters.orientation)
-        grid = at_spacing(grid_of(image), parameters.spacing_mm)
-        return Prepared(sampled(averaged(image, grid), grid), grid)
+        grid = _model_grid(grid_of(image), parameters)
+        hu = resampled(clipped(image, parameters), grid, parameters.sampling)
+        return Prepared(hu, grid)
+
+
+def _model_grid(grid: Grid, parameters: SegmentationParameters) -> Grid:
+    if parameters.grid == "centres":
+        return at_spacing_from_centre(grid, parameters.spacing_mm)
+    return at_spacing(grid, parameters.spacing_mm)
 
 
 def segment_prepared(
@@ -81,17 +88,31 @@ def segment_prepared(
     """The mask on the grid of `volume`. What lies between voxels of the model is interpolated as
     probability and cut afterwards, so that edges are as smooth as the model is sure.
     """
-    output = tiled(
-        lambda tile: ask(tile, model, parameters, inference, lane),
-        scaled(prepared.hu, parameters),
-        float(scaled(np.float32(parameters.pad_value), parameters)),
-        parameters.pad_multiple,
-        parameters.max_tile,
-    )
+
+    def network(tile: Array) -> Array:
+        return _answer(tile, model, parameters, inference, lane)
+
+    output = _as_probabilities(_in_pieces(network, prepared.hu, parameters), parameters)
     with span("restore"):
         found = _without_background(output, prepared.grid, model, parameters)
         coarse = _improved(found, parameters)
         return volume.like(_restored(coarse, grid_of(volume), parameters))
+
+
+def _in_pieces(network: Network, hu: Array, parameters: SegmentationParameters) -> Array:
+    image = scaled(hu, parameters)
+    pad = float(scaled(np.float32(parameters.pad_value), parameters))
+    if parameters.sliding:
+        return slid(network, image, pad, parameters.sliding)
+    return tiled(network, image, pad, parameters.pad_multiple, parameters.max_tile)
+
+
+def clipped(volume: Volume, parameters: ModelParameters) -> Volume:
+    """The volume, clipped (HU) where the model wants that before resampling."""
+    if not parameters.clip_first:
+        return volume
+    low, high = parameters.intensity_window
+    return volume.like(np.clip(volume.array, low, high).astype(np.float32))
 
 
 def scaled(hu: NDArray[np.float32] | np.float32, parameters: ModelParameters) -> Array:
