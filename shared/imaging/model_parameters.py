@@ -16,8 +16,6 @@ from pydantic import (
 from shared.imaging.resample import Sampling
 from shared.imaging.tiles import Window
 
-from shared.imaging.gate import GateParameter
-
 Activation = Literal["softmax", "sigmoid"]
 
 
