@@ -6,6 +6,7 @@ None of them can identify a patient: no names, numbers, dates or UIDs of the sou
 ATTEMPT = "clarion.attempt"
 CODE = "clarion.code"
 DESTINATION = "clarion.destination"
+GATE_DISTANCE = "clarion.gate.distance"
 INSTANCES = "clarion.instances"
 JOB = "clarion.job_id"
 KIND = "clarion.kind"

@@ -91,7 +91,8 @@ def test_no_lungs_are_refused_with_the_stages_code(
     with pytest.raises(InputRejected) as raised:
         handle(work_for("lung-seg", store, _put(water, store)), store=store, inference=inference)
 
-    assert [reason.code for reason in raised.value.reasons] == ["lungs-not-found"]
+    [reason] = raised.value.reasons
+    assert (reason.code, reason.numbers) == ("lungs-not-found", {"found_ml": 0.0})
 
 
 def test_air_that_a_model_takes_for_lungs_is_refused_too(
