@@ -92,7 +92,7 @@ def segment_prepared(
     def network(tile: Array) -> Array:
         return _answer(tile, model, parameters, inference, lane)
 
-    output = _as_probabilities(_in_pieces(network, prepared.hu, parameters), parameters)
+    output = as_probabilities(_in_pieces(network, prepared.hu, parameters), parameters)
     with span("restore"):
         found = _without_background(output, prepared.grid, model, parameters)
         coarse = _improved(found, parameters)
@@ -127,7 +127,7 @@ def ask(
     tensor: Array, model: str, parameters: ModelParameters, inference: Inference, lane: Lane
 ) -> Array:
     """The probabilities (channels, …) that a model of one input channel gives for one image."""
-    return _as_probabilities(_answer(tensor, model, parameters, inference, lane), parameters)
+    return as_probabilities(_answer(tensor, model, parameters, inference, lane), parameters)
 
 
 def _answer(
@@ -138,7 +138,7 @@ def _answer(
     return np.asarray(answer[name][0], dtype=np.float32)
 
 
-def _as_probabilities(output: Array, parameters: ModelParameters) -> Array:
+def as_probabilities(output: Array, parameters: ModelParameters) -> Array:
     """Logits are blended as logits, as MONAI does, and become probabilities afterwards."""
     if parameters.output == "probabilities":
         return output
