@@ -5,20 +5,18 @@
 after a file in `models/` was replaced. Export does it by itself.
 """
 
-import hashlib
 import re
 from pathlib import Path
+
+from shared.inference.weights import weights_digest
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 _STAMP = re.compile(r'parameters \{ key: "sha256" value: \{ string_value: "([0-9a-f]*)" \} \}\n')
 
 
-def weights_digest(model: Path) -> str:
-    """The sha256 of the newest version's ONNX file."""
-    newest = max(
-        (each for each in model.iterdir() if each.name.isdigit()), key=lambda p: int(p.name)
-    )
-    return hashlib.sha256((newest / "model.onnx").read_bytes()).hexdigest()
+def newest_version(model: Path) -> Path:
+    """The folder of the version with the highest number."""
+    return max((p for p in model.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
 
 
 def stamped_digest(model: Path) -> str | None:
@@ -30,7 +28,8 @@ def stamped_digest(model: Path) -> str | None:
 def stamp(model: Path) -> None:
     """Make `config.pbtxt` tell the digest of the weights beside it."""
     config = model / "config.pbtxt"
-    line = f'parameters {{ key: "sha256" value: {{ string_value: "{weights_digest(model)}" }} }}\n'
+    digest = weights_digest(newest_version(model))
+    line = f'parameters {{ key: "sha256" value: {{ string_value: "{digest}" }} }}\n'
     config.write_text(_STAMP.sub("", config.read_text()).rstrip("\n") + "\n" + line)
 
 

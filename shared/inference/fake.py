@@ -24,14 +24,20 @@ class FakeInference:
     """See `Inference`; a test takes it `down` and reads what was `asked` of it."""
 
     def __init__(self, models: Mapping[str, FakeModel]) -> None:
-        self._models = models
+        self._models = dict(models)
+        self._told: dict[str, FakeModel] = {}
         self.down = False
         self.asked: list[tuple[str, Lane]] = []
+
+    def promote(self, name: str, model: FakeModel) -> None:
+        """Another version answers from now on, and the one before is gone."""
+        self._models[name] = model
 
     def parameters(self, model: str) -> Mapping[str, str]:
         return self._model(model).parameters
 
     def identity(self, model: str) -> ModelIdentity:
+        self._told.pop(model, None)
         found = self._model(model)
         algorithm = found.parameters.get("algorithm_name", model)
         return ModelIdentity(model, found.version, found.parameters.get("sha256", ""), algorithm)
@@ -45,6 +51,9 @@ class FakeInference:
     ) -> dict[str, Tensor]:
         found = self._model(model)
         self.asked.append((model, lane))
+        if found is not self._models[model]:
+            del self._told[model]
+            raise Unavailable("triton")
         try:
             answer = found.function(inputs)
             return {name: answer[name] for name in outputs}
@@ -59,4 +68,4 @@ class FakeInference:
         self.probe()
         if name not in self._models:
             raise UnknownModel(name)
-        return self._models[name]
+        return self._told.setdefault(name, self._models[name])

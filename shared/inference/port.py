@@ -13,14 +13,19 @@ Tensor = NDArray[np.generic]
 
 
 class Inference(Protocol):
-    """Asks a model by name; every method raises `Unavailable("triton")` when nobody answers."""
+    """Asks a model by name; every method raises `Unavailable("triton")` when nobody answers.
+
+    A unit of work begins with `identity`. What follows is of the version that it told of, until
+    `identity` is asked again, so that what provenance says is what answered also while another
+    version is promoted.
+    """
 
     def parameters(self, model: str) -> Mapping[str, str]:
         """What the model says of itself in its `parameters { }`. Raises `UnknownModel`."""
         ...
 
     def identity(self, model: str) -> ModelIdentity:
-        """The name, version and weights' digest of the version that answers."""
+        """The name, version and weights' digest of the version that answers now."""
         ...
 
     def infer(
@@ -32,7 +37,8 @@ class Inference(Protocol):
     ) -> dict[str, Tensor]:
         """Run the model; the lane is the request's priority.
 
-        Raises `ModelFailed` when the server answers with an error of the model's own.
+        Raises `ModelFailed` when the server answers with an error of the model's own, and
+        `Unavailable` when the version that was told of is gone: the work is to begin anew.
         """
         ...
 

@@ -1,6 +1,5 @@
 """NVIDIA Triton over gRPC, with tensors in shared memory where the server is on this host."""
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from shared.telemetry import attributes, tracing
 from shared.telemetry.logs import logger
 
 _PRIORITY = {Lane.STAT: 1, Lane.ROUTINE: 2, Lane.BULK: 3}
-_FRESH_S = 5.0
 _ASK_S = 10.0
 _INFER_S = 240.0
 _DOWN = {"StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED", "StatusCode.CANCELLED"}
@@ -36,21 +34,16 @@ _CHANNEL = [
 
 @dataclass(frozen=True)
 class _Described:
-    """What a model said of itself, and when (monotonic seconds)."""
+    """What a model said of itself."""
 
     identity: ModelIdentity
     parameters: Mapping[str, str]
     output_shapes: Mapping[str, tuple[int, ...]]
     output_types: Mapping[str, str]
-    at: float
 
 
 class TritonInference:
-    """See `Inference`. One request at a time: a worker process has one unit of work.
-
-    A request goes to the version that `parameters` or `identity` last told of, so that what
-    provenance says is what answered, also while another version is rolled out.
-    """
+    """See `Inference`. One request at a time: a worker process has one unit of work."""
 
     def __init__(self, address: str, shared_memory: bool) -> None:
         self._client = InferenceServerClient(address, channel_args=_CHANNEL)
@@ -59,10 +52,11 @@ class TritonInference:
         self._lock = Lock()
 
     def parameters(self, model: str) -> Mapping[str, str]:
-        return self._fresh(model).parameters
+        return self._told(model).parameters
 
     def identity(self, model: str) -> ModelIdentity:
-        return self._fresh(model).identity
+        self._described.pop(model, None)
+        return self._told(model).identity
 
     def infer(
         self,
@@ -71,7 +65,7 @@ class TritonInference:
         outputs: tuple[str, ...],
         lane: Lane = Lane.ROUTINE,
     ) -> dict[str, Tensor]:
-        described = self._described.get(model) or self._fresh(model)
+        described = self._told(model)
         about = {attributes.MODEL: model, attributes.LANE: str(lane)}
         with self._lock, tracing.span("infer", about, kind=SpanKind.CLIENT):
             traceparent = tracing.current_traceparent()
@@ -138,13 +132,11 @@ class TritonInference:
         answer = self._client.infer(inputs=given, outputs=asked, **request)
         return {name: answer.as_numpy(name) for name in outputs}
 
-    def _fresh(self, model: str) -> _Described:
-        known = self._described.get(model)
-        if known is None or time.monotonic() - known.at > _FRESH_S:
-            self._described.pop(model, None)
+    def _told(self, model: str) -> _Described:
+        if model not in self._described:
             with _verdicts():
-                self._described[model] = known = self._describe(model)
-        return known
+                self._described[model] = self._describe(model)
+        return self._described[model]
 
     def _describe(self, model: str) -> _Described:
         metadata = self._client.get_model_metadata(model, client_timeout=_ASK_S)
@@ -157,7 +149,6 @@ class TritonInference:
             parameters,
             {output.name: tuple(output.shape) for output in metadata.outputs},
             {output.name: output.datatype for output in metadata.outputs},
-            time.monotonic(),
         )
 
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from tritonclient.grpc import InferenceServerClient
 
 from shared.errors import Unavailable
 from shared.events.models import Lane
 from shared.inference.fake import FakeInference
 from shared.inference.port import Inference, ModelFailed, UnknownModel
 from shared.inference.tests import doubling
+from shared.inference.tests.conftest import Server
 from shared.inference.triton import TritonInference
 
 Rows = Callable[[int], np.ndarray[tuple[int, ...], np.dtype[np.float32]]]
@@ -70,7 +72,7 @@ def test_a_model_says_what_it_expects_and_who_it_is(inference: Inference) -> Non
     assert inference.parameters("doubling") == doubling.PARAMETERS
     identity = inference.identity("doubling")
     assert (identity.name, identity.version) == ("doubling", "1")
-    assert (identity.digest, identity.algorithm) == ("5" * 64, "Doubling")
+    assert (identity.digest, identity.algorithm) == (doubling.PARAMETERS["sha256"], "Doubling")
 
 
 def test_a_model_that_nobody_has_is_unknown(inference: Inference) -> None:
@@ -115,3 +117,46 @@ def test_a_server_that_is_down_is_unavailable(down: Callable[[], Inference]) -> 
         with pytest.raises(Unavailable) as raised:
             ask()
         assert raised.value.what == "triton"
+
+
+class _Promoting:
+    """A fake, or a real server, on which a test promotes version 2."""
+
+    inference: Inference
+    promote: Callable[[], None]
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        if request.param == "fake":
+            fake = FakeInference({"doubling": doubling.fake()})
+            self.inference = fake
+            self.promote = lambda: fake.promote("doubling", doubling.fake("2"))
+            return
+        server: Server = request.getfixturevalue("server")
+        connected = TritonInference(server.address, shared_memory=True)
+        request.addfinalizer(connected.close)
+        self.inference = connected
+        self.promote = lambda: _load_second(server)
+
+
+def _load_second(server: Server) -> None:
+    doubling.put(server.repository, "2")
+    with InferenceServerClient(server.address) as client:
+        client.load_model("doubling")
+
+
+@pytest.fixture(params=["fake", pytest.param("triton", marks=pytest.mark.e2e)])
+def promoting(request: pytest.FixtureRequest) -> _Promoting:
+    return _Promoting(request)
+
+
+def test_what_was_told_of_is_what_answers_or_nothing(promoting: _Promoting) -> None:
+    asked = promoting.inference
+    assert asked.identity("doubling").version == "1"
+    promoting.promote()
+    assert asked.parameters("doubling") == doubling.PARAMETERS
+
+    with pytest.raises(Unavailable):
+        asked.infer("doubling", {"x": _rows(2)}, ("y",))
+
+    assert asked.identity("doubling").version == "2"
+    assert np.array_equal(asked.infer("doubling", {"x": _rows(2)}, ("y",))["y"], _rows(2) * 2)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 from tritonclient.grpc import InferenceServerClient
+from tritonclient.utils import InferenceServerException
 
 from shared.errors import Unavailable
 from shared.inference.regions import PREFIX, SHM
-from shared.inference.tests import doubling
 from shared.inference.tests.conftest import Server
 from shared.inference.triton import TritonInference
 
@@ -95,16 +95,11 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_version_that_was_told_of_is_what_answers_or_nothing(server: Server) -> None:
-    inference = TritonInference(server.address, shared_memory=True)
-    assert inference.identity("doubling").version == "1"
-    doubling.put(server.repository, "2")
-    with InferenceServerClient(server.address) as client:
+def test_weights_that_are_not_those_of_the_digest_are_refused(server: Server) -> None:
+    (server.repository / "doubling" / "1" / "model.onnx").open("ab").write(b"\n")
+
+    with (
+        InferenceServerClient(server.address) as client,
+        pytest.raises(InferenceServerException, match="sha256"),
+    ):
         client.load_model("doubling")
-
-    with pytest.raises(Unavailable):
-        inference.infer("doubling", {"x": X}, ("y",))
-
-    assert inference.identity("doubling").version == "2"
-    assert np.array_equal(inference.infer("doubling", {"x": X}, ("y",))["y"], X * 2)
-    inference.close()

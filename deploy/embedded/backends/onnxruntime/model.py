@@ -6,6 +6,7 @@ where `max_batch_size` is above zero. It runs inside Triton, in an environment o
 imports nothing of Clarion's.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,15 @@ import onnxruntime as ort
 import triton_python_backend_utils as pb_utils
 
 DEFAULT_FILE = "model.onnx"
+SHRINKAGE = "memory.enable_memory_arena_shrinkage"
+_LEVELS = {
+    -1: ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    0: ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    1: ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    2: ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+}
+ABOUT = (".pbtxt", ".md", ".yaml")
+"""What a version's folder may hold that is about the weights."""
 
 
 class TritonPythonModel:
@@ -25,9 +35,11 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         name = config.get("default_model_filename") or DEFAULT_FILE
         path = Path(args["model_repository"]) / args["model_version"] / name
+        _refuse_changed(path, config.get("parameters", {}))
         self.session = ort.InferenceSession(
-            str(path), _options(config.get("parameters", {})), providers=["CPUExecutionProvider"]
+            str(path), _options(config), providers=["CPUExecutionProvider"]
         )
+        self.run_options = _run_options(config.get("parameters", {}))
         self.inputs = [each["name"] for each in config["input"]]
         self.outputs = [each["name"] for each in config["output"]]
         self.dtypes = {
@@ -50,7 +62,7 @@ class TritonPythonModel:
         wanted = [name for name in self.outputs if name in request.requested_output_names()]
         try:
             feeds = {name: _array(request, name) for name in self.inputs}
-            arrays = self.session.run(wanted, feeds)
+            arrays = self.session.run(wanted, feeds, self.run_options)
         except Exception as error:
             return _failure(f"{type(error).__name__}: {error}", pb_utils.TritonError.INTERNAL)
         tensors = [
@@ -72,6 +84,22 @@ class TritonPythonModel:
             )
 
 
+def _refuse_changed(path: Path, parameters: dict[str, Any]) -> None:
+    """Results say by the digest in the configuration which weights made them: it has to be true.
+
+    Weights of several files have another digest, which `clarion models` looks after.
+    """
+    told = parameters.get("sha256", {}).get("string_value")
+    files = [p for p in path.parent.rglob("*") if p.is_file() and p.suffix not in ABOUT]
+    if told and files == [path]:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != told:
+            raise pb_utils.TritonModelException(
+                f"the sha256 of {path.name} is {digest}; config.pbtxt tells {told}"
+            )
+
+
 # Tensors cross through DLPack alone. The backend's own conversion was built for numpy 1 and reads
 # the item size where numpy 2 keeps something else: wrong numbers in, empty tensors out, no error.
 
@@ -85,20 +113,45 @@ def _tensor(name: str, array: "np.ndarray[Any, Any]") -> Any:
     return pb_utils.Tensor.from_dlpack(name, array)
 
 
-def _options(parameters: dict[str, Any]) -> ort.SessionOptions:
-    """Session options from the parameters that the native backend reads under the same names.
+def _options(config: dict[str, Any]) -> ort.SessionOptions:
+    """Session options from the configuration, under the names that the native backend reads.
 
-    `intra_op_thread_count` and `inter_op_thread_count`: 0, the default, is one per core.
+    `intra_op_thread_count`, `inter_op_thread_count`: 0, the default, is one per core.
+    `enable_mem_arena`, `enable_mem_pattern`: 1 unless they say 0. `optimization { graph { level }
+    }`: -1, 1 or 2; without one, every optimisation. Threads that wait never spin: on a small
+    machine they would spin on the core that the other model computes on.
     """
+    parameters = config.get("parameters", {})
+    level = int(config.get("optimization", {}).get("graph", {}).get("level", 0))
     options = ort.SessionOptions()
     options.use_deterministic_compute = True
+    options.graph_optimization_level = _LEVELS[level]
     options.intra_op_num_threads = _number(parameters, "intra_op_thread_count")
     options.inter_op_num_threads = _number(parameters, "inter_op_thread_count")
+    options.enable_cpu_mem_arena = _flag(parameters, "enable_mem_arena")
+    options.enable_mem_pattern = _flag(parameters, "enable_mem_pattern")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _run_options(parameters: dict[str, Any]) -> ort.RunOptions:
+    """`memory.enable_memory_arena_shrinkage` ("cpu:0"): give back after a run what it took."""
+    options = ort.RunOptions()
+    if shrinkage := _text(parameters, SHRINKAGE):
+        options.add_run_config_entry(SHRINKAGE, shrinkage)
     return options
 
 
 def _number(parameters: dict[str, Any], name: str) -> int:
-    return int(parameters.get(name, {}).get("string_value", 0))
+    return int(_text(parameters, name) or 0)
+
+
+def _flag(parameters: dict[str, Any], name: str) -> bool:
+    return (_text(parameters, name) or "1").lower() in ("1", "true")
+
+
+def _text(parameters: dict[str, Any], name: str) -> str:
+    return str(parameters.get(name, {}).get("string_value", ""))
 
 
 def _failure(message: str, code: Any) -> Any:
