@@ -58,6 +58,11 @@ class Home:
         return self.folder / "payloads"
 
     @property
+    def models(self) -> Path:
+        """The model repository: the reference models, and what the operator added."""
+        return self.folder / "models"
+
+    @property
     def received(self) -> Path:
         """What the receiving PACS filed."""
         return self.folder / "received"

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.embedded import kafka, triton
-from deploy.embedded.cache import REPOSITORY
 from deploy.embedded.home import Home
 from deploy.embedded.kafka import KafkaNode
 from deploy.embedded.runtime import Runtime
@@ -38,7 +37,7 @@ def kafka_node(home: Home) -> KafkaNode:
 
 def triton_server(home: Home) -> TritonServer:
     return TritonServer(
-        repository=REPOSITORY / "models",
+        repository=home.models,
         grpc_port=home.ports["triton"],
         http_port=home.ports["triton-http"],
         metrics_port=home.ports["triton-metrics"],

@@ -10,17 +10,21 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 
 from deploy.embedded import kafka
+from deploy.embedded.cache import REPOSITORY
 from deploy.embedded.home import Home
 from deploy.embedded.ports import can_bind, listens
 from deploy.embedded.programs import Program, kafka_node, programs, triton_server
 from deploy.embedded.runtime import Runtime
 from deploy.embedded.supervisor import Control, start, write_configuration
 from deploy.embedded.survivors import end_survivors, marked_processes
+from deploy.modelrepo.repository import Repository
+from deploy.modelrepo.seeding import seed
 from shared.bus import topics
 from shared.catalog import Catalog, load_topics
 from shared.inference.regions import remove_orphans
@@ -68,6 +72,7 @@ async def bring_up(
     """
     with _one_starter(home):
         recover(home, progress)
+        seed_models(home, progress)
         wanted = programs(home, runtime, catalog)
         _require_free_ports(home)
         kafka.prepare(kafka_node(home), runtime)
@@ -99,6 +104,14 @@ def recover(home: Home, progress: Progress) -> None:
     for path in _SHARED_MEMORY.glob(f"{triton_server(home).shared_memory_prefix}*"):
         path.unlink(missing_ok=True)
     remove_orphans()
+
+
+def seed_models(home: Home, progress: Progress) -> None:
+    """Bring the models that come with Clarion into the home, where no server reads it."""
+    for new in seed(Repository(home.models), REPOSITORY / "models", datetime.now(UTC)):
+        waits = f"new, and waits: clarion models promote {new.name} {new.version}"
+        said = "answers" if new.answers else waits
+        progress("models", f"{new.name} {new.version} {said}")
 
 
 async def parts(home: Home, runtime: Runtime, catalog: Catalog) -> list[Part]:
