@@ -93,10 +93,13 @@ def _girdle(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, strength: fl
             draw_tube(hu, canvas, path, 5.2 * s, CORTEX * 0.85 * strength)
         head = (side * (body.width + 30), 4.0, body.height * 0.92 + lift)
         draw_ellipsoid(hu, canvas, head, (22 * s, 22 * s, 24 * s), 330.0 * strength)
-        if recipe.arms == "down":
-            arm = arm_axis(body, recipe, side)
-            draw_tube(hu, canvas, arm, 11.0 * s, CORTEX * 1.4 * strength)
-            draw_tube(hu, canvas, arm, 6.0 * s, 40.0)
+        down = recipe.arms == "down"
+        arm = arm_axis(body, recipe, side) if down else raised_arm(body, recipe, side)
+        draw_tube(hu, canvas, arm, 11.0 * s, CORTEX * 1.4 * strength)
+        draw_tube(hu, canvas, arm, 6.0 * s, 40.0)
+    skull = (0.0, -6.0, body.height + 165.0)
+    draw_ellipsoid(hu, canvas, skull, (74 * s, 92 * s, 98 * s), CORTEX * 1.5 * strength)
+    draw_ellipsoid(hu, canvas, skull, (68 * s, 86 * s, 92 * s), 36.0)
 
 
 def _shoulder(body: Build, side: float, lift: float) -> list[Points]:
@@ -115,4 +118,15 @@ def arm_axis(body: Build, recipe: Recipe, side: float) -> Points:
     """Path (2, 3) of a lowered upper arm beside the chest."""
     x = body.width + body.muscle + body.fat + 42 * recipe.scale
     points = [(side * (x - 14), 6.0, body.height * 0.88), (side * (x + 10), 12.0, -220.0)]
+    return np.array(points)
+
+
+def raised_arm(body: Build, recipe: Recipe, side: float) -> Points:
+    """Path (3, 3) of an upper arm that is laid beside the head, its shoulder drawn up."""
+    h, s = body.height, recipe.scale
+    points = [
+        (side * (body.width + 22), 4.0, 0.92 * h + 26),
+        (side * (108 * s + 18), -4.0, h + 74),
+        (side * 112 * s, -22.0, h + 260),
+    ]
     return np.array(points)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from phantom.bones import arm_axis
+from phantom.bones import arm_axis, raised_arm
 from phantom.canvas import Canvas, Field, Points, mix, smooth_noise
 from phantom.recipe import Recipe
 from phantom.shapes import draw_ellipsoid, draw_tube, ellipsoid, tube
@@ -16,17 +18,17 @@ FAT, MUSCLE, BLOOD, LIVER, AIR = -100.0, 48.0, 42.0, 58.0, -990.0
 def draw_wall(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, skin: Field) -> None:
     """Skin, fat and muscle; `skin` is the signed distance to the body's surface."""
     rng = np.random.default_rng([recipe.seed, 4])
-    if recipe.arms == "down":
-        for side in (-1.0, 1.0):
-            path = arm_axis(body, recipe, side)
-            radius = float(rng.uniform(30, 38)) * recipe.scale
+    for side in (-1.0, 1.0):
+        radius = float(rng.uniform(30, 38)) * recipe.scale
+        down = recipe.arms == "down"
+        for path in [arm_axis(body, recipe, side) if down else raised_arm(body, recipe, side)]:
             draw_tube(hu, canvas, path, radius + 0.5 * body.fat, FAT)
             draw_tube(hu, canvas, path, radius, MUSCLE)
     texture = smooth_noise(rng, canvas.shape, canvas.spacing, 13.0)
     mix(hu, canvas.soft(skin), 25.0)
     fat = np.float32(FAT) + 9 * texture
     mix(hu, canvas.soft(skin + 2.4), fat)
-    muscle = skin + np.float32(body.fat) * (1 + np.float32(0.12) * texture)
+    muscle = skin + np.float32(body.fat) + np.float32(min(0.12 * body.fat, 2.5)) * texture
     planes = np.clip((texture - np.float32(0.95)) * 2, 0, 0.8)
     mix(hu, canvas.soft(muscle) * (1 - planes), MUSCLE)
 
@@ -35,11 +37,13 @@ def breasts(canvas: Canvas, recipe: Recipe, body: Build, skin: Field) -> Field:
     """The body's surface with breasts added."""
     rng = np.random.default_rng([recipe.seed, 5])
     front = -(body.depth + body.muscle + body.fat) * 0.86
-    size = rng.uniform(0.7, 1.25) * recipe.scale
+    size = rng.uniform(0.7, 1.35) * recipe.scale
+    sag = float(rng.uniform(-6, 30))
     for side in (-1.0, 1.0):
-        centre = (side * 74 * recipe.scale, front, body.height * 0.34)
+        centre = (side * (74 * recipe.scale + sag), front + 0.6 * sag, body.height * 0.34)
         radii = (60 * size, 36 * size, 58 * size)
-        np.minimum(skin, ellipsoid(canvas.x, canvas.y, canvas.z, centre, radii), out=skin)
+        breast = canvas.smoothly(partial(ellipsoid, centre=centre, radii=radii))
+        np.minimum(skin, breast, out=skin)
     return skin
 
 
@@ -92,7 +96,10 @@ def draw_abdomen(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, inside:
     if canvas.z.min() > 12:
         return
     rng = np.random.default_rng([recipe.seed, 7])
-    x, y, z = canvas.x, canvas.y, canvas.z
+    top = max(0, int(np.flatnonzero((canvas.z < 55 + abs(recipe.raised)).any(axis=(1, 2)))[-1])) + 1
+    whole, everywhere = hu, inside
+    hu, inside = hu[:top], inside[:top]
+    x, y, z = canvas.x[:top], canvas.y[:top], canvas.z[:top]
     mix(hu, inside, FAT)
     edge = x - np.float32(rng.uniform(5, 45)) - 0.45 * (y + 20) * (y < -20) + 0.25 * (z + 40)
     liver = np.maximum(edge * np.float32(0.85), -z - np.float32(rng.uniform(110, 170)))
@@ -113,19 +120,26 @@ def draw_abdomen(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, inside:
     stomach = ellipsoid(x, y, z, tip, (40 * size, 44 * size, 38 * size))
     mix(hu, inside * canvas.soft(stomach), 40.0)
     mix(hu, inside * canvas.soft(stomach + 4), float(rng.uniform(5, 45)))
-    level = tip[1] + float(rng.uniform(-45, 25)) * size
+    level = tip[1] + (70 * recipe.gas - 45 + float(rng.uniform(-5, 5))) * size
     mix(hu, inside * canvas.soft(np.maximum(stomach + 4, y - level)), AIR)
-    _draw_colon(hu, canvas, rng, inside, under)
+    _draw_colon(whole, canvas, recipe, rng, everywhere)
 
 
 def _draw_colon(
-    hu: Field, canvas: Canvas, rng: np.random.Generator, inside: Field, under: float
+    hu: Field,
+    canvas: Canvas,
+    recipe: Recipe,
+    rng: np.random.Generator,
+    inside: Field,
 ) -> None:
     """Loops of bowel under the left dome, seldom the right: gas, or stool mixed with gas."""
-    for _ in range(int(rng.integers(2, 9))):
-        side = 1.0 if rng.random() < 0.82 else -1.0
-        back = 20 if side > 0 else -50
-        at = (side * rng.uniform(25, 105), rng.uniform(-80, back), under - rng.uniform(14, 130))
+    for number in range(int(rng.integers(2, 10))):
+        interposed = recipe.interposed and number < 3
+        side = 1.0 if rng.random() < 0.82 and not interposed else -1.0
+        back = 20 if side > 0 or interposed else -50
+        deep = 18.0 if interposed else float(rng.uniform(10, 130))
+        dome = max(side * recipe.raised, 0.0) - (0.0 if interposed else 10.0)
+        at = (side * rng.uniform(25, 105), rng.uniform(-80, back), dome - deep)
         radius = float(rng.uniform(12, 28))
         box = canvas.box(np.array([at]), radius * 1.5 + canvas.edge)
         if box is None:
@@ -133,7 +147,7 @@ def _draw_colon(
         stretch = rng.uniform(0.8, 1.4, 3) * radius
         radii = (float(stretch[0]), float(stretch[1]), float(stretch[2]))
         loop = ellipsoid(canvas.x[box], canvas.y[box], canvas.z[box], at, radii)
-        filling = AIR if rng.random() < 0.65 else float(rng.uniform(-600, 30))
+        filling = AIR if rng.random() < 0.3 + 0.7 * recipe.gas else float(rng.uniform(-600, 30))
         mix(hu[box], inside[box] * canvas.soft(loop), 35.0)
         mix(hu[box], inside[box] * canvas.soft(loop + 3), filling)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-import numpy as np
-
-Kind = Literal["covid", "lobar", "tumour", "healthy"]
+from phantom.chance import Kind, knobs
 
 
 @dataclass(frozen=True)
@@ -25,22 +23,75 @@ class Recipe:
     """Distance of voxel centres (z, y, x) in mm."""
 
     kind: Kind = "covid"
+    """What the patient has; the knobs of disease below may add to it."""
     lesions: int = 6
-    """How many opacities (covid) or tumours; 0 is a healthy chest whatever the kind."""
+    """How many opacities (covid) or tumours; 0 shows none of them whatever the kind."""
     density: float = 0.4
     """Share of the covid opacities that are consolidated instead of ground glass, 0 to 1."""
+    faintness: float = 0.2
+    """0: ground glass is dense; 1: it hardly differs from healthy lung."""
+    paving: float = 0.0
+    """Share of the ground glass that is crazy paving, crossed by a net of thicker septa."""
+    diffuse: float = 0.0
+    """Share of the lungs that covid fills beside its patches, in clouds without a border."""
 
     scale: float = 1.0
     """Size of the skeleton; 1 is an adult of medium height."""
+    barrel: float = 1.0
+    """Depth of the chest against that of a usual one: more in emphysema."""
+    kyphosis: float = 0.0
+    """How far the upper chest bends forward, mm at 15 cm from its middle."""
+    breath: float = 1.0
+    """Height of the lungs against that after breathing in."""
+    raised: float = 0.0
+    """How much higher than usual the left dome of the diaphragm stands (the right, if < 0), mm."""
+    heart: float = 1.0
+    """Size of the heart against a usual one."""
     fat: float = 18.0
     """Thickness of the fat under the skin, mm."""
     lung_hu: float = -850.0
+    """Density of healthy lung halfway between front and back."""
+    vessels: float = 1.0
+    """Calibre of the lungs' vessels against usual ones."""
     contrast: float = 0.0
     """What a contrast agent adds to blood, HU."""
+    arms: Literal["up", "down"] = "up"
+    """Where the arms are. Raised ones are in the image beside neck and head only."""
+    breasts: bool = False
+    """Whether breasts are drawn."""
+    gas: float = 0.4
+    """How much gas stomach and bowel hold, 0 to 1."""
+    interposed: bool = False
+    """Whether colon with gas lies between liver and right dome."""
+    metal: Literal["none", "pacemaker", "port", "wires"] = "none"
+    """Metal in the chest wall, with its leads and streaks; wires close a sternum."""
+
     emphysema: float = 0.0
     """Share of the lung that is destroyed, 0 to 1."""
-    arms: Literal["up", "down"] = "up"
-    breasts: bool = False
+    nodules: int = 0
+    """How many small round nodules (3 to 12 mm) there are, whatever the kind."""
+    mosaic: float = 12.0
+    """How unevenly the lung is aired: deviation in HU over patches of a centimetre."""
+    dependent: float = 0.0
+    """What badly aired lung adds next to the pleura at the back, HU."""
+    bands: int = 0
+    """How many platelike atelectases cross the lungs' bases."""
+    collapse: float = 0.0
+    """How far atelectasis reaches up from the diaphragm at the back, mm."""
+    effusion: tuple[float, float] = (0.0, 0.0)
+    """How thick the pleural fluid is where it is deepest, left and right, mm."""
+    oedema: float = 0.0
+    """What cardiogenic oedema adds around the hila, HU."""
+    septa: float = 0.0
+    """What thickened septa add, HU."""
+    scars: float = 0.0
+    """Scars at the apices: their thickness under the pleura, mm."""
+    fibrosis: float = 0.0
+    """Fibrosis at the bases: how far its net reaches from the pleura, mm."""
+    heartbeat: float = 0.0
+    """How far the heart's border moves during the scan, mm."""
+    breathing: float = 0.0
+    """How far the diaphragm moves during the scan, mm."""
 
     roll: float = 0.0
     """Turn of the patient about the long axis, degrees."""
@@ -49,21 +100,31 @@ class Recipe:
     level: float = 0.0
     """How far the scan is shifted to the head against one that is centred on the lungs, mm."""
     table: bool = True
+    """Whether the table is in the image."""
     blanket: bool = False
+    """Whether a blanket covers the patient's front."""
     padding: int | None = None
     """Value outside the scanner's circle of reconstruction; None when that is measured too."""
 
     noise: float = 12.0
     """Standard deviation of the noise, HU."""
     kernel: Literal["soft", "sharp"] = "soft"
+    """Whether the reconstruction blurs, or exaggerates edges."""
+    blur: float = 0.75
+    """Standard deviation of a soft kernel, mm."""
+    overshoot: float = 0.8
+    """How much a sharp kernel exaggerates edges."""
+    slice_thickness: float = 0.0
+    """Thickness of the slices before they were put on this grid, mm; 0: as the grid's."""
 
     @property
     def covid(self) -> bool:
-        return self.kind == "covid" and self.lesions > 0
+        """Whether COVID-19 is drawn; `Phantom.covid` says whether the image shows it."""
+        return self.kind == "covid" and (self.lesions > 0 or self.diffuse > 0)
 
     def healthy(self) -> Self:
         """The same patient without any lesion."""
-        return replace(self, kind="healthy", lesions=0)
+        return replace(self, kind="healthy", lesions=0, diffuse=0.0)
 
     @classmethod
     def random(
@@ -72,42 +133,5 @@ class Recipe:
         spacing: tuple[float, float, float] = (4.0, 4.0, 4.0),
         shape: tuple[int, int, int] = (80, 96, 96),
     ) -> Self:
-        """A recipe that varies everything, for training: about half of them show COVID-19."""
-        rng = np.random.default_rng([seed, 0])
-        kind = _choose(rng, {"covid": 0.5, "healthy": 0.2, "lobar": 0.15, "tumour": 0.15})
-        counts = {"covid": int(1 + rng.geometric(0.1)), "tumour": int(rng.integers(1, 4))}
-        extent = shape[0] * spacing[0]
-        cut = rng.random() < 0.35
-        return cls(
-            seed=seed,
-            shape=shape,
-            spacing=spacing,
-            kind=kind,
-            lesions=min(counts.get(kind, int(kind == "lobar")), 25),
-            density=float(rng.beta(0.8, 1.0)),
-            scale=float(rng.uniform(0.85, 1.12)),
-            fat=float(rng.gamma(3.0, 6.5) + 3.0),
-            lung_hu=float(rng.uniform(-920.0, -750.0)),
-            contrast=float(rng.choice([0.0, 0.0, rng.uniform(60.0, 320.0)])),
-            emphysema=float(rng.choice([0.0, 0.0, 0.0, rng.uniform(0.02, 0.3)])),
-            arms="down" if rng.random() < 0.2 else "up",
-            breasts=bool(rng.random() < 0.45),
-            roll=float(rng.normal(0.0, 4.0)),
-            offset=(float(rng.normal(0.0, 10.0)), float(rng.normal(0.0, 8.0))),
-            level=float(rng.uniform(-0.35, 0.35) * extent if cut else rng.normal(0.0, 12.0)),
-            table=bool(rng.random() < 0.9),
-            blanket=bool(rng.random() < 0.5),
-            padding=_padding(rng),
-            noise=float(rng.gamma(2.0, 9.0) + 3.0),
-            kernel="sharp" if rng.random() < 0.3 else "soft",
-        )
-
-
-def _choose(rng: np.random.Generator, odds: dict[Kind, float]) -> Kind:
-    kinds = list(odds)
-    return kinds[int(rng.choice(len(kinds), p=list(odds.values())))]
-
-
-def _padding(rng: np.random.Generator) -> int | None:
-    """Values that scanners write where they measured nothing."""
-    return [None, None, -1024, -2000, -3024, -1500][int(rng.integers(6))]
+        """A recipe that varies everything, for training: nearly half of them are of COVID-19."""
+        return cls(seed=seed, shape=shape, spacing=spacing, **knobs(seed, shape[0] * spacing[0]))

@@ -213,7 +213,7 @@ def lungs_not_found(seed: int) -> list[Dataset]:
     water = np.where(np.hypot(x, y) < 110, 0.0, -1000.0) + rng.normal(0, 8, phantom.hu.shape)
     nothing = np.zeros(phantom.hu.shape, np.uint8)
     hu = np.clip(np.rint(water), -1024, 3071).astype(np.int16)
-    return series(Phantom(phantom.recipe, hu, nothing, nothing, nothing, nothing))
+    return series(Phantom(phantom.recipe, hu, *[nothing] * 5))
 
 
 REFUSALS: dict[str, Study] = {

@@ -63,11 +63,11 @@ def build(recipe: Recipe) -> Build:
     """Measure the patient that the seed stands for."""
     rng = np.random.default_rng([recipe.seed, 1])
     s = recipe.scale
-    height = rng.uniform(165, 230) * s
-    width, depth = rng.uniform(124, 148) * s, rng.uniform(80, 104) * s
+    height = rng.uniform(165, 230) * s * recipe.breath
+    width, depth = rng.uniform(124, 148) * s, rng.uniform(80, 104) * s * recipe.barrel
     spine_y = depth * rng.uniform(0.70, 0.80)
     carina = 0.56 * height
-    size = s * rng.uniform(0.88, 1.2)
+    size = s * rng.uniform(0.88, 1.2) * recipe.heart
     heart = (
         (rng.uniform(16, 28) * s, -0.36 * depth, rng.uniform(18, 34) * s),
         (60 * size, 44 * size, 54 * size),
@@ -81,7 +81,7 @@ def build(recipe: Recipe) -> Build:
         muscle=rng.uniform(12, 22) * s,
         fat=recipe.fat,
         spine_y=spine_y,
-        dome=(-rng.uniform(2, 25) * s, 0.0),
+        dome=(-rng.uniform(2, 25) * s + max(recipe.raised, 0.0), max(-recipe.raised, 0.0)),
         drop=rng.uniform(32, 62) * s,
         recess=-rng.uniform(55, 105) * s,
         junction=rng.uniform(2, 12) * s,
@@ -179,6 +179,20 @@ def spine_axis(body: Build, z: Field) -> Field:
     """Where (y) the spine's axis runs: bent back in the chest's middle, forward at its top."""
     t = np.clip(z / np.float32(body.height), -0.6, 1.4)
     return np.asarray(body.spine_y - 14 * (t - 0.45) ** 2 + 5, dtype=np.float32)
+
+
+def oblique_fissure(body: Build, y: Field, z: Field) -> Field:
+    """Signed distance above the oblique fissure: positive in the upper lobe."""
+    slope = 0.42 * body.height / body.depth
+    gap = z - np.float32(0.34 * body.height) - np.float32(slope) * y
+    return np.asarray(gap / np.sqrt(1 + slope**2), dtype=np.float32)
+
+
+def minor_fissure(body: Build, x: Field, y: Field, z: Field) -> Field:
+    """Signed distance above the right lung's minor fissure; far from it where there is none."""
+    gap = z - np.float32(0.44 * body.height) - np.float32(0.12) * (x + 70)
+    behind = np.clip(-oblique_fissure(body, y, z), 0, None)
+    return np.asarray(gap + np.sign(gap) * (behind + 100 * (x > 0)), dtype=np.float32)
 
 
 def lungs(body: Build, x: Field, y: Field, z: Field) -> Field:

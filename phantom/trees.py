@@ -1,4 +1,9 @@
-"""Branching vessels and bronchi, from the hila to just under the pleura."""
+"""Branching vessels and bronchi: a tree for arteries and one for veins, to just under the pleura.
+
+A tree is grown from its tips: points that are spread evenly over a lung are halved again and
+again, across their longest direction, and each half gets a branch. So every part of the lung has
+vessels, and a branch is as thick as the tips that it feeds demand (Murray's law).
+"""
 
 from __future__ import annotations
 
@@ -7,13 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from phantom import thorax
 from phantom.canvas import Canvas, Field, Points, mix
 from phantom.recipe import Recipe
 from phantom.shapes import tube
-from phantom.thorax import Build, lungs
+from phantom.thorax import Build
 
-THICK = 0.75
+THICK = 0.9
 """From this radius on, in voxels, a branch is drawn as a tube; thinner ones as points."""
+TIPS = 520
+"""Ends of a tree in one lung."""
+MURRAY = 1 / 2.7
+"""Exponent by which calibre grows with the number of tips."""
 
 
 @dataclass(frozen=True)
@@ -23,97 +33,139 @@ class Tree:
     starts: Points
     ends: Points
     radii: NDArray[np.float64]
+    order: NDArray[np.int64]
+    """How many forks lie between the root and the branch (n,)."""
+
+    @classmethod
+    def join(cls, trees: list[Tree]) -> Tree:
+        names = ("starts", "ends", "radii", "order")
+        return cls(*(np.concatenate([getattr(tree, name) for tree in trees]) for name in names))
+
+    def where(self, chosen: NDArray[np.bool_]) -> Tree:
+        return Tree(self.starts[chosen], self.ends[chosen], self.radii[chosen], self.order[chosen])
 
 
-def grow(recipe: Recipe, body: Build) -> Tree:
-    """Arteries and veins of both lungs, generation by generation, kept inside the lungs."""
+def grow(recipe: Recipe, body: Build) -> tuple[Tree, Tree]:
+    """Arteries and veins of both lungs."""
     rng = np.random.default_rng([recipe.seed, 3])
-    grown: list[Tree] = []
+    low = (-body.width, -body.depth, body.recess)
+    points = rng.uniform(low, (body.width, body.depth, body.height), (9000, 3))
+    points = points[thorax.lungs(body, *points.astype(np.float32).T) < -5.0]
+    trees: list[list[Tree]] = [[], []]
+    calibre = recipe.vessels * recipe.scale * float(rng.uniform(0.52, 0.74))
     for hilum, side in zip(body.hila, (1.0, -1.0), strict=True):
-        tips = np.repeat(np.array([hilum]), 15, axis=0) + rng.normal(0, 1, (15, 3)) * (5, 8, 14)
-        aims = _aims(rng, side)
-        radii = rng.uniform(2.6, 4.4, 15) * recipe.scale
-        reach = rng.uniform(32, 54, 15) * recipe.scale
-        for generation in range(7):
-            ends = tips + aims * reach[:, None]
-            ends, keep = _shorten(body, tips, ends, 8.0 if generation == 0 else -1.5)
-            tips, aims, radii, reach, ends = (a[keep] for a in (tips, aims, radii, reach, ends))
-            grown.append(Tree(tips, ends, radii))
-            tips, aims, radii, reach = _fork(rng, ends, aims, radii, reach)
-    return Tree(
-        *(np.concatenate([getattr(t, n) for t in grown]) for n in ("starts", "ends", "radii"))
-    )
+        own = points[points[:, 0] * side > 0]
+        for kind, shift in enumerate(((0.0, 0.0, 6.0), (-4.0, -10.0, -16.0))):
+            tips = own[kind::2][:TIPS]
+            root = np.array(hilum) + shift
+            trees[kind].append(_branch(rng, root, tips, calibre))
+    return Tree.join(trees[0]), Tree.join(trees[1])
 
 
-def _shorten(
-    body: Build, tips: Points, ends: Points, limit: float
-) -> tuple[Points, NDArray[np.bool_]]:
-    """Pull back ends that left the lungs; says which branches still end inside."""
-    for _ in range(3):
-        outside = lungs(body, *ends.astype(np.float32).T) > limit
-        ends = np.where(outside[:, None], tips + 0.6 * (ends - tips), ends)
-    return ends, lungs(body, *ends.astype(np.float32).T) <= limit
+def _branch(rng: np.random.Generator, root: Points, tips: Points, calibre: float) -> Tree:
+    """Halve the tips until each stands alone; a branch runs from fork to fork."""
+    grown: list[Tree] = []
+    group = np.zeros(len(tips), dtype=np.int64)
+    forks = root[None]
+    for order in range(12):
+        count = np.bincount(group)
+        middle = _means(group, count, tips)
+        reach = 0.34 if order else 0.22
+        ends = forks + (middle - forks) * reach * rng.uniform(0.8, 1.2, (len(count), 1))
+        length = np.linalg.norm(middle - forks, axis=1, keepdims=True)
+        ends += rng.normal(0, 0.06, ends.shape) * length
+        alone = count == 1
+        ends[alone] = middle[alone]
+        radii = calibre * count.astype(np.float64) ** MURRAY
+        grown.append(Tree(forks, ends, radii, np.full(len(count), order)))
+        keep = ~alone[group]
+        tips, group = tips[keep], group[keep]
+        if not len(tips):
+            break
+        half = _halves(rng, group, tips, middle)
+        parents, group = np.unique(group * 2 + half, return_inverse=True)
+        forks = ends[parents // 2]
+    return Tree.join(grown)
 
 
-def _aims(rng: np.random.Generator, side: float) -> Points:
-    """Directions (15, 3) that fan out from a hilum, none of them back to the middle."""
-    aims = rng.normal(0, 1, (15, 3)) * (0.5, 0.9, 1.0)
-    aims[:, 2] += np.linspace(-1.6, 0.9, 15)
-    aims[:, 0] = side * (np.abs(aims[:, 0]) + 0.35)
-    return np.asarray(aims / np.linalg.norm(aims, axis=1, keepdims=True))
+def _means(group: NDArray[np.int64], count: NDArray[np.int64], tips: Points) -> Points:
+    sums = [np.bincount(group, tips[:, axis]) for axis in range(3)]
+    return np.asarray(np.stack(sums, axis=1) / count[:, None])
 
 
-def _fork(
-    rng: np.random.Generator,
-    ends: Points,
-    aims: Points,
-    radii: NDArray[np.float64],
-    reach: NDArray[np.float64],
-) -> tuple[Points, Points, NDArray[np.float64], NDArray[np.float64]]:
-    """Three daughters for each branch: shorter and thinner, about as much area in all."""
-    daughters = 3
-    tips, wide = np.repeat(ends, daughters, 0), np.repeat(aims, daughters, 0)
-    wide = wide + rng.normal(0, 0.46, wide.shape)
-    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
-    thin = np.repeat(radii, daughters) * rng.uniform(0.56, 0.80, len(tips))
-    short = np.repeat(reach, daughters) * rng.uniform(0.55, 0.9, len(tips))
-    keep = (thin > 0.35) & (short > 4)
-    return tips[keep], wide[keep], thin[keep], short[keep]
+def _halves(
+    rng: np.random.Generator, group: NDArray[np.int64], tips: Points, middle: Points
+) -> NDArray[np.int64]:
+    """0 or 1 for each tip: on which side of its group's middle it lies along the longest axis."""
+    away = tips - middle[group]
+    spread = np.stack([np.bincount(group, away[:, axis] ** 2) for axis in range(3)], axis=1)
+    aim = np.sqrt(spread) ** 3 * rng.choice([-1.0, 1.0], spread.shape)
+    place = np.einsum("na,na->n", away, aim[group])
+    order = np.lexsort((place, group))
+    rank = np.empty(len(tips), dtype=np.int64)
+    count = np.bincount(group)
+    first = np.cumsum(count) - count
+    rank[order] = np.arange(len(tips)) - np.repeat(first, count)
+    part = np.clip(np.rint(count * rng.uniform(0.32, 0.68, len(count))), 1, count - 1)
+    return (rank >= part[group]).astype(np.int64)
 
 
-def draw(tissue: Field, canvas: Canvas, tree: Tree, value: float) -> None:
-    """Mix the branches into the HU of lung tissue."""
-    share = np.zeros(canvas.shape, np.float32)
-    pixel = canvas.spacing[1]
-    thick = tree.radii > THICK * pixel
-    paths = np.stack([tree.starts[thick], tree.ends[thick]], axis=1)
+def draw(tissue: Field, canvas: Canvas, trees: tuple[Tree, Tree], blood: Points) -> None:
+    """Mix the branches into the HU of lung tissue; `blood` is the HU of each of the two trees."""
+    for tree, value in zip(trees, blood, strict=True):
+        share = np.zeros(canvas.shape, np.float32)
+        thick = tree.radii > THICK * canvas.spacing[1]
+        _tubes(share, canvas, tree.where(thick))
+        _splat(share, canvas, tree.where(~thick))
+        mix(tissue, share, float(value))
+
+
+def draw_bronchi(tissue: Field, canvas: Canvas, arteries: Tree) -> None:
+    """Beside the arteries of the first orders, tubes of air with a wall."""
+    first = arteries.where((arteries.order > 0) & (arteries.order < 7) & (arteries.radii > 1.3))
+    for part, value, extra in ((1.0, 0.0, 0.9), (1.0, -960.0, 0.0)):
+        share = np.zeros(canvas.shape, np.float32)
+        radii = first.radii * 0.72
+        shift = np.stack([0 * radii, 1.9 * radii, 0.9 * radii], axis=1)
+        beside = Tree(first.starts + shift, first.ends + shift, radii * part + extra, first.order)
+        thick = beside.radii > THICK * canvas.spacing[1]
+        _tubes(share, canvas, beside.where(thick))
+        _splat(share, canvas, beside.where(~thick))
+        mix(tissue, share, np.maximum(tissue, value) if value == 0 else value)
+
+
+def _tubes(share: Field, canvas: Canvas, tree: Tree) -> None:
+    paths = np.stack([tree.starts, tree.ends], axis=1)
     index = canvas.voxels(paths.reshape(-1, 3)).reshape(paths.shape)
-    for path, at, radius in zip(paths, index, tree.radii[thick], strict=True):
+    for path, at, radius in zip(paths, index, tree.radii, strict=True):
         box = canvas.around(at, radius + canvas.edge)
         if box is not None:
             distance = tube(canvas.x[box], canvas.y[box], canvas.z[box], path, float(radius))
             np.maximum(share[box], canvas.soft(distance), out=share[box])
-    _splat(share, canvas, tree, ~thick)
-    mix(tissue, share, value)
 
 
-def _splat(share: Field, canvas: Canvas, tree: Tree, chosen: NDArray[np.bool_]) -> None:
+def _splat(share: Field, canvas: Canvas, tree: Tree) -> None:
     """Add thin branches as points, each with the volume that it fills of the voxels around."""
-    starts, ends, radii = tree.starts[chosen], tree.ends[chosen], tree.radii[chosen]
+    starts, ends, radii = tree.starts, tree.ends, tree.radii
     if not len(radii):
         return
-    step = 0.6 * min(canvas.spacing)
-    counts = np.ceil(np.linalg.norm(ends - starts, axis=1) / step).astype(int) + 1
+    step = 0.8 * min(canvas.spacing)
+    lengths = np.linalg.norm(ends - starts, axis=1)
+    counts = np.ceil(lengths / step).astype(int) + 1
     owner = np.repeat(np.arange(len(radii)), counts)
     place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
     along = (place / counts[owner])[:, None]
-    length = np.linalg.norm(ends - starts, axis=1)[owner] / counts[owner]
-    index = canvas.voxels(starts[owner] * (1 - along) + ends[owner] * along)
-    volume = np.pi * radii[owner] ** 2 * length / float(np.prod(canvas.spacing))
+    both = canvas.voxels(np.concatenate([starts, ends]))
+    index = both[owner] * (1 - along) + both[len(radii) + owner] * along
+    volume = np.pi * radii[owner] ** 2 * lengths[owner] / counts[owner]
+    volume /= float(np.prod(canvas.spacing))
     low = np.floor(index).astype(int)
+    voxels, weights = [], []
     for corner in np.ndindex(2, 2, 2):
         at = low + corner
-        weight = volume * np.prod(1 - np.abs(index - at), axis=1)
         valid = np.all((at >= 0) & (at < canvas.shape), axis=1)
-        np.add.at(share, tuple(at[valid].T), weight[valid].astype(np.float32))
+        weights.append(volume[valid] * np.prod(1 - np.abs(index - at)[valid], axis=1))
+        voxels.append(np.ravel_multi_index(tuple(at[valid].T), canvas.shape))
+    total = np.bincount(np.concatenate(voxels), np.concatenate(weights), share.size)
+    share += total.reshape(canvas.shape).astype(np.float32)
     np.clip(share, 0, 1, out=share)
