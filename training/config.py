@@ -5,7 +5,7 @@ The two never repeat each other: spacing, intensities, labels and crop are read 
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 MODELS = ROOT / "models"
+CONFIGS = Path(__file__).parent / "configs"
 NAMES = ("lung_seg", "lesion_seg", "covid_classifier")
 
 Size = tuple[int, int, int]
@@ -21,7 +22,7 @@ _PARAMETER = re.compile(r'key:\s*"([^"]*)"\s*value:\s*{\s*string_value:\s*"([^"]
 
 @dataclass(frozen=True)
 class Phantoms:
-    """Which phantoms are drawn: spacing (z, y, x) in mm, voxels (z, y, x), how many of each."""
+    """The phantoms of all models: spacing (z, y, x) in mm, voxels (z, y, x), how many."""
 
     spacing: tuple[float, float, float]
     shape: Size
@@ -33,44 +34,34 @@ class Phantoms:
 class Plan:
     """One training run.
 
-    `outside` weighs the false alarms outside the lung (lesions only). `finish` is the plan that
-    goes on from the weights of this one; it differs in what its key in the file names.
+    `patch` is the largest input (z, y, x). After the share `settle` of the steps normalisation
+    keeps its statistics, so that the rest is learnt with what inference uses.
     """
 
     name: str
     task: Literal["lung", "lesion", "classification"]
     channels: tuple[int, ...]
-    phantoms: Phantoms
     patch: Size
     batch: int
     steps: int
     learning_rate: float
+    settle: float
     seed: int
-    outside: float = 0.0
-    finish: "Plan | None" = None
+    phantoms: Phantoms
 
 
 def read_plan(name: str) -> Plan:
-    """The plan of `training/configs/<name>.yaml`. Raises `TypeError` for an unknown key."""
-    fields: dict[str, Any] = yaml.safe_load(
-        (Path(__file__).parent / "configs" / f"{name}.yaml").read_text()
-    )
-    phantoms, finish = fields.pop("phantoms"), fields.pop("finish", None)
-    plan = Plan(
-        name=name,
-        channels=tuple(fields.pop("channels")),
-        patch=_size(fields.pop("patch")),
-        phantoms=Phantoms(
-            spacing=_spacing(phantoms.pop("spacing")),
-            shape=_size(phantoms.pop("shape")),
-            **phantoms,
-        ),
-        **fields,
-    )
-    if not finish:
-        return plan
-    patch = _size(finish.pop("patch"))
-    return replace(plan, finish=replace(plan, patch=patch, **finish))
+    """The plan of `configs/<name>.yaml`. Raises `TypeError` for an unknown key."""
+    fields = _yaml(name)
+    channels, patch = tuple(fields.pop("channels")), _size(fields.pop("patch"))
+    return Plan(name=name, channels=channels, patch=patch, phantoms=read_phantoms(), **fields)
+
+
+def read_phantoms() -> Phantoms:
+    """The phantoms of `configs/phantoms.yaml`. Raises `TypeError` for an unknown key."""
+    fields = _yaml("phantoms")
+    spacing, shape = _spacing(fields.pop("spacing")), _size(fields.pop("shape"))
+    return Phantoms(spacing=spacing, shape=shape, **fields)
 
 
 def read_parameters(name: str) -> dict[str, str]:
@@ -81,6 +72,11 @@ def read_parameters(name: str) -> dict[str, str]:
 def model_path(name: str) -> Path:
     """Where a model's weights are exported to."""
     return MODELS / name / "1" / "model.onnx"
+
+
+def _yaml(name: str) -> dict[str, Any]:
+    fields: dict[str, Any] = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    return fields
 
 
 def _spacing(values: list[float]) -> tuple[float, float, float]:

@@ -13,6 +13,7 @@ from training.stamp import stamp
 
 _OPSET = 17
 _TOLERANCE = 1e-3
+_ANY_SIZE = {0: "batch", 2: "z", 3: "y", 4: "x"}
 
 
 class _Activated(nn.Module):
@@ -35,34 +36,44 @@ def export(plan: Plan, net: nn.Module) -> Path:
     """
     path = model_path(plan.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    activation = read_parameters(plan.name)["activation"]
-    model = _Activated(net.to(memory_format=torch.contiguous_format), activation).eval()
-    fixed = plan.task == "classification"
-    axes = {0: "batch"} if fixed else {0: "batch", 2: "z", 3: "y", 4: "x"}
-    outputs = {0: "batch"} if fixed else axes
-    size = plan.patch if fixed else (32, 48, 64)
+    net = net.to(memory_format=torch.contiguous_format)
+    if plan.task == "classification":
+        _write(net, path, plan.patch, {"probabilities": {0: "batch"}, "saliency": {0: "batch"}})
+    else:
+        whole = _Activated(net, read_parameters(plan.name)["activation"])
+        _write(whole, path, plan.patch, {"probabilities": _ANY_SIZE})
+    stamp(path.parent.parent)
+    return path
+
+
+def _write(
+    model: nn.Module, path: Path, size: tuple[int, int, int], outputs: dict[str, dict[int, str]]
+) -> None:
+    """The volume's axes are as free as the first output's."""
+    model.eval()
+    axes = outputs["probabilities"]
     torch.onnx.export(
         model,
-        (torch.zeros(1, 1, *size),),
+        (torch.zeros(1, 1, *(size if axes is not _ANY_SIZE else (32, 48, 64))),),
         str(path),
         input_names=["volume"],
-        output_names=["probabilities"],
-        dynamic_axes={"volume": axes, "probabilities": outputs},
+        output_names=list(outputs),
+        dynamic_axes={"volume": axes, **outputs},
         opset_version=_OPSET,
         dynamo=False,
     )
     onnx.checker.check_model(onnx.load(path), full_check=True)
-    _compare(model, path, plan.patch)
-    stamp(path.parent.parent)
-    return path
+    _compare(model, path, size)
 
 
 def _compare(model: nn.Module, path: Path, size: tuple[int, int, int]) -> None:
     volume = np.random.default_rng(0).uniform(-1, 1, (1, 1, *size)).astype(np.float32)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (theirs,) = session.run(None, {"volume": volume})
+    theirs = session.run(None, {"volume": volume})
     with torch.no_grad():
-        ours = model(torch.from_numpy(volume)).numpy()
-    difference = float(np.abs(ours - theirs).max())
+        answer = model(torch.from_numpy(volume))
+    ours = answer if isinstance(answer, tuple) else (answer,)
+    pairs = zip(ours, theirs, strict=True)
+    difference = max(float(np.abs(a.numpy() - b).max()) for a, b in pairs)
     if difference > _TOLERANCE:
         raise ValueError(f"ONNX Runtime differs from torch by {difference:.2g}")

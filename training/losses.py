@@ -6,6 +6,8 @@ from torch.nn import functional
 
 _SMOOTH = 50.0
 """Voxels added above and below in Dice, so that an absent structure has a gradient too."""
+_LESION, _OUTSIDE, _LOOK_ALIKE = 4.0, 0.5, 0.5
+"""Weights of a voxel's cross-entropy; any other voxel of the lung counts 1."""
 
 
 def lung_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -18,18 +20,20 @@ def lung_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels) + (1 - dice).mean()
 
 
-def lesion_loss(logits: Tensor, lesions: Tensor, inside: Tensor, outside: float = 0.0) -> Tensor:
-    """Cross-entropy everywhere, less outside the lung, and soft Dice within the lung only.
+def lesion_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy everywhere, soft Dice within the lung only, and false alarms outside it.
 
-    Lesions are a thousandth of the volume: over the whole of it both terms drown them. All
-    arguments are (batch, 1, z, y, x); `inside` is 1 in the lung and its lesions. `outside` is
-    the weight of the false alarms outside it.
+    Lesions are a thousandth of the volume: over the whole of it both first terms drown them.
+    `logits` (batch, 1, z, y, x); `target` (batch, 3, z, y, x) holds the lesions, the inside of
+    the lung, and look-alikes, which a reader too could take for lesions.
     """
-    weight = (0.5 + 0.5 * inside) * (1 + 3 * lesions)
+    lesions, inside, others = target[:, :1], target[:, 1:2], target[:, 2:]
+    weight = inside + _OUTSIDE * (1 - inside) + (_LESION - 1) * lesions
+    weight = weight * (1 - (1 - _LOOK_ALIKE) * others * (1 - lesions))
     entropy = functional.binary_cross_entropy_with_logits(logits, lesions, reduction="none")
-    weighted = (weight * entropy).sum() / weight.sum()
     dice = soft_dice(logits.sigmoid() * inside, lesions * inside)
-    return weighted + (1 - dice).mean() + outside * false_alarms(logits, inside)
+    mean = (weight * entropy).sum() / weight.sum()
+    return mean + (1 - dice).mean() + _OUTSIDE * false_alarms(logits, inside)
 
 
 def false_alarms(logits: Tensor, inside: Tensor) -> Tensor:
@@ -58,5 +62,5 @@ def looks_loss(looks: Tensor, truth: Tensor) -> Tensor:
 
     `looks` and `truth` (batch, looks, z, y, x) are logits and shares.
     """
-    weight = torch.tensor([1.0, 4.0, 4.0], dtype=looks.dtype)
+    weight = torch.tensor([1.0, 4.0, 4.0], dtype=looks.dtype, device=looks.device)
     return functional.cross_entropy(looks, truth, weight=weight)

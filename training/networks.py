@@ -11,10 +11,15 @@ from torch.nn import functional
 
 
 def _block(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
-    """Convolution, group normalisation (batches are of one or two volumes), activation."""
+    """Convolution, normalisation, activation.
+
+    Batch normalisation keeps fixed statistics at inference, so that what a voxel is called does
+    not depend on how much air lies around the patient, nor on where a tile ends; and it folds
+    into the convolution.
+    """
     return nn.Sequential(
         nn.Conv3d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False),
-        nn.GroupNorm(min(4, channels_out), channels_out),
+        nn.BatchNorm3d(channels_out),
         nn.LeakyReLU(0.1, inplace=True),
     )
 
@@ -56,29 +61,53 @@ class Classifier(nn.Module):
 
     A few hundred volumes with one label each teach too little. The phantoms know what lies at
     each voxel, so it is the looks (nothing, COVID-19's opacity, another's) that are taught, at
-    half the resolution; the head, fitted afterwards, judges a dozen numbers.
+    half the resolution; the head, fitted afterwards, weighs nine numbers.
     """
 
     LOOKS = 3
+    _LEAST = (1e-4, 1e-6)
 
-    def __init__(self, channels: tuple[int, ...], classes: int) -> None:
+    def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
         self.looks = UNet(channels, self.LOOKS, stride=2)
-        self.head = nn.Sequential(
-            nn.BatchNorm1d(3 * self.LOOKS),
-            nn.Linear(3 * self.LOOKS, 8),
-            nn.LeakyReLU(0.1),
-            nn.Linear(8, classes),
-        )
+        self.head = nn.Linear(3 * self.LOOKS, 1)
 
-    def forward(self, volume: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.summary(volume))
-        return logits
+    def forward(self, volume: Tensor) -> tuple[Tensor, Tensor]:
+        """The probabilities (batch, 2) and the saliency (batch, 1, z / 2, y / 2, x / 2)."""
+        shares = self.looks(volume).softmax(dim=1)
+        covid = self.head(_summary(shares, self._LEAST)).sigmoid()
+        return torch.cat([1 - covid, covid], dim=1), self.saliency(shares)
 
     def summary(self, volume: Tensor) -> Tensor:
-        """How much of each look there is, how much of it is sure, and the surest place."""
-        shares = self.looks(volume).softmax(dim=1)
-        axes = (2, 3, 4)
-        amount = (shares.mean(dim=axes) + 1e-4).log()
-        sure = (shares.pow(4).mean(dim=axes) + 1e-6).log()
-        return torch.cat([amount, sure, shares.amax(dim=axes)], dim=1)
+        """What the head weighs, (batch, 9)."""
+        return _summary(self.looks(volume).softmax(dim=1), self._LEAST)
+
+    def saliency(self, shares: Tensor) -> Tensor:
+        """What moves the model towards COVID-19, 0 to 1: a gradient-weighted activation map.
+
+        Grad-CAM (Selvaraju et al., ICCV 2017) on the looks' shares, whose gradient has a closed
+        form here, over the sum of its weights, so that a map of little evidence stays faint.
+        """
+        amounts, sures, _ = self.head.weight[0].split(self.LOOKS)
+        mean = shares.mean(dim=(2, 3, 4)) + self._LEAST[0]
+        sure = shares.pow(4).mean(dim=(2, 3, 4)) + self._LEAST[1]
+        weights = amounts / mean + 4 * sures * shares.pow(3).mean(dim=(2, 3, 4)) / sure
+        weights = weights / weights.abs().sum(dim=1, keepdim=True)
+        # What the background adds is no finding.
+        found = (weights[:, 1:, None, None, None] * shares[:, 1:]).sum(dim=1, keepdim=True)
+        return found.clamp(min=0)
+
+
+def _summary(shares: Tensor, least: tuple[float, float]) -> Tensor:
+    """How much of each look there is, how much of it is sure, and the surest place."""
+    axes = (2, 3, 4)
+    amount = (shares.mean(dim=axes) + least[0]).log()
+    sure = (shares.pow(4).mean(dim=axes) + least[1]).log()
+    return torch.cat([amount, sure, shares.amax(dim=axes)], dim=1)
+
+
+def settle(net: nn.Module) -> None:
+    """Let normalisation keep the statistics it has, as it does at inference."""
+    for part in net.modules():
+        if isinstance(part, nn.BatchNorm3d):
+            part.eval()

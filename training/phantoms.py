@@ -17,21 +17,29 @@ from training.config import Phantoms
 FIRST_HELD_OUT = 1_000_000
 """Seeds from here on are never trained on."""
 
+Mask = NDArray[np.uint8]
+
 
 @dataclass(frozen=True)
 class Case:
-    """One phantom: HU, lungs (1 left, 2 right) and pneumonia, each (z, y, x); spacing too."""
+    """One phantom, each array (z, y, x); `spacing` (z, y, x) in mm.
+
+    `hu`; `lungs` 1 left, 2 right; `lesions` pneumonia; `others` tumours and what looks like
+    pneumonia and is none.
+    """
 
     hu: NDArray[np.int16]
-    lungs: NDArray[np.uint8]
-    lesions: NDArray[np.uint8]
+    lungs: Mask
+    lesions: Mask
+    others: Mask
     kind: str
+    covid: bool
     spacing: tuple[float, float, float]
 
     @property
-    def covid(self) -> bool:
-        """Whether COVID-19 is to be seen: a scan may end above all of it."""
-        return self.kind == "covid" and bool(self.lesions.any())
+    def clear(self) -> bool:
+        """Whether its class can be seen: a scan may end above nearly all of the opacities."""
+        return self.covid or self.kind != "covid" or not self.lesions.any()
 
     def on_grid(self, array: NDArray[np.generic]) -> Volume:
         z, y, x = self.spacing
@@ -46,9 +54,10 @@ def held_out_seeds(phantoms: Phantoms) -> range:
     return range(FIRST_HELD_OUT, FIRST_HELD_OUT + phantoms.held_out)
 
 
-def draw_missing(cache: Path, phantoms: Phantoms, processes: int) -> Iterator[tuple[int, int]]:
+def draw_missing(
+    cache: Path, phantoms: Phantoms, seeds: range, processes: int
+) -> Iterator[tuple[int, int]]:
     """Draw what the cache lacks; gives (done, all) after each phantom."""
-    seeds = [*held_out_seeds(phantoms), *train_seeds(phantoms)]
     missing = [seed for seed in seeds if not path_of(cache, phantoms, seed).exists()]
     with ProcessPoolExecutor(processes) as pool:
         drawn = pool.map(partial(_draw, cache, phantoms), missing, chunksize=4)
@@ -63,8 +72,15 @@ def path_of(cache: Path, phantoms: Phantoms, seed: int) -> Path:
 
 def load(cache: Path, phantoms: Phantoms, seed: int) -> Case:
     with np.load(path_of(cache, phantoms, seed)) as stored:
-        hu, lungs, lesions = (stored[name] for name in ("hu", "lungs", "lesions"))
-        return Case(hu, lungs, lesions, str(stored["kind"]), phantoms.spacing)
+        return Case(
+            hu=stored["hu"],
+            lungs=stored["lungs"],
+            lesions=stored["lesions"],
+            others=stored["others"],
+            kind=str(stored["kind"]),
+            covid=bool(stored["covid"]),
+            spacing=phantoms.spacing,
+        )
 
 
 def _draw(cache: Path, phantoms: Phantoms, seed: int) -> None:
@@ -78,6 +94,8 @@ def _draw(cache: Path, phantoms: Phantoms, seed: int) -> None:
         hu=drawn.hu,
         lungs=drawn.lungs,
         lesions=drawn.lesions,
+        others=drawn.tumours | drawn.doubtful,
         kind=recipe.kind,
+        covid=drawn.covid,
     )
     unfinished.rename(path)

@@ -4,58 +4,75 @@ import csv
 import math
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from training.batches import Batch, Patches
 from training.classifier_head import fit_head
 from training.config import Plan, read_parameters
 from training.losses import lesion_loss, looks_loss, lung_loss
-from training.networks import Classifier, UNet
+from training.networks import Classifier, UNet, settle
 
 _CHECKPOINT_EVERY = 100
 _CURVE_EVERY = 20
-_HEAD_BATCHES = 150
+_HEAD_BATCHES = 300
+_LOADERS = 12
+"""Processes that make patches for a GPU; a CPU is busy enough with the network."""
 
 
 def network(plan: Plan) -> nn.Module:
     """The untrained network of a plan."""
     torch.manual_seed(plan.seed)
     if plan.task == "classification":
-        return Classifier(plan.channels, classes=2)
+        return Classifier(plan.channels)
     return UNet(plan.channels, classes=3 if plan.task == "lung" else 1)
 
 
 def train(plan: Plan, cache: Path, folder: Path) -> nn.Module:
-    """Train to the last step, and then its finish, going on from their checkpoints if any."""
-    net = network(plan).to(memory_format=torch.channels_last_3d)
-    _steps(plan, net, cache, folder)
-    if plan.finish:
-        _steps(plan.finish, net, cache, folder / "finish")
-    net.eval()
-    if isinstance(net, Classifier):
-        patches = Patches(plan, read_parameters(plan.name), cache)
-        fit_head(net, map(patches.batch, range(plan.steps, plan.steps + _HEAD_BATCHES)))
-    return net
-
-
-def _steps(plan: Plan, net: nn.Module, cache: Path, folder: Path) -> None:
-    """All steps of one plan, the finish not among them; from `folder/checkpoint.pt` on."""
+    """Train to the last step, going on from the folder's checkpoint if there is one."""
     folder.mkdir(parents=True, exist_ok=True)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    net = network(plan).to(device, memory_format=torch.channels_last_3d)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-3)
     first = _resume(folder / "checkpoint.pt", net, optimiser)
     patches = Patches(plan, read_parameters(plan.name), cache)
+    _steps(plan, net, optimiser, _loaded(patches, range(first, plan.steps), device), folder)
+    net.eval()
+    if isinstance(net, Classifier):
+        later = range(plan.steps, plan.steps + _HEAD_BATCHES)
+        fit_head(net, (batch for _, batch in _loaded(patches, later, device)))
+    return net.cpu()
+
+
+def _loaded(patches: Patches, steps: range, device: torch.device) -> Iterator[tuple[int, Batch]]:
+    """The batch of each step, in order; made by other processes while a GPU computes."""
+    workers = _LOADERS if device.type == "cuda" else 0
+    loader = DataLoader(patches, batch_size=None, sampler=steps, num_workers=workers)
+    return zip(steps, loader, strict=True)
+
+
+def _steps(
+    plan: Plan,
+    net: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    batches: Iterator[tuple[int, Batch]],
+    folder: Path,
+) -> None:
     net.train()
     started, recent = time.monotonic(), []
-    for step in range(first, plan.steps):
-        recent.append(_step(plan, net, optimiser, patches.batch(step), step))
+    for done, (step, batch) in enumerate(batches, 1):
+        if step >= plan.settle * plan.steps:
+            settle(net)
+        recent.append(_step(plan, net, optimiser, batch, step))
         if (step + 1) % _CURVE_EVERY == 0:
             mean = sum(recent) / len(recent)
             recent.clear()
             _record(folder / "curve.csv", step + 1, mean)
-            _progress(plan, step + 1, mean, (time.monotonic() - started) / (step + 1 - first))
+            _progress(plan, step + 1, mean, (time.monotonic() - started) / done)
         if (step + 1) % _CHECKPOINT_EVERY == 0 or step + 1 == plan.steps:
             _save(folder / "checkpoint.pt", net, optimiser, step + 1)
     sys.stderr.write("\n")
@@ -66,7 +83,10 @@ def _step(
 ) -> float:
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(plan, step)
-    loss = _loss(plan, net, batch)
+    device = next(net.parameters()).device
+    # bfloat16 needs no loss scaling; on a CPU without matrix units it gains nothing.
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        loss = _loss(plan, net, batch.volume.to(device), batch.target.to(device))
     optimiser.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -74,13 +94,13 @@ def _step(
     return float(loss.detach())
 
 
-def _loss(plan: Plan, net: nn.Module, batch: Batch) -> Tensor:
-    target = batch.target
+def _loss(plan: Plan, net: nn.Module, volume: Tensor, target: Tensor) -> Tensor:
+    volume = volume.contiguous(memory_format=torch.channels_last_3d)
     if isinstance(net, Classifier):
-        return looks_loss(net.looks(batch.volume), target)
+        return looks_loss(net.looks(volume).float(), target)
     if plan.task == "lung":
-        return lung_loss(net(batch.volume), target)
-    return lesion_loss(net(batch.volume), target[:, :1], target[:, 1:], plan.outside)
+        return lung_loss(net(volume).float(), target)
+    return lesion_loss(net(volume).float(), target)
 
 
 def learning_rate(plan: Plan, step: int) -> float:
@@ -96,17 +116,11 @@ def _resume(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer) -> int
     state = torch.load(path, weights_only=True)
     net.load_state_dict(state["network"])
     optimiser.load_state_dict(state["optimiser"])
-    torch.set_rng_state(state["random"])
     return int(state["step"])
 
 
 def _save(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
-    state = {
-        "network": net.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "random": torch.get_rng_state(),
-        "step": step,
-    }
+    state = {"network": net.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
     unfinished = path.with_suffix(".tmp")
     torch.save(state, unfinished)
     unfinished.rename(path)

@@ -1,16 +1,20 @@
 """The parts that need torch: they run in the training environment alone."""
 
 import dataclasses
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from training.batches import Batch
+from training.batches import Batch, Patches
 from training.classifier_head import fit_head
-from training.config import read_plan
+from training.config import Plan, read_parameters, read_plan
 from training.losses import false_alarms, lesion_loss, soft_dice
-from training.networks import Classifier, UNet
-from training.train import learning_rate, network
+from training.networks import Classifier, UNet, settle
+from training.phantoms import draw_missing, train_seeds
+from training.scanner import View, random_view
+from training.train import learning_rate, network, train
 
 
 def test_dice_is_one_for_the_truth_and_falls_with_errors() -> None:
@@ -20,12 +24,21 @@ def test_dice_is_one_for_the_truth_and_falls_with_errors() -> None:
     assert float(soft_dice(1 - truth, truth)) < 0.2
 
 
+def lesion_target(inside: float, others: float) -> torch.Tensor:
+    target = torch.zeros(1, 3, 8, 8, 8)
+    target[:, 0, :2, :2, :2] = 1
+    target[:, 1], target[:, 2] = inside, others
+    return target
+
+
 def test_a_missed_lesion_costs_more_in_the_lung_than_outside() -> None:
-    lesions = torch.zeros(1, 1, 8, 8, 8)
-    lesions[..., :2, :2, :2] = 1
-    silent = torch.full_like(lesions, -4.0)
-    inside = torch.ones_like(lesions)
-    assert lesion_loss(silent, lesions, inside) > lesion_loss(silent, lesions, 1 - inside)
+    silent = torch.full((1, 1, 8, 8, 8), -4.0)
+    assert lesion_loss(silent, lesion_target(1, 0)) > lesion_loss(silent, lesion_target(0, 0))
+
+
+def test_calling_a_look_alike_a_lesion_costs_less_than_calling_plain_lung_one() -> None:
+    alarm = torch.full((1, 1, 8, 8, 8), 4.0)
+    assert lesion_loss(alarm, lesion_target(1, 1)) < lesion_loss(alarm, lesion_target(1, 0))
 
 
 def test_a_false_alarm_costs_outside_the_lung_however_few_its_voxels_are() -> None:
@@ -38,17 +51,19 @@ def test_a_false_alarm_costs_outside_the_lung_however_few_its_voxels_are() -> No
     assert float(false_alarms(alarm, torch.ones_like(inside))) == 0
 
 
-def test_the_finish_differs_from_its_plan_in_what_it_names() -> None:
-    plan = read_plan("lesion_seg")
-    assert plan.finish is not None
-    assert (plan.outside, plan.finish.outside) == (0, 0.5)
-    assert plan.finish.phantoms == plan.phantoms
-    assert plan.finish.finish is None
-
-
 def test_unet_keeps_the_size_of_its_input() -> None:
     logits = UNet((4, 8, 8), classes=3)(torch.zeros(2, 1, 8, 12, 16))
     assert logits.shape == (2, 3, 8, 12, 16)
+
+
+def test_a_settled_network_calls_a_patient_the_same_beside_any_neighbour() -> None:
+    torch.manual_seed(0)
+    net = UNet((4, 8), classes=1).train()
+    one, other = torch.randn(1, 1, 8, 8, 8), 5 + torch.randn(1, 1, 8, 8, 8)
+    together = torch.cat([one, other])
+    assert not torch.allclose(net(together)[:1], net(one), atol=1e-3)
+    settle(net)
+    assert torch.allclose(net(together)[:1], net(one), atol=1e-5)
 
 
 def test_the_same_plan_begins_with_the_same_weights() -> None:
@@ -63,15 +78,97 @@ def test_learning_rate_rises_then_falls() -> None:
     assert max(first, last) < 0.1 * top
 
 
+def test_a_view_without_change_is_the_volume_itself() -> None:
+    volume = np.random.default_rng(0).normal(0, 300, (6, 8, 10)).astype(np.float32)
+    view = View((6, 8, 10), np.eye(3), np.zeros(3))
+    assert view.of(volume, "bilinear", -1000.0) == pytest.approx(volume, abs=0.1)
+
+
+def test_a_view_is_turned_and_moved_as_it_says() -> None:
+    volume = np.zeros((9, 9, 9), np.float32)
+    volume[6, 4, 2] = 1  # two to the head and two to the right of the middle
+    quarter = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], float)
+    seen = View((9, 9, 9), quarter, np.array([1.0, 0, 0])).of(volume, "nearest")
+    assert np.argwhere(seen > 0.5).tolist() == [[5, 2, 4]]
+
+
+def test_what_lies_outside_the_volume_is_air() -> None:
+    rng = np.random.default_rng(1)
+    view = random_view(rng, (16, 16, 16), (9, 9, 9), (8, 8, 8), (3, 3, 3), None)
+    seen = view.of(np.full((8, 8, 8), 40, np.int16), "bilinear", -1000.0)
+    assert seen.min() == -1000
+    assert seen.max() == pytest.approx(40, abs=0.1)
+
+
 def crops_of_which_every_other_shows_covid() -> Batch:
     volume, looks = torch.full((4, 1, 8, 8, 8), -1.0), torch.zeros(4, 3, 4, 4, 4)
     volume[::2, ..., :4], looks[::2, 1, ..., :2] = 1.0, 1.0
-    return Batch(volume + 0.1 * torch.randn(4, 1, 8, 8, 8), looks)
+    noise = 0.1 * torch.randn(4, 1, 8, 8, 8)
+    return Batch(volume + noise, looks, torch.tensor([1, 0, 1, 0]))
 
 
-def test_head_learns_to_tell_covid_from_what_is_not() -> None:
+def fitted() -> Classifier:
     net = network(dataclasses.replace(read_plan("covid_classifier"), channels=(4, 4))).eval()
     assert isinstance(net, Classifier)
     fit_head(net, [crops_of_which_every_other_shows_covid() for _ in range(10)])
-    judged = net(crops_of_which_every_other_shows_covid().volume)
-    assert judged.argmax(dim=1).tolist() == [1, 0, 1, 0]
+    return net
+
+
+def test_head_learns_to_tell_covid_from_what_is_not() -> None:
+    probabilities, _ = fitted()(crops_of_which_every_other_shows_covid().volume)
+    assert probabilities.argmax(dim=1).tolist() == [1, 0, 1, 0]
+    assert probabilities.sum(dim=1).tolist() == pytest.approx([1, 1, 1, 1])
+
+
+def test_saliency_is_the_gradient_of_the_logit_by_each_look() -> None:
+    net = fitted()
+    shares = torch.rand(1, 3, 4, 4, 4).softmax(dim=1).requires_grad_()
+    mean = (shares.mean(dim=(2, 3, 4)) + 1e-4).log()
+    sure = (shares.pow(4).mean(dim=(2, 3, 4)) + 1e-6).log()
+    weights = net.head.weight[0]
+    (gradient,) = torch.autograd.grad((mean @ weights[:3] + sure @ weights[3:6]).sum(), shares)
+    alpha = gradient.mean(dim=(2, 3, 4))
+    alpha = alpha / alpha.abs().sum()
+    expected = (alpha[0, 1:, None, None, None] * shares[0, 1:]).sum(dim=0).clamp(min=0)
+    found = net.saliency(shares.detach())[0, 0].detach()
+    assert torch.allclose(found, expected.detach(), atol=1e-5)
+    assert 0 <= float(found.min()) <= float(found.max()) <= 1
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantoms")
+    for _ in draw_missing(
+        folder, small("lung_seg").phantoms, train_seeds(small("lung_seg").phantoms), 1
+    ):
+        pass
+    return folder
+
+
+def small(name: str) -> Plan:
+    plan = read_plan(name)
+    phantoms = dataclasses.replace(
+        plan.phantoms, spacing=(8.0, 8.0, 8.0), shape=(40, 48, 48), train=3
+    )
+    return dataclasses.replace(
+        plan, phantoms=phantoms, channels=(4, 8), patch=(48, 48, 48), steps=3
+    )
+
+
+@pytest.mark.parametrize("name", ["lung_seg", "lesion_seg", "covid_classifier"])
+def test_a_step_has_the_same_batch_whenever_it_is_asked_for(name: str, cache: Path) -> None:
+    parameters = read_parameters(name)
+    first, second = (Patches(small(name), parameters, cache) for _ in range(2))
+    first[0]
+    assert torch.equal(first[2].volume, second[2].volume)
+    assert torch.equal(first[2].target, second[2].target)
+
+
+@pytest.mark.parametrize("name", ["lung_seg", "lesion_seg", "covid_classifier"])
+def test_training_goes_on_where_it_was_ended(name: str, cache: Path, tmp_path: Path) -> None:
+    plan = small(name)
+    train(dataclasses.replace(plan, steps=2), cache, tmp_path)
+    before = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
+    train(plan, cache, tmp_path)
+    after = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
+    assert (before, after) == (2, 3)
