@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from deploy.embedded.cache import InstallFailed
 from deploy.embedded.system import AlreadyRunning, NotStarted
+from deploy.modelrepo.refused import Refused
 
 
 class Failure(Exception):
@@ -12,7 +13,7 @@ class Failure(Exception):
 
 
 FAILURES = (
-    *(Failure, InstallFailed, AlreadyRunning, NotStarted),
+    *(Failure, Refused, InstallFailed, AlreadyRunning, NotStarted),
     *(httpx.HTTPError, OSError, ValueError),
 )
 

@@ -17,7 +17,6 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     """One model of two versions, which differ in weights and threshold."""
-    (tmp_path / "home").mkdir()
     repository = Repository(tmp_path / "home" / "models")
     with repository.changing():
         repository.add("lungs", candidate(tmp_path / "a" / "lungs", b"one", "0.5"), AT)

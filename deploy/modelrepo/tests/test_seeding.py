@@ -22,7 +22,6 @@ def reference(tmp_path: Path) -> Path:
 @pytest.fixture
 def repository(tmp_path: Path, reference: Path) -> Repository:
     """A home that was up once."""
-    (tmp_path / "home").mkdir()
     repository = Repository(tmp_path / "home" / "models")
     assert seed(repository, reference, AT) == [Seeded("lungs", 1, True)]
     return repository

@@ -1,0 +1,1 @@
+"""What `clarion models` does, apart from reading the command line."""

@@ -1,0 +1,154 @@
+"""Which version answers: chosen, taken back, loaded, and the repository left whole if it fails."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from clarion.models.server import ModelServer, ServerDown
+from deploy.modelrepo import history
+from deploy.modelrepo.refused import Refused
+from deploy.modelrepo.repository import Candidate, Repository
+
+_CHANGED = {
+    "weights-changed": "its weights are not those that were added",
+    "configuration-changed": "its config.pbtxt is not the one that was added",
+    "active-configuration-changed": "what Triton reads of it was edited by hand",
+    "files-missing": "files of it are gone or can't be read",
+}
+_REMEDY = {
+    "active-configuration-changed": "promote it again to write that anew",
+}
+_OTHER = "bring the file back, or add what is there now as a version of its own"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The version that answers, the one that did before, and whether the server knows already."""
+
+    name: str
+    version: int
+    before: int | None
+    loaded: bool
+
+
+@dataclass(frozen=True)
+class Added:
+    """A version in the repository; `new` unless it was there already."""
+
+    name: str
+    version: int
+    new: bool
+    answers: bool
+    loaded: bool
+
+
+def explained(code: str) -> str:
+    """A code of `Repository.changed` in words, with what to do."""
+    return f"{_CHANGED[code]}; {_REMEDY.get(code, _OTHER)}"
+
+
+def promote(
+    repository: Repository, server: ModelServer, name: str, number: int, at: datetime
+) -> Chosen:
+    """Let a version answer. Raises `Refused`, and then the one before goes on answering."""
+    with repository.changing():
+        return _choose(repository, server, name, number, at, "promote")
+
+
+def rollback(repository: Repository, server: ModelServer, name: str, at: datetime) -> Chosen:
+    """Let the version answer that did before the last promotion. Raises `Refused`."""
+    with repository.changing():
+        repository.versions(name)
+        before = history.before_last(repository.promotions(name))
+        if before is None:
+            raise Refused("nothing-before", f"no version of {name} answered before this one")
+        return _choose(repository, server, name, before, at, "rollback")
+
+
+def load(repository: Repository, server: ModelServer, name: str) -> int | None:
+    """Load the active version anew, its bytes checked first. Raises `Refused`, `ServerDown`."""
+    with repository.changing():
+        active = repository.active(name) if repository.versions(name) else None
+        if active is not None:
+            _require_unchanged(repository, name, active)
+        server.load(name)
+        return active
+
+
+def add(
+    repository: Repository,
+    server: ModelServer,
+    name: str,
+    candidate: Candidate,
+    at: datetime,
+) -> Added:
+    """Lay a version into the repository; the first of a new model answers at once.
+
+    Raises `Refused`; a new model that the server can't load is taken out again.
+    """
+    with repository.changing():
+        held = repository.holding(name, _key(candidate))
+        if held is not None:
+            return Added(name, held, False, held == repository.active(name), False)
+        is_new = name not in repository.names()
+        number = repository.add(name, candidate, at)
+        if not is_new:
+            return Added(name, number, True, False, False)
+        try:
+            loaded = _loaded(server, name)
+        except Refused:
+            repository.remove(name)
+            raise
+        repository.note(name, number, "promote", "operator", at)
+        return Added(name, number, True, True, loaded)
+
+
+def _choose(
+    repository: Repository,
+    server: ModelServer,
+    name: str,
+    number: int,
+    at: datetime,
+    action: Literal["promote", "rollback"],
+) -> Chosen:
+    repository.version(name, number)
+    _require_unchanged(repository, name, number)
+    before = repository.active(name)
+    text = repository.activate(name, number)
+    try:
+        loaded = _loaded(server, name)
+    except Refused as refusal:
+        repository.put_back(name, text)
+        with suppress(Refused, ServerDown):
+            server.load(name)
+        goes_on = f"version {before} goes on answering" if before else "nothing was changed"
+        raise Refused(
+            refusal.code, f"{refusal.text}. {name} {number} was not loaded; {goes_on}"
+        ) from None
+    repository.note(name, number, action, "operator", at)
+    return Chosen(name, number, before, loaded)
+
+
+def _require_unchanged(repository: Repository, name: str, number: int) -> None:
+    code = repository.changed(name, number)
+    if code and code != "active-configuration-changed":
+        raise Refused(code, f"{name} {number}: {explained(code)}")
+
+
+def _loaded(server: ModelServer, name: str) -> bool:
+    """Whether a server that is up has loaded it; one that is down will when it starts."""
+    try:
+        server.load(name)
+    except ServerDown:
+        return False
+    return True
+
+
+def _key(candidate: Candidate) -> tuple[str, str]:
+    try:
+        return candidate.key
+    except FileNotFoundError as error:
+        raise Refused(
+            "no-weights", f"{error}. A version is a numbered folder with its weights"
+        ) from None

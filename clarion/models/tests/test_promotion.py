@@ -1,0 +1,117 @@
+"""Promotion, rollback, loading and adding, against a server in memory."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from clarion.models import promotion
+from clarion.models.fake import FakeServer
+from clarion.models.promotion import Added, Chosen
+from deploy.modelrepo.refused import Refused
+from deploy.modelrepo.repository import Repository
+from deploy.modelrepo.tests.models import candidate
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Home:
+    """A repository whose model `lungs` has three versions, the first of which answers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.repository = Repository(folder / "home" / "models")
+        self.server = FakeServer(self.repository)
+        for number in (1, 2, 3):
+            self.add("lungs", f"weights {number}")
+
+    def add(self, name: str, weights: str) -> Added:
+        version = candidate(self.folder / weights / name, weights.encode())
+        return promotion.add(self.repository, self.server, name, version, AT)
+
+    def promote(self, number: int) -> Chosen:
+        return promotion.promote(self.repository, self.server, "lungs", number, AT)
+
+    def rollback(self) -> Chosen:
+        return promotion.rollback(self.repository, self.server, "lungs", AT)
+
+    @property
+    def answering(self) -> int | None:
+        serving = self.server.serving("lungs")
+        return serving.version if serving else None
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+def test_adding_does_not_change_which_version_answers(home: Home) -> None:
+    assert home.add("lungs", "weights 4") == Added("lungs", 4, True, False, False)
+    assert home.answering == 1
+
+
+def test_the_same_version_is_not_added_twice(home: Home) -> None:
+    assert home.add("lungs", "weights 2") == Added("lungs", 2, False, False, False)
+
+
+def test_a_new_model_answers_at_once(home: Home) -> None:
+    assert home.add("lesions", "weights") == Added("lesions", 1, True, True, True)
+
+
+def test_a_new_model_that_can_not_be_loaded_is_not_kept(home: Home) -> None:
+    home.server.broken.add(("lesions", 1))
+    with pytest.raises(Refused, match="triton-refused"):
+        home.add("lesions", "weights")
+    assert home.repository.names() == ["lungs"]
+
+
+def test_a_promoted_version_answers(home: Home) -> None:
+    assert home.promote(2) == Chosen("lungs", 2, 1, True)
+    assert home.answering == 2
+
+
+def test_each_rollback_takes_one_promotion_back(home: Home) -> None:
+    home.promote(3)
+    home.promote(2)
+    home.promote(2)
+
+    assert [home.rollback().version, home.rollback().version] == [3, 1]
+
+    with pytest.raises(Refused, match="nothing-before"):
+        home.rollback()
+    assert home.answering == 1
+
+
+def test_a_version_that_can_not_be_loaded_leaves_the_one_before(home: Home) -> None:
+    home.server.broken.add(("lungs", 2))
+
+    with pytest.raises(Refused, match="version 1 goes on answering"):
+        home.promote(2)
+
+    assert (home.answering, home.repository.active("lungs")) == (1, 1)
+    with pytest.raises(Refused, match="nothing-before"):
+        home.rollback()
+
+
+def test_weights_that_changed_are_not_promoted(home: Home) -> None:
+    (home.repository.version("lungs", 2) / "model.onnx").write_bytes(b"others")
+    with pytest.raises(Refused, match="weights-changed"):
+        home.promote(2)
+    assert home.answering == 1
+
+
+def test_weights_that_changed_are_not_loaded(home: Home) -> None:
+    (home.repository.version("lungs", 1) / "model.onnx").write_bytes(b"others")
+    with pytest.raises(Refused, match="weights-changed"):
+        promotion.load(home.repository, home.server, "lungs")
+
+
+def test_while_the_server_is_down_a_promotion_waits_for_its_start(home: Home) -> None:
+    home.server.down = True
+    assert home.promote(2) == Chosen("lungs", 2, 1, False)
+
+    home.server.down = False
+    home.server.load("lungs")
+
+    assert home.answering == 2

@@ -1,0 +1,93 @@
+"""`clarion models` in a home that is down."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from clarion.__main__ import build
+from deploy.modelrepo.tests.models import put
+
+
+class Operator:
+    """Who types the commands, in a terminal of 80 columns."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        self.folder = folder
+        self._runner = CliRunner(env={"CLARION_HOME": str(self.home), "COLUMNS": "80"})
+
+    def types(self, *words: str) -> Result:
+        return self._runner.invoke(build(), ["models", *words])
+
+    def reads(self, *words: str) -> Any:
+        return json.loads(self.types(*words, "--json").stdout)
+
+    def lungs(self, weights: bytes) -> str:
+        """The path of a model of the operator's own, named as a reference model."""
+        return str(put(self.folder / "mine" / "lung_seg", weights))
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Operator:
+    return Operator(tmp_path)
+
+
+def test_a_new_home_has_the_reference_models(operator: Operator) -> None:
+    listed = {each["name"]: each for each in operator.reads("list")}
+    assert set(listed) >= {"lung_seg", "lesion_seg", "covid_classifier"}
+    lungs = listed["lung_seg"]
+    assert (lungs["active"], lungs["task"], lungs["source"], lungs["licence"], lungs["triton"]) == (
+        *(True, "segmentation", "reference", "Apache-2.0", "down"),
+    )
+
+
+def test_the_table_fits_a_terminal(operator: Operator) -> None:
+    operator.types("add", operator.lungs(b"mine"))
+    lines = operator.types("list").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == [
+        *("model", "version", "triton", "task", "sha256", "licence", "source")
+    ]
+
+
+def test_an_own_version_is_added_promoted_and_taken_back(operator: Operator) -> None:
+    added = operator.types("add", operator.lungs(b"mine")).stdout
+    assert "clarion models promote lung_seg 2" in added
+
+    assert operator.types("promote", "lung_seg", "2").stdout.startswith(
+        "lung_seg 2 answers, in place of 1 from the next `clarion up`"
+    )
+    assert operator.reads("rollback", "lung_seg")["version"] == 1
+
+
+def test_a_changed_file_is_found(operator: Operator) -> None:
+    operator.types("add", operator.lungs(b"mine"))
+    (operator.home / "models/lung_seg/2/model.onnx").write_bytes(b"others")
+
+    found = operator.types("verify")
+
+    assert found.exit_code == 1
+    assert "lung_seg 2: weights-changed" in found.stdout
+    assert "lung_seg 1: as it was added" in found.stdout
+
+
+def test_what_is_no_model_is_refused_with_what_would_be_one(
+    operator: Operator, tmp_path: Path
+) -> None:
+    refused = operator.types("add", str(tmp_path))
+    assert refused.exit_code == 1
+    assert "config.pbtxt beside numbered folders" in str(refused.exception)
+
+
+def test_what_needs_a_server_says_that_it_is_down(operator: Operator) -> None:
+    assert "triton-down" in str(operator.types("load", "lung_seg").exception)
+
+
+def test_what_a_triton_elsewhere_can_not_do_is_said(operator: Operator) -> None:
+    operator.home.mkdir()
+    (operator.home / "settings.yaml").write_text("triton: 127.0.0.1:1\n")
+    assert "triton-elsewhere" in str(operator.types("promote", "lung_seg", "2").exception)
+    assert "triton-down" in str(operator.types("list").exception)
