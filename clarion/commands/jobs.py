@@ -121,7 +121,7 @@ def _job(job: dict[str, Any]) -> Group:
 
 def _stages(stages: list[dict[str, Any]]) -> Table:
     table = Table(box=None)
-    for name in ("stage", "service", "status", "attempts", "seconds"):
+    for name in ("stage", "service", "status", "attempts", "seconds", "model"):
         table.add_column(name, no_wrap=True)
     table.add_column("why")
     for stage in stages:
@@ -131,9 +131,15 @@ def _stages(stages: list[dict[str, Any]]) -> Table:
             coloured(stage["status"]),
             str(stage["attempts"] or "-"),
             _seconds(stage["started_at"], stage["finished_at"]),
+            _model(stage.get("model")),
             ", ".join(reason["code"] for reason in stage["reasons"]),
         )
     return table
+
+
+def _model(model: dict[str, str] | None) -> str:
+    """Name, version, and the beginning of the weights' digest."""
+    return f"{model['name']} {model['version']} ({model['sha256'][:8]})" if model else ""
 
 
 def _outputs(outputs: list[dict[str, Any]]) -> Table:

@@ -34,6 +34,7 @@ STAGE = {
     "started_at": "2026-01-01T08:00:00Z",
     "finished_at": "2026-01-01T08:00:01.5Z",
     "reasons": [{"code": "defect", "numbers": {}, "text": "A service failed."}],
+    "model": {"name": "lung_seg", "version": "2", "sha256": "23587dbf" + "0" * 56},
 }
 DELIVERY = {
     "destination": "pacs",
@@ -101,6 +102,7 @@ def test_a_job_is_shown_with_its_stages_files_and_deliveries(clarion: CliRunner)
         "pacs held, attempt 2, presentation-context-rejected",
         "lung.dcm",
         "contrast",
+        "lung_seg 2 (23587dbf)",
     ):
         assert words in shown
     assert json.loads(clarion.invoke(build(), ["jobs", "show", "1111", "--json"]).stdout) == WHOLE

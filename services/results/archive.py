@@ -18,13 +18,14 @@ from services.results.views import (
     FailureView,
     JobSummary,
     JobView,
+    ModelView,
     OutputView,
     ReasonView,
     StackView,
     StageView,
     head,
 )
-from shared import selection
+from shared import provenance, selection
 from shared.events.models import PayloadRef
 from shared.pipelines.definition import Definition
 from shared.store.port import PayloadMissing, PayloadStore
@@ -73,7 +74,7 @@ class Archive:
             **head(run),
             warnings=sorted({warning for stage in stages.values() for warning in stage.warnings}),
             selection=self._selection(stages),
-            stages=list(_stages(run, definition, stages)),
+            stages=list(self._stages(run, definition, stages)),
             outputs=list(self._outputs(definition, stages, sent)),
         )
 
@@ -155,6 +156,34 @@ class Archive:
             ],
         )
 
+    def _stages(
+        self,
+        run: StoredRun,
+        definition: Definition | None,
+        stages: Mapping[str, StoredStage],
+    ) -> Iterator[StageView]:
+        """Every stage of the definition in its order, then shadows and reports."""
+        facts = {name: stage.fact for name, stage in stages.items()}
+        judged = judge(definition, facts, run.stop).stages if definition else {}
+        for name in [*judged, *(name for name in stages if name not in judged)]:
+            status: StageStatus = judged[name] if name in judged else facts[name].status
+            service = definition.stages[name].service if definition and name in judged else None
+            known = stages.get(name)
+            yield _stage(name, service, status, known, self._model(known) if known else None)
+
+    def _model(self, stage: StoredStage) -> ModelView | None:
+        """What the provenance of a stage says of the model that answered it, if one did."""
+        ref = stage.payloads.get(f"{stage.stage}.provenance")
+        try:
+            model = provenance.read(ref, self.store).model if ref else None
+        except PayloadMissing:
+            return None
+        return (
+            ModelView(name=model.name, version=model.version, sha256=model.digest)
+            if model
+            else None
+        )
+
     def _path(self, ref: PayloadRef) -> str | None:
         try:
             return str(self.store.path(ref).resolve())
@@ -162,20 +191,12 @@ class Archive:
             return None
 
 
-def _stages(
-    run: StoredRun, definition: Definition | None, stages: Mapping[str, StoredStage]
-) -> Iterator[StageView]:
-    """Every stage of the definition in its order, then shadows and reports."""
-    facts = {name: stage.fact for name, stage in stages.items()}
-    judged = judge(definition, facts, run.stop).stages if definition else {}
-    for name in [*judged, *(name for name in stages if name not in judged)]:
-        status: StageStatus = judged[name] if name in judged else facts[name].status
-        service = definition.stages[name].service if definition and name in judged else None
-        yield _stage(name, service, status, stages.get(name))
-
-
 def _stage(
-    name: str, service: str | None, status: StageStatus, known: StoredStage | None
+    name: str,
+    service: str | None,
+    status: StageStatus,
+    known: StoredStage | None,
+    model: ModelView | None,
 ) -> StageView:
     return StageView(
         stage=name,
@@ -185,4 +206,5 @@ def _stage(
         started_at=known.started_at if known else None,
         finished_at=known.finished_at if known else None,
         reasons=[ReasonView.of(reason) for reason in known.fact.reasons] if known else [],
+        model=model,
     )

@@ -35,6 +35,14 @@ class StackView(View):
     reason: str
 
 
+class ModelView(View):
+    """The version of a model that answered; `sha256` is its weights' digest."""
+
+    name: str
+    version: str
+    sha256: str
+
+
 class StageView(View):
     stage: str
     service: str
@@ -43,6 +51,7 @@ class StageView(View):
     started_at: datetime | None
     finished_at: datetime | None
     reasons: Sequence[ReasonView]
+    model: ModelView | None = None
 
 
 class DeliveryView(View):

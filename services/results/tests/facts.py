@@ -59,10 +59,12 @@ class Story:
         completeness = {"rule": "quiet", "instances": 100, "waited_s": 2.0}
         return self._event("input-ready", "ingest", "ingest", {}, completeness=completeness)
 
-    def made(self, stage: str, **fields: Any) -> Received:
+    def made(self, stage: str, provenance: PayloadRef | None = None, **fields: Any) -> Received:
         """A stage of the pipeline has succeeded."""
         ports = _PORTS.get(stage, ("dicom",))
         payloads = {f"{stage}.{port}": self._payload(stage, port) for port in ports}
+        if provenance:
+            payloads[f"{stage}.provenance"] = provenance
         if ports == ("dicom",):
             fields = self._object(stage) | fields
         source = PIPELINE.stages[stage].service_name if stage in PIPELINE.stages else "writers"

@@ -14,10 +14,11 @@ from services.results.intake import Intake
 from services.results.ledger import outbox
 from services.results.requests import Desk
 from services.results.tests.facts import PIPELINE, RECEIVED, Story, intake_into, job
-from shared import selection
+from shared import provenance, selection
 from shared.clock import ManualClock
 from shared.events.models import InputReady, JobControl, PayloadRef
 from shared.identity import trace_id
+from shared.provenance import ModelIdentity, Provenance
 from shared.store.folder import FolderStore
 
 STACKS = [
@@ -108,6 +109,17 @@ def test_a_job_shows_its_stages_outputs_deliveries_and_selection(system: System)
         }
     ]
     assert outputs["lung-mask"]["deliveries"] == []
+
+
+def test_a_stage_shows_the_version_of_the_model_that_answered(system: System) -> None:
+    story = Story(system.store)
+    model = ModelIdentity("lung_seg", "2", "f" * 64, "Lungs")
+    ref = provenance.keep(Provenance("lung-seg", "lung_seg", "0", {}, {}, model), system.store)
+    segmented = story.made("lung-seg", provenance=ref)
+    system.intake.take([story.input_ready(), story.made("reader"), segmented])
+    models = {stage["stage"]: stage["model"] for stage in system.get(f"/jobs/{job()}")["stages"]}
+    assert models["lung-seg"] == {"name": "lung_seg", "version": "2", "sha256": "f" * 64}
+    assert models["reader"] is None
 
 
 def test_a_refused_job_says_why_in_words(system: System) -> None:
