@@ -1,12 +1,13 @@
 """What the classifier looks at: the lungs, at the model's size and orientation."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.classifier.expected import ClassificationParameters
 from shared.imaging.resample import (
+    Grid,
     at_size,
     bounding_box,
     cropped,
@@ -19,10 +20,23 @@ from shared.imaging.segment import clipped
 from shared.imaging.volume import Volume
 
 
+@dataclass(frozen=True)
+class Crop:
+    """HU (z, y, x) and where they lie in the patient."""
+
+    hu: NDArray[np.float32]
+    grid: Grid
+
+
 def lung_crop(
     volume: Volume, lungs: Volume, parameters: ClassificationParameters
 ) -> NDArray[np.float32]:
-    """HU (z, y, x) of the model's `size`; stretched, as the lungs' proportions may be others.
+    """HU (z, y, x) of `crop_of`."""
+    return crop_of(volume, lungs, parameters).hu
+
+
+def crop_of(volume: Volume, lungs: Volume, parameters: ClassificationParameters) -> Crop:
+    """The box around the lungs at the model's `size`; stretched, as its proportions may be others.
 
     Raises `ValueError` for a mask on another grid than the volume's, or an empty one: both are
     defects of the stages before.
@@ -43,4 +57,4 @@ def lung_crop(
     crop = oriented(replace(volume, array=hu, origin=origin), parameters.orientation)
     deep, high, wide = parameters.size
     grid = at_size(grid_of(crop), (wide, high, deep))
-    return resampled(clipped(crop, parameters), grid, parameters.sampling)
+    return Crop(resampled(clipped(crop, parameters), grid, parameters.sampling), grid)

@@ -10,7 +10,8 @@ from shared.imaging.model_parameters import ModelParameters, Size
 class ClassificationParameters(ModelParameters):
     """The model sees the box around the lungs, `margin_mm` wider, at `size` (z, y, x) voxels.
 
-    With `mask_outside` all that is not lung reads as `pad_value`.
+    With `mask_outside` all that is not lung reads as `pad_value`. `saliency_output` names a second
+    tensor (1, z, y, x), none below 0, evenly over that box: what moved it towards its last class.
     """
 
     crop: Literal["lungs"]
@@ -18,3 +19,4 @@ class ClassificationParameters(ModelParameters):
     size: Size
     mask_outside: bool = False
     training_data: str = ""
+    saliency_output: str | None = None

@@ -1,17 +1,20 @@
 """A volume and its lungs in, the probability of each class out."""
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from services.classifier.crop import lung_crop
+from services.classifier.crop import crop_of
 from services.classifier.expected import ClassificationParameters
 from services.classifier.probabilities import as_csv, of_classes
+from services.classifier.saliency import map_of
 from shared import findings, provenance
 from shared.bus.work import Produced, Work
 from shared.findings import Classification
 from shared.imaging import volume as volumes
 from shared.imaging.model_parameters import read_parameters
-from shared.imaging.segment import ask, scaled
-from shared.inference.port import Inference
+from shared.imaging.segment import as_probabilities, scaled
+from shared.inference.port import Inference, Tensor
 from shared.store.port import PayloadStore
 from shared.telemetry.tracing import span
 
@@ -34,8 +37,12 @@ def handle(work: Work, *, store: PayloadStore, inference: Inference) -> Produced
     with span("prepare"):
         volume = volumes.read(store.path(work.input("volume")))
         lungs = volumes.read(store.path(work.input("lungs")))
-        crop = scaled(lung_crop(volume, lungs, expected), expected)
-    probabilities = of_classes(ask(crop, name, expected, inference, work.lane), expected.labels)
+        crop = crop_of(volume, lungs, expected)
+        tensor = scaled(crop.hu, expected)
+    answer = _asked(tensor, name, expected, inference, work)
+    output = as_probabilities(np.asarray(answer[expected.output_tensor], np.float32), expected)
+    probabilities = of_classes(output, expected.labels)
+    saliency = map_of(answer.get(expected.saliency_output or ""), crop.grid)
     found = Classification(
         probabilities=probabilities,
         threshold=expected.threshold,
@@ -47,6 +54,20 @@ def handle(work: Work, *, store: PayloadStore, inference: Inference) -> Produced
             {
                 "classification": findings.keep(found, store),
                 "csv": store.put(as_csv(probabilities), CSV_MEDIA_TYPE),
+                "saliency": store.put(volumes.encode(saliency), volumes.MEDIA_TYPE),
                 "provenance": provenance.keep(provenance.of(work, identity), store),
             }
         )
+
+
+def _asked(
+    tensor: NDArray[np.float32],
+    model: str,
+    expected: ClassificationParameters,
+    inference: Inference,
+    work: Work,
+) -> dict[str, Tensor]:
+    """Every output that the model has, of one image, in one inference."""
+    names = tuple(filter(None, (expected.output_tensor, expected.saliency_output)))
+    answer = inference.infer(model, {expected.input_tensor: tensor[None, None]}, names, work.lane)
+    return {name: output[0] for name, output in answer.items()}

@@ -8,6 +8,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from services.writers.encapsulated_pdf import encapsulated
+from services.writers.heat import Heat, heat_of
 from services.writers.key_slices import draw
 from services.writers.report import (
     CLASSIFICATION_TITLE,
@@ -53,8 +54,9 @@ def _classification_report(work: Work, study: Study, store: PayloadStore) -> Dat
     found = findings.read_classification(work.input("classification"), store)
     stamp = replace(study.stamp, models=(*study.stamp.models, found.model))
     ct = volume.read(store.path(work.input("volume")))
-    pictures = draw(ct, _mask(work, "lungs", store))
-    pdf = classification_pdf(replace(study, stamp=stamp), found, pictures)
+    heat = _heat(work, store)
+    pictures = draw(ct, _mask(work, "lungs", store), heat=heat)
+    pdf = classification_pdf(replace(study, stamp=stamp), found, pictures, heat)
     return encapsulated(pdf, CLASSIFICATION_TITLE, study.source, stamp)
 
 
@@ -65,6 +67,13 @@ def _ratio_report(work: Work, study: Study, store: PayloadStore) -> Dataset:
     pictures = draw(ct, lungs, lesions * (lungs > 0))
     pdf = ratio_pdf(study, found, pictures)
     return encapsulated(pdf, RATIO_TITLE, study.source, study.stamp)
+
+
+def _heat(work: Work, store: PayloadStore) -> Heat | None:
+    """What the model told of the places that moved it, where a pipeline wires that in."""
+    if "saliency" not in work.sources:
+        return None
+    return heat_of(volume.read(store.path(work.input("saliency"))))
 
 
 def _mask(work: Work, port: str, store: PayloadStore) -> Mask:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.measure import approximate_polygon, find_contours
 
+from services.writers.heat import HALF, LINE_COLOUR, Heat, Plane, painted
 from services.writers.source import Mask
 from shared.imaging.volume import Volume
 
@@ -33,47 +34,62 @@ class KeySlice:
     svg: bytes
 
 
-def choose(lungs: Mask, lesions: Mask | None = None) -> list[int]:
-    """Three slices, ascending: with most lesion, apart from each other; else spread over the lung.
+def choose(lungs: Mask, amounts: NDArray[np.generic] | None = None) -> list[int]:
+    """Three slices, ascending: with most to show, apart from each other; else spread over the lung.
 
-    The masks are (z, y, x).
+    The mask is (z, y, x); `amounts` says of each slice how much there is to show.
     """
-    lung_area = _areas(lungs)
+    lung_area = areas(lungs)
     if not lung_area.any():
         return sorted({len(lungs) // 4, len(lungs) // 2, 3 * len(lungs) // 4})
     spread = [_quantile(lung_area, part) for part in (0.5, 0.8, 0.2)]
     extent = np.flatnonzero(lung_area)
     apart = max(1, round((extent[-1] - extent[0]) * _APART))
     chosen: list[int] = []
-    lesion_area = np.zeros_like(lung_area) if lesions is None else _areas(lesions)
-    ranked = [int(z) for z in np.argsort(-lesion_area, kind="stable") if lesion_area[z]]
+    shown = np.zeros(len(lungs)) if amounts is None else np.asarray(amounts, np.float64)
+    ranked = [int(z) for z in np.argsort(-shown, kind="stable") if shown[z] > 0]
     for z in (*ranked, *spread, *extent.tolist()):
         if len(chosen) < COUNT and all(abs(z - other) >= apart for other in chosen):
             chosen.append(z)
     return sorted(chosen)
 
 
-def draw(ct: Volume, lungs: Mask, lesions: Mask | None = None) -> list[KeySlice]:
-    """The key slices from head to feet, the patient's right on the left of each picture."""
+def draw(
+    ct: Volume, lungs: Mask, lesions: Mask | None = None, heat: Heat | None = None
+) -> list[KeySlice]:
+    """The key slices from head to feet, the patient's right on the left of each picture.
+
+    They show most of the lesions, or of the heat.
+    """
     headwards = ct.direction[8] > 0
     rows, columns = _frame(ct, lungs)
     pictures = []
-    for z in sorted(choose(lungs, lesions), reverse=headwards):
+    for z in sorted(choose(lungs, _amounts(ct, lesions, heat)), reverse=headwards):
         lesion = np.zeros_like(lungs[z]) if lesions is None else lesions[z]
-        seen = [_upright(plane[rows, columns], ct) for plane in (ct.array[z], lungs[z], lesion)]
+        warm = np.zeros(lesion.shape, np.float32) if heat is None else heat.plane(ct, z)
+        planes = (ct.array[z], lungs[z], lesion, warm)
+        seen = [_upright(plane[rows, columns], ct) for plane in planes]
         pictures.append(
             KeySlice(
                 index=z,
                 z_mm=ct.origin[2] + z * ct.spacing[2] * ct.direction[8],
                 lesion_ml=np.count_nonzero(lesion) * ct.voxel_ml,
                 width_mm=seen[0].shape[1] * ct.spacing[0],
-                svg=_svg(seen[0], seen[1], seen[2], ct.spacing[:2]),
+                svg=_svg(seen[0], seen[1], seen[2], seen[3], ct.spacing[:2]),
             )
         )
     return pictures
 
 
-def _areas(mask: Mask) -> NDArray[np.intp]:
+def _amounts(
+    ct: Volume, lesions: Mask | None, heat: Heat | None
+) -> NDArray[np.intp] | NDArray[np.float64] | None:
+    if lesions is not None:
+        return areas(lesions)
+    return None if heat is None else heat.amounts(ct)
+
+
+def areas(mask: Mask) -> NDArray[np.intp]:
     """Voxels in each slice; one slice at a time, since numpy copies what it counts along axes."""
     return np.array([np.count_nonzero(plane) for plane in mask], np.intp)
 
@@ -108,28 +124,36 @@ def _svg(
     plane: NDArray[np.generic],
     lung: NDArray[np.generic],
     lesion: NDArray[np.generic],
+    heat: NDArray[np.generic],
     spacing: tuple[float, float],
 ) -> bytes:
     """The picture in its true proportions, the outlines as curves over it."""
     rows, columns = plane.shape
     height = round(_WIDTH * rows * spacing[1] / (columns * spacing[0]))
     scale = (height / rows, _WIDTH / columns)
-    picture = b64encode(_png(plane, (_WIDTH, height))).decode()
+    warm = np.asarray(heat, np.float32)
+    picture = b64encode(_png(plane, warm, (_WIDTH, height))).decode()
+    warmest = (warm >= HALF).astype(np.uint8)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
         f'viewBox="0 0 {_WIDTH} {height}">'
         f'<image width="{_WIDTH}" height="{height}" href="data:image/png;base64,{picture}"/>'
         f"{_outline(lung, scale, LUNG_COLOUR)}{_outline(lesion, scale, LESION_COLOUR, 0.28)}"
+        f"{_outline(warmest, scale, LINE_COLOUR)}"
         "</svg>"
     ).encode()
 
 
-def _png(plane: NDArray[np.generic], size: tuple[int, int]) -> bytes:
+def _png(plane: NDArray[np.generic], heat: Plane, size: tuple[int, int]) -> bytes:
     low = WINDOW_CENTER - WINDOW_WIDTH / 2
     grey = np.clip((plane.astype(np.float32) - low) / WINDOW_WIDTH, 0, 1) * 255
     picture = Image.fromarray(grey.round().astype(np.uint8), "L")
+    picture = picture.resize(size, Image.Resampling.BICUBIC)
+    if heat.any():
+        warm = Image.fromarray(heat, "F").resize(size, Image.Resampling.BILINEAR)
+        picture = Image.fromarray(painted(np.asarray(picture), np.asarray(warm)), "RGB")
     buffer = BytesIO()
-    picture.resize(size, Image.Resampling.BICUBIC).save(buffer, "PNG")
+    picture.save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
+from services.writers import heat as heats
 from services.writers import wording
 from services.writers.key_slices import LESION_COLOUR, LUNG_COLOUR, KeySlice
 from services.writers.patient_study import legible
@@ -36,7 +37,12 @@ class Study:
     warnings: tuple[str, ...]
 
 
-def classification_pdf(study: Study, found: Classification, pictures: Sequence[KeySlice]) -> bytes:
+def classification_pdf(
+    study: Study,
+    found: Classification,
+    pictures: Sequence[KeySlice],
+    heat: heats.Heat | None = None,
+) -> bytes:
     """The report of a classification. The last class is the one that the model looks for."""
     ranked = list(found.probabilities.items())
     subject, probability = ranked[-1]
@@ -52,6 +58,7 @@ def classification_pdf(study: Study, found: Classification, pictures: Sequence[K
         "threshold_text": "" if found.threshold is None else wording.percent(found.threshold * 100),
         "side": _side(probability, found.threshold),
         "training_data": plain(found.training_data),
+        "heat": "untold" if heat is None else "cold" if heat.cold else "shown",
     }
     return _pdf("classification.typ", CLASSIFICATION_TITLE, study, finding, pictures)
 
@@ -85,7 +92,12 @@ def _pdf(
         "made": _made(study.stamp),
         "models": [_model(model) for model in study.stamp.models],
         "slices": [_slice(picture, study.source) for picture in pictures],
-        "colours": {"lung": LUNG_COLOUR, "lesion": LESION_COLOUR},
+        "colours": {
+            "lung": LUNG_COLOUR,
+            "lesion": LESION_COLOUR,
+            "heat": heats.COLOURS,
+            "heat_line": heats.LINE_COLOUR,
+        },
     }
     files = {f"slice-{place}.svg": picture.svg for place, picture in enumerate(pictures)}
     return typeset(template, content, files, study.stamp.moment)

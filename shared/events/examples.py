@@ -30,6 +30,7 @@ _REFS = {
     "lesion-seg.provenance": _ref("1", ".json", "application/json"),
     "classifier.classification": _ref("2", ".json", "application/json"),
     "classifier.csv": _ref("3", ".csv", "text/csv"),
+    "classifier.saliency": _ref("8", ".mha", "application/x-metaimage"),
     "classifier.provenance": _ref("4", ".json", "application/json"),
     "ratio.measurement": _ref("5", ".json", "application/json"),
     "ratio.provenance": _ref("6", ".json", "application/json"),
@@ -62,7 +63,12 @@ _INPUT = m.InputReady(
 _READ = ("reader.volume", "reader.selection")
 _LUNGS = (*_READ, "lung-seg.mask", "lung-seg.provenance")
 _LESIONS = ("lesion-seg.mask", "lesion-seg.provenance")
-_CLASS = ("classifier.classification", "classifier.csv", "classifier.provenance")
+_CLASS = (
+    "classifier.classification",
+    "classifier.csv",
+    "classifier.saliency",
+    "classifier.provenance",
+)
 
 EXAMPLES: dict[str, m.Model] = {
     "input-ready": _INPUT,

@@ -4,15 +4,19 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from services.classifier.handler import handle
 from services.classifier.tests.example import SAID
 from shared import provenance
 from shared.bus.work import Produced, Work
 from shared.findings import read_classification
+from shared.imaging import saliency
 from shared.imaging import volume as volumes
 from shared.imaging.model_parameters import BadModel
+from shared.imaging.resample import grid_of
 from shared.imaging.tests import scenes
+from shared.imaging.volume import Volume
 from shared.inference.fake import FakeInference, FakeModel
 from shared.inference.port import Tensor
 from shared.store.memory import MemoryStore
@@ -91,6 +95,66 @@ def test_another_number_of_classes_is_the_models_fault() -> None:
 
     with pytest.raises(BadModel, match="2 channels for the classes"):
         _classified(MemoryStore(), FakeModel(_fullness, three))
+
+
+def _pointing(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Says besides where in the crop there is water, at a quarter of its resolution."""
+    volume = inputs["volume"][0, 0].astype(np.float32)
+    z, y, x = (size // 4 for size in volume.shape)
+    coarse = volume.reshape(z, 4, y, 4, x, 4).mean(axis=(1, 3, 5))
+    return {**_fullness(inputs), "saliency": coarse[None, None]}
+
+
+def _map(store: MemoryStore, model: FakeModel) -> Volume:
+    produced = _classified(store, model)
+    return volumes.read(store.path(produced.payloads["saliency"]))
+
+
+def test_what_moved_the_model_lies_on_the_ct_as_coarse_as_the_model_told_it() -> None:
+    store = MemoryStore()
+    work = _work(store)
+    volume = volumes.read(store.path(work.input("volume")))
+
+    told = _map(store, FakeModel(_pointing, SAID | {"saliency_output": "saliency"}))
+
+    assert told.array.shape == (3, 4, 5)
+    assert told.array.dtype == np.float32
+    # The model is moved by water, so the map on the CT is what is not air there.
+    shown = saliency.on_grid(told, grid_of(volume))
+    centre = scenes.CENTRES[1]
+    index = np.array(grid_of(volume).size) / 2 + np.array(centre) / np.array(volume.spacing)
+    x, y, z = index.astype(int)
+    assert shown[z, y, x] < 0.5 < shown[z, y, 20]
+
+
+def test_a_model_that_can_not_tell_has_a_map_of_nothing() -> None:
+    told = _map(MemoryStore(), FakeModel(_fullness, SAID))
+
+    assert not saliency.told(told)
+    assert told.array.tolist() == [[[0.0]]]
+
+
+def test_probability_and_map_come_of_one_inference() -> None:
+    store = MemoryStore()
+    model = FakeModel(_pointing, SAID | {"saliency_output": "saliency"})
+    inference = FakeInference({"covid_classifier": model})
+
+    handle(_work(store), store=store, inference=inference)
+
+    assert len(inference.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "output",
+    [np.zeros((1, 3, 4, 5)), np.full((1, 1, 3, 4, 5), -0.1), np.full((1, 1, 3, 4, 5), np.nan)],
+    ids=["no channel", "below 0", "not a number"],
+)
+def test_a_map_that_is_none_is_the_models_fault(output: NDArray[np.float64]) -> None:
+    def function(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return {**_fullness(inputs), "saliency": output}
+
+    with pytest.raises(BadModel, match="saliency"):
+        _classified(MemoryStore(), FakeModel(function, SAID | {"saliency_output": "saliency"}))
 
 
 def test_a_segmentation_model_is_no_classifier() -> None:

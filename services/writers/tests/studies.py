@@ -19,6 +19,8 @@ from shared.bus.work import Work
 from shared.catalog import ROOT
 from shared.events.models import PayloadRef
 from shared.findings import Classification, Lung, Measurement, Region
+from shared.imaging.resample import at_size, grid_of, resampled
+from shared.imaging.saliency import on_box
 from shared.imaging.volume import IDENTITY, MEDIA_TYPE, Volume, encode
 from shared.manifest import InstanceFiles, Manifest, local_time
 from shared.provenance import ModelIdentity, Provenance
@@ -88,6 +90,7 @@ class Study:
             "lesion-seg.mask": put(encode(lesions), MEDIA_TYPE),
             "lesion-seg.provenance": self._provenance("lesion-seg"),
             "classifier.classification": findings.keep(classification(), self.store),
+            "classifier.saliency": put(encode(saliency_of(self)), MEDIA_TYPE),
             "ratio.measurement": findings.keep(measurement(), self.store),
         }
 
@@ -119,6 +122,14 @@ def study_of(
     chosen = _selection(made, order, ct)
     none = np.zeros_like(lungs)
     return Study(store, made, ref, chosen, ct, lungs, none if lesions is None else lesions)
+
+
+def saliency_of(study: Study, strength: float = 0.8) -> Volume:
+    """What a model might tell that is moved by the lesions: their share of coarse voxels."""
+    box = grid_of(study.ct)
+    grid = at_size(box, (24, 24, 14))
+    values = resampled(study.ct.like(study.lesions.astype(np.float32)), grid, "averaged")
+    return on_box(strength * values, box)
 
 
 def classification(probability: float = 0.837) -> Classification:

@@ -79,6 +79,15 @@ def test_a_second_version_says_what_it_replaces(study: Study) -> None:
     assert dicom.SeriesDescription == ("AI RESEARCH Lesion-to-lung ratio report (v2 replaces v1)")
 
 
+def test_a_pipeline_that_wires_no_saliency_has_its_report_all_the_same(study: Study) -> None:
+    work = study.work("classification-report")
+    without = {port: source for port, source in work.sources.items() if port != "saliency"}
+
+    produced = handle(replace(work, sources=without), store=study.store)
+
+    assert uid(produced) != uid(handle(work, store=study.store))
+
+
 def test_dates_are_the_jobs_in_the_time_zone_of_the_source() -> None:
     late = phantom_study(received_at=received("2026-01-15T23:30:00+00:00"), timezone="+0100")
 

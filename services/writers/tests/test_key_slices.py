@@ -7,7 +7,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from services.writers.key_slices import LESION_COLOUR, LUNG_COLOUR, choose, draw
+from services.writers.key_slices import LESION_COLOUR, LUNG_COLOUR, areas, choose, draw
 from services.writers.source import Mask
 from shared.imaging.volume import Volume
 
@@ -35,7 +35,7 @@ def test_with_lesions_the_largest_are_shown_apart_from_each_other() -> None:
     lesions = box(LUNGS.shape, slice(40, 43), slice(20, 40), slice(20, 40))
     lesions |= box(LUNGS.shape, slice(70, 71), slice(20, 30), slice(20, 30))
 
-    assert choose(LUNGS, lesions) == [40, 49, 70]
+    assert choose(LUNGS, areas(lesions)) == [40, 49, 70]
 
 
 def test_a_scan_without_lung_still_has_pictures() -> None:

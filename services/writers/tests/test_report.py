@@ -8,6 +8,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from services.writers import report, wording
+from services.writers.heat import Heat, heat_of
 from services.writers.key_slices import draw
 from services.writers.source import Source
 from services.writers.tests.studies import (
@@ -16,6 +17,7 @@ from services.writers.tests.studies import (
     Study,
     classification,
     measurement,
+    saliency_of,
 )
 
 SCRIPTS = {
@@ -39,9 +41,11 @@ def told(
     return report.Study(source, study.selection, study.stamp(version=version), warnings)
 
 
-def classified(study: Study, about: report.Study, probability: float = 0.837) -> bytes:
-    pictures = draw(study.ct, study.lungs)
-    return report.classification_pdf(about, classification(probability), pictures)
+def classified(
+    study: Study, about: report.Study, probability: float = 0.837, heat: Heat | None = None
+) -> bytes:
+    pictures = draw(study.ct, study.lungs, heat=heat)
+    return report.classification_pdf(about, classification(probability), pictures, heat)
 
 
 def measured(study: Study, about: report.Study, share: float = 0.1) -> bytes:
@@ -110,6 +114,27 @@ def test_the_classification_says_who_what_and_by_what(study: Study, page: Reader
         *(f"Image {study.ordered[picture.index].InstanceNumber}," for picture in shown),
     ):
         assert said in text
+
+
+@pytest.mark.parametrize(
+    ("strength", "said"),
+    [
+        (0.8, "The colours are no outline of disease."),
+        (0.001, "no place moved the model towards COVID-19"),
+        (None, "the model does not point at them"),
+    ],
+    ids=["a map", "an empty one", "none"],
+)
+def test_the_classification_says_what_its_colours_are_and_are_not(
+    study: Study, page: Reader, strength: float | None, said: str
+) -> None:
+    heat = None if strength is None else heat_of(saliency_of(study, strength))
+
+    pdf = classified(study, told(study), heat=heat)
+
+    assert said in page.text(pdf)
+    assert ("faint to strong" in page.text(pdf)) == (strength == 0.8)
+    assert page.pages(pdf) == 1
 
 
 @pytest.mark.parametrize(
