@@ -1,0 +1,1 @@
+"""Turns a MONAI bundle into a model of the repository: its network and its transforms."""

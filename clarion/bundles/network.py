@@ -1,0 +1,193 @@
+"""A bundle's network: opened, turned to (z, y, x), exported, and compared with what it was.
+
+The one module that needs PyTorch, and MONAI where a bundle has weights alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from clarion.bundles.component import Component
+from clarion.bundles.package import Bundle
+from clarion.bundles.references import followed
+from deploy.modelrepo.refused import Refused
+
+Size = tuple[int, int, int]
+_OPSET = 17
+_TOLERANCE = 1e-3
+_WRAPPED = ("model", "state_dict", "net", "network")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The file of the weights, and why it is TorchScript when it is."""
+
+    path: Path
+    input_tensor: str
+    output_tensor: str
+    difference: float
+    why_torchscript: str | None = None
+
+
+class Turned(nn.Module):
+    """The network for axes (z, y, x): MONAI's are (x, y, z)."""
+
+    def __init__(self, network: nn.Module, classifies: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.classifies = classifies
+
+    def forward(self, volume: Tensor) -> Tensor:
+        output = self.network(volume.permute(0, 1, 4, 3, 2))
+        if not self.classifies:
+            output = output.permute(0, 1, 4, 3, 2)
+        return output.contiguous()
+
+
+def opened(bundle: Bundle) -> nn.Module:
+    """The network, for inference. No code of the bundle's is run. Raises `Refused`."""
+    if bundle.torchscript:
+        try:
+            scripted: nn.Module = torch.jit.load(str(bundle.torchscript), map_location="cpu")
+        except (RuntimeError, ValueError) as error:
+            raise Refused("unreadable-network", f"models/model.ts: {_first(error)}") from error
+        return scripted.eval()
+    network = _built(bundle.inference)
+    try:
+        network.load_state_dict(_state(bundle))
+    except RuntimeError as error:
+        raise Refused(
+            "weights-do-not-fit", f"models/model.pt does not fit network_def: {_first(error)}"
+        ) from error
+    return network.eval()
+
+
+def output_channels(network: nn.Module, size: Size, classifies: bool) -> int:
+    """How many channels an input (x, y, z) gives. Raises `Refused` for another kind of output."""
+    x, y, z = size
+    with torch.no_grad():
+        try:
+            output = network(torch.zeros(1, 1, x, y, z))
+        except (RuntimeError, ValueError) as error:
+            raise Refused(
+                "network-fails", f"the network does not take {x}x{y}x{z}: {_first(error)}"
+            ) from error
+    shape = tuple(output.shape) if isinstance(output, Tensor) else ()
+    wanted = shape[:2] if classifies else (*shape[:2], x, y, z)
+    if len(shape) < 2 or shape != wanted:
+        raise Refused(
+            "unexpected-output",
+            f"{x}x{y}x{z} gives {list(shape) or type(output).__name__}; expected is one tensor of "
+            f"{'classes' if classifies else 'channels of the same size'}",
+        )
+    return int(shape[1])
+
+
+def export(
+    network: nn.Module, size: Size, folder: Path, classifies: bool, any_size: bool
+) -> Exported:
+    """Write `model.onnx`, or `model.pt` (TorchScript) where ONNX can't hold the network."""
+    turned = Turned(network, classifies).eval()
+    example = _example(size)
+    try:
+        path = _as_onnx(turned, example, folder / "model.onnx", classifies, any_size)
+        difference = _difference(turned, path, example)
+    except Exception as error:  # whatever the exporter meets: it has no error of its own
+        why = _first(error)
+    else:
+        if difference <= _TOLERANCE:
+            return Exported(path, "volume", "logits", difference)
+        why = f"in ONNX Runtime its output differs by {difference:.2g}"
+    (folder / "model.onnx").unlink(missing_ok=True)
+    path = folder / "model.pt"
+    torch.jit.trace(turned, example).save(str(path))
+    return Exported(path, "INPUT__0", "OUTPUT__0", 0.0, why)
+
+
+def _as_onnx(turned: Turned, example: Tensor, path: Path, classifies: bool, any_size: bool) -> Path:
+    axes = {0: "batch"} | ({2: "z", 3: "y", 4: "x"} if any_size else {})
+    torch.onnx.export(
+        turned,
+        (example,),
+        str(path),
+        input_names=["volume"],
+        output_names=["logits"],
+        dynamic_axes={"volume": axes, "logits": {0: "batch"} if classifies else axes},
+        opset_version=_OPSET,
+        dynamo=False,
+    )
+    return path
+
+
+def _difference(turned: Turned, path: Path, example: Tensor) -> float:
+    """The largest difference of the outputs, as a share of the largest output above 1."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (theirs,) = session.run(None, {"volume": example.numpy()})
+    with torch.no_grad():
+        ours = turned(example).numpy()
+    return float(np.abs(ours - theirs).max() / max(1.0, np.abs(ours).max()))
+
+
+def _example(size: Size) -> Tensor:
+    x, y, z = size
+    values = np.random.default_rng(0).uniform(0, 1, (1, 1, z, y, x)).astype(np.float32)
+    return torch.from_numpy(values)
+
+
+def _built(inference: Mapping[str, Any]) -> nn.Module:
+    """The network of `network_def`: a class of MONAI's with plain arguments, nothing else."""
+    from monai.networks import nets
+
+    definition = followed(inference.get("network_def", inference.get("network")), inference)
+    if not isinstance(definition, Mapping):
+        raise Refused(
+            "no-network", "inference has no network_def; export the bundle as TorchScript"
+        )
+    component = Component("network_def", definition)
+    arguments = {key: component.take(key) for key in definition if not key.startswith("_")}
+    path, _, name = component.target.rpartition(".")
+    known = not path or path.startswith("monai.networks.nets")
+    found = getattr(nets, name, None) if known else None
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise component.refused(
+            "network-not-known",
+            f"{component.target} is no network of monai.networks.nets, and code of a bundle is "
+            "never run",
+            "export the bundle as TorchScript, models/model.ts (monai.bundle ckpt_export)",
+        )
+    try:
+        built: nn.Module = found(**arguments)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise component.refused(
+            "network-not-built", _first(error), "check network_def, or export models/model.ts"
+        ) from error
+    return built
+
+
+def _state(bundle: Bundle) -> Mapping[str, Any]:
+    assert bundle.weights is not None  # noqa: S101 - a bundle without either is refused
+    try:
+        # weights_only: nothing in the file can be run.
+        state = torch.load(bundle.weights, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle's, zipfile's and torch's own
+        raise Refused(
+            "unreadable-network",
+            f"models/model.pt holds more than weights, or is broken: {_first(error)}",
+        ) from error
+    for key in _WRAPPED:
+        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
+            state = state[key]
+    if not isinstance(state, Mapping):
+        raise Refused("unreadable-network", "models/model.pt holds no state_dict")
+    return state
+
+
+def _first(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
