@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from shared.events.models import Lane
@@ -198,33 +199,63 @@ def _threshold(parameters: SegmentationParameters) -> float:
 def _restored(coarse: _Coarse, fine: Grid, parameters: SegmentationParameters) -> NDArray[np.uint8]:
     """The labels on the CT's grid, slab by slab, where there can be any."""
     mask = np.zeros(fine.size[::-1], np.uint8)
-    box = _reach(coarse, fine, parameters)
+    least = _least(coarse, parameters)
+    box = _reach(coarse.probabilities.max(axis=0) >= least, coarse.grid, fine)
     if box is None:
         return mask
     images = [image_on(probability, coarse.grid) for probability in coarse.probabilities]
+    reaches = [_reach(each > 0, coarse.grid, fine) for each in coarse.probabilities]
     values = np.array([0, *coarse.values], dtype=np.uint8)
     for slab in slabs(box):
-        grid = cropped(fine, slab)
-        finer = [sampled(image, grid) for image in images]
+        finer = [
+            _sampled_within(reach, image, fine, slab)
+            for image, reach in zip(images, reaches, strict=True)
+        ]
         mask[slab] = values[_winners(finer, parameters)]
     if "largest-component-of-mask" in parameters.postprocess:
         mask[box] = keep_largest_parts(mask[box])
     return mask
 
 
-def _reach(coarse: _Coarse, fine: Grid, parameters: SegmentationParameters) -> Box | None:
-    """The box of the CT outside of which no label can win, whatever is interpolated."""
-    least = _threshold(parameters)
+def _least(coarse: _Coarse, parameters: SegmentationParameters) -> float:
+    """The probability below which no label wins."""
     if parameters.activation == "softmax":
-        least = 1 / (len(coarse.values) + 1)
+        return 1 / (len(coarse.values) + 1)
+    return _threshold(parameters)
+
+
+def _sampled_within(reach: Box | None, image: sitk.Image, fine: Grid, slab: Box) -> Array:
+    """The image on a slab of the fine grid; outside of its reach it is 0, which costs nothing."""
+    shared = _overlap(slab, reach) if reach else None
+    if shared == slab:
+        return sampled(image, cropped(fine, slab))
+    found = np.zeros([part.stop - part.start for part in slab], np.float32)
+    if shared:
+        inside = tuple(
+            slice(part.start - own.start, part.stop - own.start)
+            for part, own in zip(shared, slab, strict=True)
+        )
+        found[inside] = sampled(image, cropped(fine, shared))
+    return found
+
+
+def _overlap(one: Box, other: Box) -> Box | None:
+    z, y, x = (
+        slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True)
+    )
+    return (z, y, x) if all(part.start < part.stop for part in (z, y, x)) else None
+
+
+def _reach(where: NDArray[np.bool_], coarse: Grid, fine: Grid) -> Box | None:
+    """The box of the fine grid outside of which interpolation sees no voxel of the mask `where`."""
     # A voxel wider: interpolation reaches from one voxel's centre to the next's.
-    box = bounding_box(coarse.probabilities.max(axis=0) >= least)
+    box = bounding_box(where)
     if box is None:
         return None
     corners = np.array(
         [[part.start - 1.0 for part in reversed(box)], [float(part.stop) for part in reversed(box)]]
     )
-    places = np.array([coarse.grid.point(corner) for corner in corners])
+    places = np.array([coarse.point(corner) for corner in corners])
     indices = (places - np.asarray(fine.origin)) @ fine.axes / np.asarray(fine.spacing)
     first = np.clip(np.floor(indices.min(axis=0)) - 1, 0, fine.size).astype(int)
     last = np.clip(np.ceil(indices.max(axis=0)) + 2, 0, fine.size).astype(int)

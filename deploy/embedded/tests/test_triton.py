@@ -34,8 +34,13 @@ output [
   { name: "y" data_type: TYPE_FP32 dims: [ 2 ] },
   { name: "largest" data_type: TYPE_INT64 dims: [ 1 ] }
 ]
+optimization { graph { level: 1 } }
 parameters { key: "intra_op_thread_count" value { string_value: "1" } }
+parameters { key: "enable_mem_arena" value { string_value: "true" } }
+parameters { key: "enable_mem_pattern" value { string_value: "0" } }
+parameters { key: "memory.enable_memory_arena_shrinkage" value { string_value: "cpu:0" } }
 """
+"""With the native backend's options that ours takes too."""
 
 
 IDENTITY = """\
