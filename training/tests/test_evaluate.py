@@ -1,17 +1,90 @@
-"""How masks are compared, and that the figures are the pipeline's own."""
+"""What the evaluation tells of a case, and how it refuses one that it can't judge."""
+
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
 
-from shared.imaging.volume import Volume
+from shared.imaging.volume import Volume, to_sitk
 from shared.inference.fake import FakeInference, FakeModel
 from training.config import read_parameters
-from training.evaluate import covid_probability, dice
+from training.evaluate import main
+from training.evaluation.cases import Case
+from training.evaluation.folder import cases_in
+from training.evaluation.measure import Measured, covid_probability, measure
+from training.evaluation.overlap import dice, surface_dice
+from training.evaluation.probabilities import calibration_error, interval, roc_area
+from training.evaluation.problem import BadInput
+from training.evaluation.scored import count_scores, read_scores
+from training.evaluation.summary import summary
+
+
+def block(start: int = 8) -> np.ndarray:
+    mask = np.zeros((24, 24, 24), np.uint8)
+    mask[start : start + 8, 8:16, 8:16] = 1
+    return mask
 
 
 def test_dice_of_halves() -> None:
     a, b = np.array([1, 1, 0, 0], bool), np.array([0, 1, 1, 0], bool)
     assert (dice(a, b), dice(a, a), dice(a & b, a & ~a)) == (0.5, 1.0, 0.0)
+
+
+def test_surfaces_agree_within_the_tolerance_and_not_beyond() -> None:
+    near, far = (surface_dice(block(8), block(start), (1.0, 1.0, 1.0)) for start in (10, 13))
+    # Of a block of 384 mm² moved by 5 mm: 5 of 8 mm of its sides are near the other's, none of
+    # one end, and of the other end a rim of 2 mm.
+    assert near == 1.0
+    assert far == pytest.approx((5 * 32 + (64 - 16)) / 384)
+    assert surface_dice(block(), block() * 0, (1.0, 1.0, 1.0)) == 0
+    assert surface_dice(block() * 0, block() * 0, (1.0, 1.0, 1.0)) == 1
+
+
+def test_surface_distance_is_in_millimetres_of_each_axis() -> None:
+    moved = np.roll(block(), 1, axis=0)
+    assert surface_dice(block(), moved, (1.0, 1.0, 2.0)) == 1
+    assert surface_dice(block(), moved, (1.0, 1.0, 5.0)) < 0.9
+
+
+def test_roc_area_counts_pairs_in_order() -> None:
+    truth = np.array([True, True, False, False])
+    assert roc_area(np.array([0.9, 0.4, 0.4, 0.1]), truth) == pytest.approx(3.5 / 4)
+    assert np.isnan(roc_area(np.array([0.9, 0.4]), np.array([True, True])))
+
+
+def test_calibration_error_is_the_gap_between_said_and_true() -> None:
+    scores = np.full(10, 0.8)
+    assert calibration_error(scores, np.arange(10) < 8) == pytest.approx(0, abs=1e-9)
+    assert calibration_error(scores, np.arange(10) < 3) == pytest.approx(0.5)
+
+
+def test_intervals_hold_the_figure_and_are_the_same_each_time() -> None:
+    values = np.arange(40.0)
+    ends = [interval(40, lambda chosen: float(values[chosen].mean())) for _ in range(2)]
+    assert ends[0] == ends[1]
+    assert ends[0][0] < values.mean() < ends[0][1]
+
+
+def lesions_everywhere() -> FakeInference:
+    def answer(inputs):  # type: ignore[no-untyped-def]
+        return {"probabilities": np.ones_like(inputs["volume"])}
+
+    return FakeInference({"lesion_seg": FakeModel(answer, read_parameters("lesion_seg"))})
+
+
+def test_lesions_are_judged_inside_the_lungs_and_another_disease_apart() -> None:
+    ct = Volume(np.full((24, 24, 24), -800, np.int16), (3.0, 3.0, 3.0))
+    apart = np.zeros((24, 24, 24), bool)
+    apart[8:10] = True
+    healthy = Case("a", ct, lungs=block(), lesions=block() * 0, apart=apart)
+    figures = measure(healthy, "lesion", "lesion_seg", lesions_everywhere()).figures
+    assert figures["false % of the lungs"] == 100
+    assert figures["false ml"] == pytest.approx(6 * 8 * 8 * 0.027)
+    assert figures["% of another disease marked"] == 100
+    sick = Case("b", ct, lungs=block(), lesions=block())
+    assert measure(sick, "lesion", "lesion_seg", lesions_everywhere()).figures["dice"] == 1
 
 
 def test_classifier_is_asked_with_a_crop_of_its_size_and_range() -> None:
@@ -26,6 +99,83 @@ def test_classifier_is_asked_with_a_crop_of_its_size_and_range() -> None:
     hu = Volume(np.full((20, 40, 40), -300, np.int16), (4.0, 4.0, 4.0))
     lungs = np.zeros((20, 40, 40), np.uint8)
     lungs[5:15, 10:30, 10:30] = 1
+    size = tuple(int(n) for n in read_parameters(name)["size"].split())
     assert covid_probability(hu, hu.like(lungs), inference) == pytest.approx(0.75)
-    assert seen[0].shape == (1, 1, 64, 96, 96)
+    assert seen[0].shape == (1, 1, *size)
     assert seen[0] == pytest.approx(0, abs=1e-6)
+
+
+def test_summary_tells_the_worst_and_how_many_cases_have_a_figure() -> None:
+    ct = Volume(np.zeros((1, 1, 1), np.int16), (1.0, 1.0, 1.0))
+    figures = ({"dice": 0.9, "volume error ml": -50.0}, {"dice": 0.7, "volume error ml": 20.0}, {})
+    told = summary([Measured(Case("a", ct), of) for of in figures], "lesion")
+    assert (told["dice"]["n"], told["dice"]["median"], told["dice"]["worst"]) == (2, 0.8, 0.7)
+    assert told["volume error ml"]["worst"] == -50
+
+
+def saved(array: np.ndarray, path: Path, spacing: float = 4.0) -> None:
+    sitk.WriteImage(to_sitk(Volume(array, (spacing, spacing, spacing))), str(path))
+
+
+def test_a_folder_gives_cases_with_the_labels_that_count(tmp_path: Path) -> None:
+    for ending in ("nii.gz", "nrrd", "mha"):
+        saved(np.zeros((24, 24, 24), np.int16), tmp_path / f"{ending[:3]}.{ending}")
+        saved(block() * 3, tmp_path / f"{ending[:3]}-label.{ending}")
+    cases = list(cases_in(tmp_path, "lung", frozenset({3})))
+    assert [case.name for case in cases] == ["mha", "nii", "nrr"]
+    assert all(np.array_equal(np.asarray(case.lungs), block()) for case in cases)
+    assert not any(np.any(case.lungs) for case in cases_in(tmp_path, "lung", frozenset({1})))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda folder: (folder / "a.mask.nrrd").unlink(), "mask-missing"),
+        (lambda folder: saved(block(), folder / "a.mask.nrrd", spacing=3.0), "grids-differ"),
+        (lambda folder: (folder / "a.nrrd").write_text("no image"), "unreadable"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_with_a_code(tmp_path: Path, spoil, code: str) -> None:  # type: ignore[no-untyped-def]
+    saved(np.zeros((24, 24, 24), np.int16), tmp_path / "a.nrrd")
+    saved(block(), tmp_path / "a.mask.nrrd")
+    spoil(tmp_path)
+    with pytest.raises(BadInput) as refused:
+        list(cases_in(tmp_path, "lung", None))
+    assert refused.value.code == code
+
+
+def test_classifier_cases_need_a_row_each(tmp_path: Path) -> None:
+    saved(np.zeros((24, 24, 24), np.int16), tmp_path / "a.nrrd")
+    (tmp_path / "labels.csv").write_text("case,covid\nb,1\n")
+    with pytest.raises(BadInput, match="a") as refused:
+        cases_in(tmp_path, "class", None)
+    assert refused.value.code == "label-missing"
+    (tmp_path / "labels.csv").write_text("case,covid\na,yes\n")
+    assert [case.covid for case in cases_in(tmp_path, "class", None)] == [True]
+
+
+def test_command_tells_a_problem_and_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--task", "lung", "--data", str(tmp_path / "none")]) == 2
+    assert "error: no-such-folder" in capsys.readouterr().err
+
+
+def test_command_measures_a_folder_with_the_model_of_the_repository(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved(np.full((24, 24, 24), -1000, np.int16), tmp_path / "air.nii.gz")
+    saved(block() * 0, tmp_path / "air.mask.nii.gz")
+    assert main(["--task", "lung", "--data", str(tmp_path), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["model"]["name"] == "lung_seg"
+    assert [case["case"] for case in report["cases"]] == ["air"]
+    assert report["summary"]["dice"]["n"] == 1
+
+
+def test_scores_of_real_series_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "scored.json"
+    path.write_text('{"a": {"lung": 3}}')
+    count_scores("lung", ["a", "b"], path)
+    count_scores("class", ["a"], path)
+    assert read_scores(path) == {"a": {"class": 1, "lung": 4}, "b": {"lung": 1}}

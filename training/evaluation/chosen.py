@@ -1,0 +1,48 @@
+"""The model that is measured: a reference model by name, or a Triton model folder."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.imaging.model_parameters import BadModel
+from shared.inference.fake import FakeInference
+from training.config import MODELS
+from training.evaluation.cases import Task
+from training.evaluation.measure import MODELS as REFERENCE
+from training.evaluation.problem import BadInput
+from training.inference import model_in, newest_weights
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A model behind the port of the services, with the lung model that others lean on."""
+
+    name: str
+    version: str
+    sha256: str
+    inference: FakeInference
+
+
+def choose(task: Task, wanted: str | None, threads: int) -> Chosen:
+    """Raises `BadInput` for what is no model folder."""
+    folder = _folder(wanted or REFERENCE[task])
+    weights = newest_weights(folder)
+    if weights is None:
+        raise BadInput("no-weights", f"{folder}: no version with a model.onnx")
+    name = folder.name
+    try:
+        models = {REFERENCE["lung"]: model_in(MODELS / REFERENCE["lung"], threads)}
+        models[name] = model_in(folder, threads)
+    except (OSError, BadModel) as error:
+        raise BadInput("unusable-model", f"{folder}: {error}") from error
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return Chosen(name, weights.parent.name, digest, FakeInference(models))
+
+
+def _folder(wanted: str) -> Path:
+    """A name of the repository, else a path."""
+    for folder in (MODELS / wanted, Path(wanted)):
+        if (folder / "config.pbtxt").is_file():
+            return folder.resolve()
+    known = ", ".join(sorted(path.parent.name for path in MODELS.glob("*/config.pbtxt")))
+    raise BadInput("no-such-model", f"{wanted} is neither one of {known} nor a model folder")

@@ -1,0 +1,87 @@
+"""Drawn cases that no model was trained on, kept in a folder once they are drawn."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+import phantom
+from shared.imaging.volume import Volume
+from training import otherphantom
+from training.evaluation.cases import Case, Cases
+
+Family = Literal["phantoms", "otherphantoms"]
+
+FIRST_HELD_OUT = 1_000_000
+"""Seeds from here on are never trained on."""
+SPACING = (3.0, 3.0, 3.0)
+SHAPE = (107, 128, 128)
+"""Millimetres and voxels (z, y, x): a whole chest."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What both families give: HU, lungs (1 left, 2 right), lesions, and what it shows."""
+
+    hu: NDArray[np.int16]
+    lungs: NDArray[np.uint8]
+    lesions: NDArray[np.uint8]
+    covid: bool
+    kind: str
+
+
+def drawn_cases(family: Family, count: int, cache: Path) -> Cases:
+    """The first `count` held-out cases of a family."""
+    seeds = range(FIRST_HELD_OUT, FIRST_HELD_OUT + count)
+    return Cases(tuple(partial(_case, family, seed, cache) for seed in seeds))
+
+
+def _case(family: Family, seed: int, cache: Path) -> Case:
+    found = _kept(
+        cache / f"{family}-{_digest(family)}" / f"{seed}.npz", partial(_draw, family, seed)
+    )
+    z, y, x = SPACING
+    ct = Volume(found.hu, (x, y, z))
+    name = f"{family[:-1]} {seed}"
+    return Case(name, ct, found.lungs, True, found.lesions, found.covid, kind=found.kind)
+
+
+def _draw(family: Family, seed: int) -> Drawn:
+    if family == "otherphantoms":
+        other = otherphantom.draw(seed, SHAPE, SPACING)
+        return Drawn(other.hu, other.lungs, other.lesions, other.covid, other.kind)
+    recipe = phantom.Recipe.random(seed, spacing=SPACING, shape=SHAPE)
+    drawn = phantom.draw(recipe)
+    # A scan may end above all of it: then COVID-19 is not to be seen.
+    covid = bool(drawn.covid and drawn.lesions.any())
+    return Drawn(drawn.hu, drawn.lungs, drawn.lesions, covid, _kind(drawn, covid))
+
+
+def _kind(drawn: Any, covid: bool) -> str:
+    return "out of view" if drawn.recipe.covid and not covid else str(drawn.recipe.kind)
+
+
+def _kept(path: Path, draw: Callable[[], Drawn]) -> Drawn:
+    if path.exists():
+        with np.load(path) as stored:
+            hu, lungs, lesions = (stored[name] for name in ("hu", "lungs", "lesions"))
+            return Drawn(hu, lungs, lesions, bool(stored["covid"]), str(stored["kind"]))
+    made = draw()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.npz")
+    np.savez_compressed(unfinished, **vars(made))
+    unfinished.rename(path)
+    return made
+
+
+def _digest(family: Family) -> str:
+    """Of the code that draws: what an older one drew is not taken for the newer's."""
+    package = phantom if family == "phantoms" else otherphantom
+    sources = sorted(Path(str(package.__file__)).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]

@@ -1,0 +1,83 @@
+"""One measurement from what was asked to the report: cases, model, figures."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from training.evaluation.cases import Case, Cases, Task
+from training.evaluation.chosen import Chosen, choose
+from training.evaluation.drawn import Family, drawn_cases
+from training.evaluation.folder import cases_in
+from training.evaluation.measure import Measured, measure
+from training.evaluation.real import real_cases
+from training.evaluation.scored import count_scores
+from training.evaluation.summary import by_badness, summary
+from training.implant import implanted_cases
+
+Report = dict[str, Any]
+CACHE = Path.home() / ".cache" / "clarion-training" / "held-out"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to measure: see `python -m training.evaluate --help`."""
+
+    task: Task
+    data: str
+    cases: int = 40
+    labels: frozenset[int] | None = None
+    model: str | None = None
+    cache: Path = CACHE
+    threads: int = 2
+
+
+def run(asked: Asked) -> tuple[Report, list[Measured]]:
+    """The report and the cases behind it, both worst first. Raises `BadInput`."""
+    chosen = choose(asked.task, asked.model, asked.threads)
+    measured = [
+        measure(case, asked.task, chosen.name, chosen.inference)
+        for case in _told(_cases(asked, chosen))
+    ]
+    if asked.data == "real":
+        count_scores(asked.task, [each.case.name for each in measured])
+    worst_first = by_badness(measured, asked.task)
+    return _report(worst_first, asked, chosen), worst_first
+
+
+def _cases(asked: Asked, chosen: Chosen) -> Cases:
+    if asked.data in get_args(Family):
+        return drawn_cases(cast(Family, asked.data), asked.cases, asked.cache)
+    if asked.data == "implants":
+        return implanted_cases(asked.task, asked.cases, chosen.name, chosen.inference)
+    if asked.data == "real":
+        return real_cases(asked.task)
+    found = cases_in(Path(asked.data), asked.task, asked.labels)
+    return Cases(found.makers[: asked.cases])
+
+
+def _told(cases: Cases) -> Iterator[Case]:
+    """The cases, with a line about each on standard error."""
+    for number, case in enumerate(cases, start=1):
+        sys.stderr.write(f"\r\033[K{number} of {len(cases)}: {case.name}")
+        sys.stderr.flush()
+        yield case
+    sys.stderr.write("\r\033[K")
+
+
+def _report(worst_first: Sequence[Measured], asked: Asked, chosen: Chosen) -> Report:
+    return {
+        "task": asked.task,
+        "data": asked.data,
+        "model": {"name": chosen.name, "version": chosen.version, "sha256": chosen.sha256},
+        "summary": summary(worst_first, asked.task),
+        "cases": [
+            {
+                "case": each.case.name,
+                "kind": each.case.kind,
+                "figures": {name: round(value, 4) for name, value in each.figures.items()},
+            }
+            for each in worst_first
+        ],
+    }

@@ -1,0 +1,26 @@
+"""Counts how often each real series was scored: a score that is seen often begins to choose."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from training.evaluation.cases import Task
+
+PATH = Path(__file__).parent / "scored.json"
+
+Scored = dict[str, dict[str, int]]
+
+
+def read_scores(path: Path = PATH) -> Scored:
+    """Series → task → how often."""
+    found: Scored = json.loads(path.read_text())
+    return found
+
+
+def count_scores(task: Task, series: Iterable[str], path: Path = PATH) -> None:
+    """One more for each; the file is committed with the figures that were seen."""
+    scored = read_scores(path)
+    for name in series:
+        of = scored.setdefault(name, {})
+        of[task] = of.get(task, 0) + 1
+    path.write_text(json.dumps(scored, indent=1, sort_keys=True) + "\n")
