@@ -24,7 +24,7 @@ def millilitres(mask: np.ndarray, phantom: Phantom) -> float:
 
 def test_the_same_recipe_gives_the_same_voxels(covid: Phantom) -> None:
     again = draw(SMALL)
-    for name in ("hu", "lungs", "lesions", "tumours", "airways"):
+    for name in ("hu", "lungs", "lesions", "tumours", "airways", "doubtful"):
         np.testing.assert_array_equal(getattr(again, name), getattr(covid, name))
 
 
@@ -109,3 +109,68 @@ def test_random_recipes_show_every_kind() -> None:
     assert {recipe.kind for recipe in recipes} == set(KINDS)
     assert 17 < sum(recipe.covid for recipe in recipes) < 37
     assert recipes[7] == Recipe.random(7)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_truth_is_consistent_whatever_the_disease(kind: Kind) -> None:
+    seed = next(seed for seed in range(100) if Recipe.random(seed).kind == kind)
+    phantom = draw(Recipe.random(seed, spacing=(6, 6, 6), shape=(54, 64, 64)))
+    lungs = phantom.lungs > 0
+    for mask in (phantom.lesions, phantom.tumours, phantom.doubtful):
+        assert not (mask.astype(bool) & ~lungs).any()
+    assert not (phantom.lesions & phantom.doubtful).any()
+    assert phantom.lesions.any() == (kind in ("covid", "lobar"))
+    assert phantom.hu.min() >= min(-1024, phantom.recipe.padding or 0)
+
+
+@pytest.mark.parametrize(("share", "shown"), [(0.0, False), (0.004, False), (0.006, True)])
+def test_covid_counts_from_half_a_percent_of_the_lungs(
+    covid: Phantom, share: float, shown: bool
+) -> None:
+    lesions = np.zeros_like(covid.lesions)
+    inside = np.argwhere(covid.lungs)
+    lesions[tuple(inside[: int(share * len(inside))].T)] = 1
+    assert replace(covid, lesions=lesions).covid is shown
+    lobar = replace(covid, lesions=lesions, recipe=replace(SMALL, kind="lobar"))
+    assert not lobar.covid
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"oedema": 300.0}, {"collapse": 30.0}, {"dependent": 400.0}, {"fibrosis": 15.0}],
+)
+def test_look_alikes_are_doubtful_and_denser(change: dict[str, float]) -> None:
+    well = draw(SMALL.healthy())
+    ill = draw(replace(SMALL.healthy(), **change))  # type: ignore[arg-type]
+    doubtful = ill.doubtful > 0
+    assert not well.doubtful.any()
+    assert not ill.lesions.any()
+    assert millilitres(doubtful, ill) > 10
+    assert ill.hu[doubtful].mean() > well.hu[doubtful].mean() + 60
+
+
+def test_pleural_fluid_is_water_and_no_lung() -> None:
+    well = draw(SMALL.healthy())
+    ill = draw(replace(SMALL.healthy(), effusion=(0.0, 45.0)))
+    lost = (well.lungs > 0) & (ill.lungs == 0)
+    assert millilitres(lost, ill) > 150
+    assert -30 < np.median(ill.hu[lost]) < 60
+    assert set(np.unique(well.lungs[lost])) == {2}
+    assert np.argwhere(lost)[:, 1].mean() > np.argwhere(well.lungs)[:, 1].mean()
+
+
+def test_thick_slices_blur_the_diaphragm() -> None:
+    thin, thick = (draw(replace(SMALL, slice_thickness=mm, noise=0.0)) for mm in (0.0, 12.0))
+    assert np.abs(np.diff(thick.hu.astype(int), axis=0)).max() < (
+        np.abs(np.diff(thin.hu.astype(int), axis=0)).max()
+    )
+    np.testing.assert_array_equal(thick.lungs, thin.lungs)
+
+
+@pytest.mark.parametrize("metal", ["pacemaker", "port", "wires"])
+def test_metal_is_brighter_than_bone_and_spares_the_truth(metal: str) -> None:
+    bare = draw(SMALL)
+    worn = draw(replace(SMALL, metal=metal))  # type: ignore[arg-type]
+    assert (worn.hu.astype(int) - bare.hu).max() > 150
+    np.testing.assert_array_equal(worn.lesions, bare.lesions)
+    np.testing.assert_array_equal(worn.lungs, bare.lungs)
