@@ -1,6 +1,7 @@
 """Every version of every model, as a list for programs and as a table for people."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -10,6 +11,15 @@ from clarion.models.server import ModelServer, ServerDown, States
 from deploy.modelrepo.repository import Repository
 
 Entry = dict[str, Any]
+_WIDTHS = {
+    "model": 16,
+    "v": 4,
+    "triton": 11,
+    "task": 14,
+    "sha256": 8,
+    "licence": 10,
+    "source": 11,
+}
 _STATES = {"READY": "green", "down": "yellow", "UNAVAILABLE": "red"}
 
 
@@ -29,10 +39,10 @@ def of_server(server: ModelServer, address: str) -> list[Entry]:
 
 
 def table(entries: list[Entry]) -> Table:
-    """Fits 80 columns for names of 16 letters."""
-    shown = Table(box=None, padding=(0, 1, 0, 0))
-    for name in ("model", "version", "triton", "task", "sha256", "licence", "source"):
-        shown.add_column(name, overflow="fold", no_wrap=name in ("version", "sha256"))
+    """Fits 80 columns; what is longer than usual is cut, and whole in the list for programs."""
+    shown = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for name, width in _WIDTHS.items():
+        shown.add_column(name, overflow="ellipsis", no_wrap=True, max_width=width)
     before = None
     for each in entries:
         mark = "[green]●[/] " if each["active"] else "  "
@@ -51,8 +61,10 @@ def table(entries: list[Entry]) -> Table:
 
 
 def _source(entry: Entry) -> str:
+    """A catalog's version before its name; of a path the end."""
+    said = Path(entry["source"]).name
     version = entry["publisher_version"]
-    return f"{entry['source']} {version}" if version else str(entry["source"])
+    return f"{version} {said}" if version else said
 
 
 def _states(server: ModelServer) -> States | None:

@@ -14,7 +14,7 @@ _LOAD_S = 300.0
 _ASK_S = 10.0
 _DOWN = {"StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED"}
 States = Mapping[str, Mapping[int, str]]
-"""model → version → READY, LOADING, UNLOADING or UNAVAILABLE; no version: none was ever loaded"""
+"""model → version → READY, LOADING, UNLOADING, UNLOADED, UNAVAILABLE; {}: none was ever loaded"""
 
 
 class ServerDown(Exception):
@@ -82,7 +82,8 @@ class Triton:
         for each in index.models:
             versions = found.setdefault(each.name, {})
             if each.version:
-                versions[int(each.version)] = each.state
+                unloaded = each.reason == "unloaded"
+                versions[int(each.version)] = "UNLOADED" if unloaded else each.state
         return found
 
     def load(self, model: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from clarion.__main__ import build
+from clarion.models.tests.publisher import Publisher
 from deploy.modelrepo.tests.models import put
 
 
@@ -48,9 +49,7 @@ def test_the_table_fits_a_terminal(operator: Operator) -> None:
     operator.types("add", operator.lungs(b"mine"))
     lines = operator.types("list").stdout.splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[0].split() == [
-        *("model", "version", "triton", "task", "sha256", "licence", "source")
-    ]
+    assert lines[0].split() == [*("model", "v", "triton", "task", "sha256", "licence", "source")]
 
 
 def test_an_own_version_is_added_promoted_and_taken_back(operator: Operator) -> None:
@@ -61,6 +60,21 @@ def test_an_own_version_is_added_promoted_and_taken_back(operator: Operator) -> 
         "lung_seg 2 answers, in place of 1 from the next `clarion up`"
     )
     assert operator.reads("rollback", "lung_seg")["version"] == 1
+
+
+def test_what_a_catalog_offers_comes_with_its_licence_and_card(
+    operator: Operator, tmp_path: Path
+) -> None:
+    publisher = Publisher(tmp_path)
+    publisher.publish("1.0", b"theirs")
+
+    added = operator.types("add", "lungs@1.0", "--from", str(publisher.folder), "--as", "lung_seg")
+
+    assert added.stdout.startswith("lung_seg 2 is there")
+    listed = next(each for each in operator.reads("list") if each["version"] == 2)
+    assert (listed["licence"], listed["publisher_version"]) == ("CC-BY-4.0", "1.0")
+    card = operator.home / "models/lung_seg/2/card.md"
+    assert card.read_text() == "# lungs 1.0"
 
 
 def test_a_changed_file_is_found(operator: Operator) -> None:

@@ -77,7 +77,7 @@ class TritonInference:
                 "headers": {"traceparent": traceparent} if traceparent else None,
             }
             try:
-                with _verdicts():
+                with _verdicts(told=True):
                     return self._ask(described, inputs, outputs, request)
             except Exception:
                 # What was cached may be the reason: a version that is gone.
@@ -134,14 +134,15 @@ class TritonInference:
 
     def _told(self, model: str) -> _Described:
         if model not in self._described:
-            with _verdicts():
-                self._described[model] = self._describe(model)
+            self._described[model] = self._describe(model)
         return self._described[model]
 
     def _describe(self, model: str) -> _Described:
-        metadata = self._client.get_model_metadata(model, client_timeout=_ASK_S)
+        with _verdicts():
+            metadata = self._client.get_model_metadata(model, client_timeout=_ASK_S)
         version = max(metadata.versions, key=int)
-        config = self._client.get_model_config(model, version, client_timeout=_ASK_S).config
+        with _verdicts(told=True):
+            config = self._client.get_model_config(model, version, client_timeout=_ASK_S).config
         parameters = {key: value.string_value for key, value in config.parameters.items()}
         algorithm = parameters.get("algorithm_name", model)
         return _Described(
@@ -165,13 +166,16 @@ def _resolved(shape: tuple[int, ...], like: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @contextmanager
-def _verdicts() -> Iterator[None]:
-    """Translate what the client raises; its messages stay with the cause."""
+def _verdicts(told: bool = False) -> Iterator[None]:
+    """Translate what the client raises; its messages stay with the cause.
+
+    A version that was `told` of and is not there has gone since: another one answers.
+    """
     try:
         yield
     except InferenceServerException as error:
         if error.status() in _DOWN:
             raise Unavailable("triton") from error
         if error.status() == "StatusCode.NOT_FOUND":
-            raise UnknownModel(error.message()) from error
+            raise (Unavailable("triton") if told else UnknownModel(error.message())) from error
         raise ModelFailed(error.message()) from error

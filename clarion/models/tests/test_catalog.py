@@ -1,7 +1,5 @@
 """Catalogs in a folder and at an address, and what is refused of them."""
 
-import hashlib
-import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,49 +10,12 @@ import yaml
 
 from clarion.models.catalog import Shelf, chosen, require_same
 from clarion.models.packages import opened
+from clarion.models.tests.publisher import Publisher
 from deploy.modelrepo.candidates import candidates
 from deploy.modelrepo.refused import Refused
 from deploy.modelrepo.repository import Repository
-from deploy.modelrepo.tests.models import put
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Publisher:
-    """Who keeps a catalog in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "catalog"
-        self.folder.mkdir()
-        self._made = folder / "made"
-
-    def publish(self, version: str, weights: bytes) -> None:
-        model = put(self._made / version / "lungs", weights)
-        shutil.make_archive(str(self.folder / f"lungs-{version}"), "zip", model.parent)
-        (self.folder / "card.md").write_text(f"# lungs {version}")
-        file = f"lungs-{version}.zip"
-        entry = {
-            "name": "lungs",
-            "version": version,
-            "source": "a university",
-            "licence": "CC-BY-4.0",
-            "sha256": hashlib.sha256((self.folder / file).read_bytes()).hexdigest(),
-            "card": "card.md",
-            "file": file,
-        }
-        path = self.folder / "catalog.yaml"
-        known = yaml.safe_load(path.read_text())["models"] if path.exists() else []
-        kept = [each for each in known if each["version"] != version]
-        path.write_text(yaml.safe_dump({"models": [*kept, entry]}))
-
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        """The same over HTTP, below /models/."""
-        path = self.folder / request.url.path.removeprefix("/models/")
-        return httpx.Response(200, content=path.read_bytes()) if path.is_file() else _missing()
-
-
-def _missing() -> httpx.Response:
-    return httpx.Response(404)
 
 
 @pytest.fixture
