@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ Family = Literal["phantoms", "otherphantoms"]
 
 FIRST_HELD_OUT = 1_000_000
 """Seeds from here on are never trained on."""
+UNCLEAR = "nearly out of view"
+"""The kind of a scan that ends above nearly all of its opacities: neither with nor without."""
 SPACING = (3.0, 3.0, 3.0)
 SHAPE = (107, 128, 128)
 """Millimetres and voxels (z, y, x): a whole chest."""
@@ -32,6 +34,8 @@ class Drawn:
     hu: NDArray[np.int16]
     lungs: NDArray[np.uint8]
     lesions: NDArray[np.uint8]
+    others: NDArray[np.uint8]
+    """Tumours, and what looks like pneumonia and is none."""
     covid: bool
     kind: str
 
@@ -49,29 +53,32 @@ def _case(family: Family, seed: int, cache: Path) -> Case:
     z, y, x = SPACING
     ct = Volume(found.hu, (x, y, z))
     name = f"{family[:-1]} {seed}"
-    return Case(name, ct, found.lungs, True, found.lesions, found.covid, kind=found.kind)
+    covid = None if found.kind == UNCLEAR else found.covid
+    apart = found.others > 0
+    return Case(name, ct, found.lungs, True, found.lesions, covid, apart, found.kind)
 
 
 def _draw(family: Family, seed: int) -> Drawn:
     if family == "otherphantoms":
         other = otherphantom.draw(seed, SHAPE, SPACING)
-        return Drawn(other.hu, other.lungs, other.lesions, other.covid, other.kind)
+        nothing = np.zeros_like(other.lesions)
+        return Drawn(other.hu, other.lungs, other.lesions, nothing, other.covid, other.kind)
     recipe = phantom.Recipe.random(seed, spacing=SPACING, shape=SHAPE)
     drawn = phantom.draw(recipe)
-    # A scan may end above all of it: then COVID-19 is not to be seen.
-    covid = bool(drawn.covid and drawn.lesions.any())
-    return Drawn(drawn.hu, drawn.lungs, drawn.lesions, covid, _kind(drawn, covid))
-
-
-def _kind(drawn: Any, covid: bool) -> str:
-    return "out of view" if drawn.recipe.covid and not covid else str(drawn.recipe.kind)
+    hidden = drawn.recipe.covid and not drawn.covid and drawn.lesions.any()
+    kind = UNCLEAR if hidden else str(drawn.recipe.kind)
+    others = drawn.tumours | drawn.doubtful
+    return Drawn(drawn.hu, drawn.lungs, drawn.lesions, others, drawn.covid, kind)
 
 
 def _kept(path: Path, draw: Callable[[], Drawn]) -> Drawn:
     if path.exists():
         with np.load(path) as stored:
-            hu, lungs, lesions = (stored[name] for name in ("hu", "lungs", "lesions"))
-            return Drawn(hu, lungs, lesions, bool(stored["covid"]), str(stored["kind"]))
+            hu, lungs, lesions, others = (
+                stored[name] for name in ("hu", "lungs", "lesions", "others")
+            )
+            covid, kind = bool(stored["covid"]), str(stored["kind"])
+            return Drawn(hu, lungs, lesions, others, covid, kind)
     made = draw()
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}.npz")

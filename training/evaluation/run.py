@@ -1,16 +1,17 @@
 """One measurement from what was asked to the report: cases, model, figures."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from training.evaluation.cases import Case, Cases, Task
+from training.evaluation.cases import Cases, Task
 from training.evaluation.chosen import Chosen, choose
 from training.evaluation.drawn import Family, drawn_cases
 from training.evaluation.folder import cases_in
 from training.evaluation.measure import Measured, measure
+from training.evaluation.problem import BadInput
 from training.evaluation.real import real_cases
 from training.evaluation.scored import count_scores
 from training.evaluation.summary import by_badness, summary
@@ -36,14 +37,11 @@ class Asked:
 def run(asked: Asked) -> tuple[Report, list[Measured]]:
     """The report and the cases behind it, both worst first. Raises `BadInput`."""
     chosen = choose(asked.task, asked.model, asked.threads)
-    measured = [
-        measure(case, asked.task, chosen.name, chosen.inference)
-        for case in _told(_cases(asked, chosen))
-    ]
+    measured, left_out = _measured(_cases(asked, chosen), asked.task, chosen)
     if asked.data == "real":
         count_scores(asked.task, [each.case.name for each in measured])
     worst_first = by_badness(measured, asked.task)
-    return _report(worst_first, asked, chosen), worst_first
+    return _report(worst_first, left_out, asked, chosen), worst_first
 
 
 def _cases(asked: Asked, chosen: Chosen) -> Cases:
@@ -57,21 +55,39 @@ def _cases(asked: Asked, chosen: Chosen) -> Cases:
     return Cases(found.makers[: asked.cases])
 
 
-def _told(cases: Cases) -> Iterator[Case]:
-    """The cases, with a line about each on standard error."""
-    for number, case in enumerate(cases, start=1):
-        sys.stderr.write(f"\r\033[K{number} of {len(cases)}: {case.name}")
+LeftOut = list[dict[str, str]]
+
+
+def _measured(cases: Cases, task: Task, chosen: Chosen) -> tuple[list[Measured], LeftOut]:
+    """Every case that can be judged, and why the others can't: one must not cost all.
+
+    Raises `BadInput` where none can.
+    """
+    measured: list[Measured] = []
+    problems: list[BadInput] = []
+    for number, make in enumerate(cases.makers, start=1):
+        sys.stderr.write(f"\r\033[K{number} of {len(cases)}")
         sys.stderr.flush()
-        yield case
+        try:
+            measured.append(measure(make(), task, chosen.name, chosen.inference))
+        except BadInput as problem:
+            problems.append(problem)
+            sys.stderr.write(f"\r\033[Kleft out: {problem.code}: {problem.message}\n")
     sys.stderr.write("\r\033[K")
+    if not measured:
+        raise problems[0]
+    return measured, [{"code": each.code, "message": each.message} for each in problems]
 
 
-def _report(worst_first: Sequence[Measured], asked: Asked, chosen: Chosen) -> Report:
+def _report(
+    worst_first: Sequence[Measured], left_out: LeftOut, asked: Asked, chosen: Chosen
+) -> Report:
     return {
         "task": asked.task,
         "data": asked.data,
         "model": {"name": chosen.name, "version": chosen.version, "sha256": chosen.sha256},
         "summary": summary(worst_first, asked.task),
+        "left_out": left_out,
         "cases": [
             {
                 "case": each.case.name,

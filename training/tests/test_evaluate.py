@@ -107,7 +107,11 @@ def test_classifier_is_asked_with_a_crop_of_its_size_and_range() -> None:
 
 def test_summary_tells_the_worst_and_how_many_cases_have_a_figure() -> None:
     ct = Volume(np.zeros((1, 1, 1), np.int16), (1.0, 1.0, 1.0))
-    figures = ({"dice": 0.9, "volume error ml": -50.0}, {"dice": 0.7, "volume error ml": 20.0}, {})
+    figures: tuple[dict[str, float], ...] = (
+        {"dice": 0.9, "volume error ml": -50.0},
+        {"dice": 0.7, "volume error ml": 20.0},
+        {},
+    )
     told = summary([Measured(Case("a", ct), of) for of in figures], "lesion")
     assert (told["dice"]["n"], told["dice"]["median"], told["dice"]["worst"]) == (2, 0.8, 0.7)
     assert told["volume error ml"]["worst"] == -50
@@ -161,16 +165,19 @@ def test_command_tells_a_problem_and_fails(
     assert "error: no-such-folder" in capsys.readouterr().err
 
 
-def test_command_measures_a_folder_with_the_model_of_the_repository(
+def test_command_measures_a_folder_and_tells_what_it_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved(np.full((24, 24, 24), -1000, np.int16), tmp_path / "air.nii.gz")
     saved(block() * 0, tmp_path / "air.mask.nii.gz")
+    saved(np.zeros((24, 24, 24), np.int16), tmp_path / "other.nrrd")
+    saved(block(), tmp_path / "other.mask.nrrd", spacing=3.0)
     assert main(["--task", "lung", "--data", str(tmp_path), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["model"]["name"] == "lung_seg"
     assert [case["case"] for case in report["cases"]] == ["air"]
     assert report["summary"]["dice"]["n"] == 1
+    assert [each["code"] for each in report["left_out"]] == ["grids-differ"]
 
 
 def test_scores_of_real_series_are_counted(tmp_path: Path) -> None:
