@@ -2,7 +2,7 @@
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/clarion/bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test check bench train
+.PHONY: setup demo test check bench train training-environment
 
 # Everything that the others need: .venv and the embedded runtime. PYTHON=… names the interpreter.
 setup:
@@ -12,10 +12,12 @@ setup:
 demo: setup
 	@.venv/bin/clarion demo
 
-test: setup
+# The last line is for what needs PyTorch: training itself, and parity with MONAI.
+test: setup training-environment
 	@deploy/embedded/test-tools.sh
-	@.venv/bin/python -m pytest -n 2 -m "not e2e"
+	@.venv/bin/python -m pytest -n 2 -m "not e2e and not torch"
 	@.venv/bin/python -m pytest -m e2e
+	@.cache/training/bin/python -m pytest -m torch training clarion/bundles
 
 check: setup
 	@.venv/bin/ruff format --check .
@@ -27,7 +29,9 @@ bench: setup
 	@.venv/bin/python -m benchmarks
 
 # Takes hours on a CPU; brings PyTorch into an environment of its own.
-train: setup
+train: training-environment
+	@.cache/training/bin/python -m training
+
+training-environment: setup
 	@.venv/bin/uv venv --quiet --allow-existing --python .venv/bin/python .cache/training
 	@.venv/bin/uv pip sync --quiet --python .cache/training/bin/python --require-hashes requirements-training.lock
-	@.cache/training/bin/python -m training

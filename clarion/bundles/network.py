@@ -3,7 +3,8 @@
 The one module that needs PyTorch, and MONAI where a bundle has weights alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def opened(bundle: Bundle) -> nn.Module:
 def output_channels(network: nn.Module, size: Size, classifies: bool) -> int:
     """How many channels an input (x, y, z) gives. Raises `Refused` for another kind of output."""
     x, y, z = size
-    with torch.no_grad():
+    with _once():
         try:
             output = network(torch.zeros(1, 1, x, y, z))
         except (RuntimeError, ValueError) as error:
@@ -93,8 +94,7 @@ def export(
     network: nn.Module, size: Size, folder: Path, classifies: bool, any_size: bool
 ) -> Exported:
     """Write `model.onnx`, or `model.pt` (TorchScript) where ONNX can't hold the network."""
-    turned = Turned(network, classifies).eval()
-    example = _example(size)
+    turned, example = _turned(network, classifies), _example(size)
     try:
         path = _as_onnx(turned, example, folder / "model.onnx", classifies, any_size)
         difference = _difference(turned, path, example)
@@ -106,11 +106,21 @@ def export(
         why = f"in ONNX Runtime its output differs by {difference:.2g}"
     (folder / "model.onnx").unlink(missing_ok=True)
     path = folder / "model.pt"
-    torch.jit.trace(turned, example).save(str(path))
+    scripted = isinstance(turned, torch.jit.ScriptModule)
+    (turned if scripted else torch.jit.trace(turned, example)).save(str(path))
     return Exported(path, "INPUT__0", "OUTPUT__0", 0.0, why)
 
 
-def _as_onnx(turned: Turned, example: Tensor, path: Path, classifies: bool, any_size: bool) -> Path:
+def _turned(network: nn.Module, classifies: bool) -> nn.Module:
+    turned: nn.Module = Turned(network, classifies).eval()
+    # What is TorchScript already can't be traced once more as a part of something.
+    scripted = isinstance(network, torch.jit.ScriptModule)
+    return torch.jit.script(turned) if scripted else turned
+
+
+def _as_onnx(
+    turned: nn.Module, example: Tensor, path: Path, classifies: bool, any_size: bool
+) -> Path:
     axes = {0: "batch"} | ({2: "z", 3: "y", 4: "x"} if any_size else {})
     torch.onnx.export(
         turned,
@@ -125,13 +135,20 @@ def _as_onnx(turned: Turned, example: Tensor, path: Path, classifies: bool, any_
     return path
 
 
-def _difference(turned: Turned, path: Path, example: Tensor) -> float:
+def _difference(turned: nn.Module, path: Path, example: Tensor) -> float:
     """The largest difference of the outputs, as a share of the largest output above 1."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (theirs,) = session.run(None, {"volume": example.numpy()})
-    with torch.no_grad():
+    with _once():
         ours = turned(example).numpy()
     return float(np.abs(ours - theirs).max() / max(1.0, np.abs(ours).max()))
+
+
+@contextmanager
+def _once() -> Iterator[None]:
+    """For a network run once: TorchScript would take minutes to make the runs after it faster."""
+    with torch.no_grad(), torch.jit.optimized_execution(False):
+        yield
 
 
 def _example(size: Size) -> Tensor:

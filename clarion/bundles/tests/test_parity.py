@@ -4,9 +4,11 @@ The networks have random weights: their masks are as ragged as masks can be, whi
 difference of a fraction of a voxel.
 """
 
+import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import SimpleITK as sitk  # noqa: N813
 import torch
 from monai.bundle import ConfigParser
 from monai.data import decollate_batch, list_data_collate
-from monai.networks.nets import AHNet, DenseNet121, SegResNet, UNet
+from monai.networks import nets
 from numpy.typing import NDArray
 
 from clarion.bundles.convert import Converted, convert
@@ -36,6 +38,13 @@ from shared.inference.port import Tensor
 pytestmark = pytest.mark.torch
 
 REAL = Path("../shared/data/chest-ct-real/lung_dx_a0001_soft")
+SMALL_SEGRESNET = {
+    "_target_": "SegResNet",
+    "spatial_dims": 3,
+    "init_filters": 8,
+    "in_channels": 1,
+    "out_channels": 2,
+}
 SMALL_UNET = {
     "spatial_dims": 3,
     "in_channels": 1,
@@ -55,73 +64,68 @@ class Monai:
 
 def test_segresnet_for_lesions_with_gaussian_windows(tmp_path: Path) -> None:
     configured = written.inference(
-        [*written.LOAD, written.orientation(), written.spacing(2, 2, 5), CLIPPED],
-        written.sliding(48, 48, 16, mode="gaussian", overlap=[0.25, 0.5, 0.6]),
+        [*written.LOAD, written.orientation(), written.spacing(4, 4, 10), CLIPPED],
+        written.sliding(32, 32, 8, mode="gaussian", overlap=[0.25, 0.5, 0.6]),
         written.to_mask(argmax=True),
     )
     said = written.metadata("background", "lesion")
-    network = _random(lambda: SegResNet(init_filters=8, in_channels=1, out_channels=2))
-    made = _with_script(tmp_path, said, configured, network)
+    made, network = _from_weights(tmp_path, said, configured, SMALL_SEGRESNET)
 
-    _same_masks(made, configured, network, _tilted(_phantom(tmp_path)), tmp_path)
+    _same_masks(made, configured, network, _tilted(_phantom()), tmp_path)
 
 
-def test_unet_from_its_weights_with_three_labels_and_their_largest_parts(tmp_path: Path) -> None:
+def test_unet_with_three_labels_and_their_largest_parts(tmp_path: Path) -> None:
     largest = {"_target_": "KeepLargestConnectedComponentd", "keys": "pred"}
     configured = written.inference(
-        [*written.LOAD, written.orientation("SPL"), written.spacing(5, 2.2, 2.6), CLIPPED],
+        [*written.LOAD, written.orientation("SPL"), written.spacing(7, 4.2, 4.6), CLIPPED],
         written.sliding(24, 40, 32, overlap=0.5),
         [*written.to_mask(argmax=True), largest | {"applied_labels": [1, 2]}],
     )
-    definition = SMALL_UNET | {"_target_": "UNet", "out_channels": 3}
-    network = _random(lambda: UNet(**SMALL_UNET, out_channels=3))
-    bundle = written.bundle(
-        tmp_path / "organs",
-        written.metadata("background", "left lung", "right lung"),
-        configured | {"network_def": definition},
+    said = written.metadata("background", "left lung", "right lung")
+    made, network = _from_weights(
+        tmp_path, said, configured, SMALL_UNET | {"out_channels": 3, "_target_": "UNet"}
     )
-    torch.save(network.state_dict(), bundle / "models" / "model.pt")
-    made = convert(bundle, tmp_path / "models")
 
-    _same_masks(made, configured, network, _phantom(tmp_path), tmp_path)
+    _same_masks(made, configured, network, _phantom(), tmp_path)
 
 
-def test_unet_of_one_channel_with_clipping_first_and_padded_windows(tmp_path: Path) -> None:
+def test_torchscript_of_one_channel_with_clipping_first_and_padded_windows(tmp_path: Path) -> None:
     configured = written.inference(
-        [*written.LOAD, CLIPPED, written.orientation("LPS"), written.spacing(4, 4, 4)],
-        written.sliding(96, 96, 96, cval=0.2, overlap=0),
+        [*written.LOAD, CLIPPED, written.orientation("LPS"), written.spacing(6, 6, 6)],
+        written.sliding(64, 48, 48, cval=0.2, overlap=0),
         written.to_mask(threshold=0.4),
     )
-    network = _random(lambda: UNet(**SMALL_UNET, out_channels=1))
-    made = _with_script(tmp_path, written.metadata("lesion"), configured, network)
+    network = _built(SMALL_UNET | {"out_channels": 1, "_target_": "UNet"})
+    made = _from_script(tmp_path, written.metadata("lesion"), configured, network)
 
-    _same_masks(made, configured, network, _phantom(tmp_path), tmp_path)
+    _same_masks(made, configured, network, _phantom(), tmp_path)
 
 
 def test_ahnet_for_lungs(tmp_path: Path) -> None:
     configured = written.inference(
-        [*written.LOAD, written.orientation(), written.spacing(4, 4, 5), CLIPPED],
-        written.sliding(96, 96, 32, overlap=0),
+        [*written.LOAD, written.orientation(), written.spacing(6, 6, 8), CLIPPED],
+        written.sliding(64, 64, 32, overlap=0),
         written.to_mask(argmax=True),
     )
-    small = {"layers": (1, 1, 1, 1), "psp_block_num": 3, "upsample_mode": "transpose"}
-    network = _random(lambda: AHNet(spatial_dims=3, in_channels=1, out_channels=2, **small))
-    made = _with_script(tmp_path, written.metadata("background", "lung"), configured, network)
+    small = {"layers": [1, 1, 1, 1], "psp_block_num": 3, "upsample_mode": "transpose"}
+    plain = {"spatial_dims": 3, "in_channels": 1, "out_channels": 2}
+    said = written.metadata("background", "lung")
+    definition = {"_target_": "AHNet", **plain, **small}
+    made, network = _from_weights(tmp_path, said, configured, definition)
 
-    _same_masks(made, configured, network, _phantom(tmp_path), tmp_path)
+    _same_masks(made, configured, network, _phantom(), tmp_path)
 
 
 def test_segresnet_on_a_real_ct(tmp_path: Path) -> None:
     if not REAL.is_dir():
         pytest.skip(f"{REAL} is not here: real CT is not part of the repository")
     configured = written.inference(
-        [*written.LOAD, written.orientation(), written.spacing(4, 4, 5), CLIPPED],
-        written.sliding(64, 64, 32, overlap=0.25),
+        [*written.LOAD, written.orientation(), written.spacing(6, 6, 8), CLIPPED],
+        written.sliding(48, 48, 16, overlap=0.25),
         written.to_mask(argmax=True),
     )
     said = written.metadata("background", "lesion")
-    network = _random(lambda: SegResNet(init_filters=8, in_channels=1, out_channels=2))
-    made = _with_script(tmp_path, said, configured, network)
+    made, network = _from_weights(tmp_path, said, configured, SMALL_SEGRESNET)
     names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(REAL))
     real = volumes.from_sitk(sitk.Cast(sitk.ReadImage(names), sitk.sitkInt16))
 
@@ -131,13 +135,12 @@ def test_segresnet_on_a_real_ct(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["trilinear", "area"])
 def test_a_classifier_sees_the_crop_that_monai_makes(tmp_path: Path, mode: str) -> None:
     configured = _classification(mode)
-    network = _random(lambda: UNet(**SMALL_UNET, out_channels=1))
-    said = written.metadata("COVID-19")
-    made = _with_script(tmp_path, said, configured, _Pooled(network))
+    network = _Pooled()
+    made = _from_script(tmp_path, written.metadata("COVID-19"), configured, network)
     case = draw(Recipe.random(3, spacing=(6.0, 4.0, 4.0), shape=(50, 80, 90)))
     volume = _tilted(_on_grid(case.hu.astype(np.int16), case.spacing), degrees=0)
     lungs = volume.like((case.lungs > 0).astype(np.uint8))
-    reference = _monai(configured, _Pooled(network), volume, tmp_path, lungs)
+    reference = _monai(configured, network, volume, tmp_path, lungs)
     read = read_parameters(ClassificationParameters, made.name, _said(made))
 
     crop = scaled(lung_crop(volume, lungs, read), read)
@@ -147,9 +150,9 @@ def test_a_classifier_sees_the_crop_that_monai_makes(tmp_path: Path, mode: str) 
 
 def test_densenet121_gives_its_probability(tmp_path: Path) -> None:
     configured = _classification("trilinear")
-    network = _random(lambda: DenseNet121(spatial_dims=3, in_channels=1, out_channels=1))
+    definition = {"_target_": "DenseNet121", "spatial_dims": 3, "in_channels": 1, "out_channels": 1}
     said = written.metadata("COVID-19")
-    made = _with_script(tmp_path, said, configured, network)
+    made, network = _from_weights(tmp_path, said, configured, definition)
     crop = np.random.default_rng(0).random((32, 48, 48), np.float32)
     read = read_parameters(ClassificationParameters, made.name, _said(made))
 
@@ -164,15 +167,10 @@ CLIPPED = written.intensity(-1500, 500)
 
 
 class _Pooled(torch.nn.Module):
-    """A classifier as small as can be."""
-
-    def __init__(self, network: torch.nn.Module) -> None:
-        super().__init__()
-        self.network = network
+    """A classifier as small as can be: the mean, as a logit."""
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        pooled: torch.Tensor = self.network(image).mean(dim=(2, 3, 4))
-        return pooled
+        return image.mean(dim=(2, 3, 4))
 
 
 def _classification(mode: str) -> dict[str, Any]:
@@ -205,7 +203,7 @@ def _same_masks(
     assert mask.shape == reference.made.shape
     labels = sorted(read.foreground)
     dices = [_dice(np.equal(mask, each), reference.made == each) for each in labels]
-    print(made.name, "input", float(np.abs(seen - reference.seen).max()), "Dice", dices)
+    logging.getLogger(__name__).info("Dice %s", dices)
     assert min(dices) >= 0.999
 
 
@@ -239,20 +237,39 @@ def _monai(
     return Monai(seen, made[0].transpose(2, 1, 0) if made.ndim == 4 else made)
 
 
-def _with_script(
+def _from_script(
     scratch: Path, said: Mapping[str, Any], configured: Mapping[str, Any], network: torch.nn.Module
 ) -> Converted:
     bundle = written.bundle(scratch / "bundle", said, configured)
-    inferer = configured["inferer"]
-    size = inferer.get("roi_size", [48, 48, 32])
+    size = configured["inferer"].get("roi_size", [48, 48, 32])
     script = torch.jit.trace(network, torch.zeros(1, 1, *size), check_trace=False)
     script.save(str(bundle / "models" / "model.ts"))
-    return convert(bundle, scratch / "models", "converted")
+    return _in_onnx(convert(bundle, scratch / "models", "converted"))
 
 
-def _random(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
+def _from_weights(
+    scratch: Path,
+    said: Mapping[str, Any],
+    configured: Mapping[str, Any],
+    definition: Mapping[str, Any],
+) -> tuple[Converted, torch.nn.Module]:
+    network = _built(definition)
+    with_network = {**configured, "network_def": dict(definition)}
+    bundle = written.bundle(scratch / "bundle", said, with_network)
+    torch.save(network.state_dict(), bundle / "models" / "model.pt")
+    return _in_onnx(convert(bundle, scratch / "models", "converted")), network
+
+
+def _in_onnx(made: Converted) -> Converted:
+    assert (made.folder / "1" / "model.onnx").is_file(), made.notes
+    return made
+
+
+def _built(definition: Mapping[str, Any]) -> torch.nn.Module:
     torch.manual_seed(0)
-    return build().eval()
+    arguments = {key: value for key, value in definition.items() if key != "_target_"}
+    network: torch.nn.Module = getattr(nets, definition["_target_"])(**arguments)
+    return network.eval()
 
 
 def _said(made: Converted) -> dict[str, str]:
@@ -271,8 +288,9 @@ def _inference(made: Converted) -> FakeInference:
     return FakeInference({made.name: FakeModel(run, _said(made))})
 
 
-def _phantom(scratch: Path) -> Volume:
-    case = draw(Recipe.random(7, spacing=(4.0, 3.0, 3.0), shape=(60, 100, 110)))
+@cache
+def _phantom() -> Volume:
+    case = draw(Recipe.random(7, spacing=(6.0, 4.0, 4.0), shape=(45, 75, 85)))
     return _on_grid(case.hu.astype(np.int16), case.spacing)
 
 
