@@ -18,7 +18,7 @@ from training.evaluation.cases import Case, Cases, Task
 from training.evaluation.folder import read_ct
 from training.evaluation.measure import labels
 from training.evaluation.problem import BadInput
-from training.evaluation.real import DATA, described, known_lungs
+from training.evaluation.real import DATA, box_of, described, known_lungs
 
 SERIES = ("lung-masks", "chest-ct-real/cmb_crc_01068", "chest-ct-real/lung_dx_a0001_soft")
 """One of each patient."""
@@ -32,7 +32,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Host:
-    """A real CT without lesions, and its lungs."""
+    """A real CT, and where in its lungs lesions are put and judged."""
 
     name: str
     ct: Volume
@@ -75,7 +75,9 @@ def host_of(name: str, data: Path = DATA) -> Host:
     whole = read_ct(data / known["ct"])
     lungs = known_lungs(known, whole, data)
     ct = _coarser(whole)
-    return Host(name, ct, lungs_by_threshold(ct) if lungs is None else lungs > 0)
+    inside = lungs_by_threshold(ct) if lungs is None else lungs > 0
+    # A disease that is there already has no mask: nothing is judged near it.
+    return Host(name, ct, inside & ~box_of(known["apart"], ct) if "apart" in known else inside)
 
 
 def _coarser(ct: Volume) -> Volume:

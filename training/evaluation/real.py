@@ -47,7 +47,7 @@ def _case(name: str, known: dict[str, Any], task: Task, data: Path) -> Case:
         lungs,
         lesions=np.zeros(ct.array.shape, np.uint8),
         covid=False,
-        apart=_box(known["apart"], ct) if "apart" in known else None,
+        apart=box_of(known["apart"], ct) if "apart" in known else None,
         kind="other",
     )
 
@@ -64,7 +64,7 @@ def known_lungs(known: dict[str, Any], ct: Volume, data: Path) -> NDArray[np.uin
     return np.where(inside > 0, sides, 0).astype(np.uint8)
 
 
-def _box(box: dict[str, Any], ct: Volume) -> NDArray[np.bool_]:
+def box_of(box: dict[str, Any], ct: Volume) -> NDArray[np.bool_]:
     """The voxels (z, y, x) of an axial CT whose centres lie in a box (mm)."""
     within = np.ones(ct.array.shape, bool)
     for axis, name in enumerate("xyz"):
