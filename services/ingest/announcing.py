@@ -1,7 +1,7 @@
 """What is said of a version: its manifest, its `input-ready`, and when what happened. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -80,8 +80,19 @@ def _timezone(arrivals: Iterable[Arrival], received_at: datetime) -> str:
     return f"{received_at.astimezone():%z}"
 
 
+def sender(arrival: Arrival, callers: Collection[str]) -> str:
+    """Where an instance came from, by a name of our settings, never one that the network chose.
+
+    That is the calling AE title if it is one of the configured `callers`; else the called one.
+    """
+    return arrival.calling_ae if arrival.calling_ae in callers else arrival.called_ae
+
+
 def input_ready(
-    contents: Contents, payloads: dict[str, PayloadRef], decided_at: datetime
+    contents: Contents,
+    payloads: dict[str, PayloadRef],
+    callers: Collection[str],
+    decided_at: datetime,
 ) -> InputReady:
     """The event that starts the version's first run."""
     version, new = contents.version, contents.new
@@ -100,6 +111,7 @@ def input_ready(
         finished_at=decided_at,
         payloads=payloads,
         completeness=Completeness(rule=RULE, instances=len(contents.instances), waited_s=waited),
+        sender=sender(new[-1], callers),
     )
 
 

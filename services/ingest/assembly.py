@@ -98,7 +98,8 @@ def assemble(
         destinations, journal, index, quiet, clock, timer, settings.reserve_mb << 20
     )
     definitions = {name: found.ref for name, found in deployed.items()}
-    decider = Decider(receiver, journal, index, quiet, store, definitions, clock, timer)
+    callers = frozenset(settings.callers)
+    decider = Decider(receiver, journal, index, quiet, store, definitions, callers, clock, timer)
     return Ingest(receiver, decider, journal, index, clock)
 
 

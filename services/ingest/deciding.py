@@ -1,6 +1,6 @@
 """Decides versions: when a case has been quiet, its input set is compared with the last one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,6 +48,7 @@ class Decider:
         quiet: QuietTimes,
         store: PayloadStore,
         definitions: Mapping[str, PayloadRef],
+        callers: Collection[str],
         clock: Clock,
         timer: Timer,
     ) -> None:
@@ -57,6 +58,7 @@ class Decider:
         self._quiet = quiet
         self._store = store
         self._definitions = definitions
+        self._callers = callers
         self._clock = clock
         self._timer = timer
 
@@ -100,7 +102,7 @@ class Decider:
             others=[arrival for arrival in current.values() if not arrival.admitted],
             new=changed(inputs, current, last),
         )
-        ready = input_ready(contents, self._payloads(contents), now)
+        ready = input_ready(contents, self._payloads(contents), self._callers, now)
         kept = Kept(version, announcement(ready, contents, now))
         self._journal.decide(VERSION, to_meta(kept))
         self._index.add_version(kept)

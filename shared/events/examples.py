@@ -59,6 +59,7 @@ def _common(stage: str, *payloads: str, after_s: float = 1) -> dict[str, Any]:
 _INPUT = m.InputReady(
     **_common("ingest", after_s=5),
     completeness=m.Completeness(rule="quiet-time", instances=100, waited_s=5),
+    sender="CT_1",
 )
 _READ = ("reader.volume", "reader.selection")
 _LUNGS = (*_READ, "lung-seg.mask", "lung-seg.provenance")
@@ -117,16 +118,22 @@ EXAMPLES: dict[str, m.Model] = {
     ),
     "job-control": m.JobControl(job_id=_JOB, superseded_by=job_id(_CASE, 2, "1" * 64)),
     "statistics": m.Snapshot(
-        window="1 min",
-        key={"stage": "reader", "lane": "routine"},
-        figures={"done": 12, "p95_s": 0.8},
+        window="5 min",
+        key={},
+        figures={"per_min": 2.4},
         at=_RECEIVED,
+        series=(
+            m.SeriesFigures(
+                key={"stage": "reader", "lane": "routine", "pipeline": "covid19-ct"},
+                figures={"succeeded": 12, "per_min": 2.4, "duration_p95_s": 0.8},
+            ),
+        ),
     ),
     "alert": m.Alert(
         code="silent-sender",
-        window="1 h",
-        key={"sender": "ct-1"},
-        figures={"silent_s": 7200},
+        window="8 d",
+        key={"sender": "CT_1"},
+        figures={"silent_s": 7200, "usual_s": 1800},
         at=_RECEIVED,
     ),
 }

@@ -78,6 +78,9 @@ class InputReady(Common):
     """A group of instances is complete, or a run of its job was asked for again."""
 
     completeness: Completeness
+    sender: str | None = Field(
+        default=None, description="where the input came from, by a name of ingest's settings"
+    )
 
 
 class VolumeReady(Common):
@@ -169,6 +172,13 @@ class JobControl(Model):
     lane: Lane | None = None
 
 
+class SeriesFigures(Model):
+    """Figures of one series, whose key names what is told apart: stage, lane, pipeline, …"""
+
+    key: dict[str, str]
+    figures: dict[str, float]
+
+
 class Snapshot(Model):
     """Figures of one window."""
 
@@ -176,6 +186,7 @@ class Snapshot(Model):
     key: dict[str, str]
     figures: dict[str, float]
     at: datetime
+    series: tuple[SeriesFigures, ...] = Field(default=(), description="the same window by series")
 
 
 class Alert(Snapshot):
