@@ -36,6 +36,8 @@ from shared.inference.fake import FakeInference, FakeModel
 from shared.inference.port import Tensor
 
 pytestmark = pytest.mark.torch
+# Networks this small are slower on several threads, and very much slower on a busy machine.
+torch.set_num_threads(1)
 
 REAL = Path("../shared/data/chest-ct-real/lung_dx_a0001_soft")
 SMALL_SEGRESNET = {
@@ -279,7 +281,9 @@ def _said(made: Converted) -> dict[str, str]:
 
 def _inference(made: Converted) -> FakeInference:
     """The converted model in ONNX Runtime, which is what the embedded Triton runs it with."""
-    session = onnxruntime.InferenceSession(made.folder / "1" / "model.onnx")
+    one = onnxruntime.SessionOptions()
+    one.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(made.folder / "1" / "model.onnx", one)
 
     def run(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         names = [each.name for each in session.get_outputs()]
