@@ -16,6 +16,8 @@ from training.phantoms import draw_missing, train_seeds
 from training.scanner import View, random_view
 from training.train import learning_rate, network, train
 
+pytestmark = pytest.mark.torch
+
 
 def test_dice_is_one_for_the_truth_and_falls_with_errors() -> None:
     truth = torch.zeros(1, 1, 8, 8, 8)
