@@ -1,0 +1,40 @@
+"""The sketch against what it stands for, and against the library's own."""
+
+from collections import Counter
+
+from ddsketch import DDSketch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.statistics.sketch import bin_of, count, quantile
+
+SECONDS = st.lists(st.floats(0.002, 1e5), min_size=1, max_size=60)
+
+
+@given(SECONDS, st.sampled_from([0.0, 0.5, 0.95, 1.0]))
+def test_a_quantile_is_that_of_the_values_to_within_one_per_cent(
+    values: list[float], q: float
+) -> None:
+    true = sorted(values)[int(q * (len(values) - 1))]
+    found = quantile(Counter(map(bin_of, values)), q)
+    assert found is not None
+    assert abs(found - true) <= 0.0101 * true
+
+
+@given(SECONDS, SECONDS)
+def test_merged_it_is_the_sketch_of_all_as_the_library_makes_it(
+    some: list[float], others: list[float]
+) -> None:
+    theirs = DDSketch(0.01)
+    for value in some + others:
+        theirs.add(value)
+    merged = Counter(map(bin_of, some)) + Counter(map(bin_of, others))
+    assert quantile(merged, 0.5) == theirs.get_quantile_value(0.5)
+
+
+def test_a_wait_that_two_clocks_make_negative_counts_as_the_shortest() -> None:
+    assert bin_of(-5.0) == bin_of(0.0) == bin_of(0.001)
+
+
+def test_an_empty_sketch_has_no_quantile() -> None:
+    assert (count({}), quantile({}, 0.5)) == (0, None)

@@ -1,0 +1,166 @@
+"""Figures of windows: every event once, however it came and whatever became of its fact."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.statistics import changelogs
+from services.statistics.facts import Fact
+from services.statistics.hours import HOUR_S, KEPT_S, Hour, fold, hour_of, name_of
+from services.statistics.tally import Series
+from services.statistics.tests.told import NOW_S, fact
+from services.statistics.windows import (
+    Kept,
+    Span,
+    figures,
+    in_work,
+    sliding,
+    tally_of,
+    tumbling,
+    week_before,
+)
+
+READER = Series(stage="reader", lane="routine", pipeline="covid19-ct")
+JOBS = Series(lane="routine", pipeline="covid19-ct")
+
+
+def _kept(*facts: Fact) -> Kept:
+    return Kept(facts={each.mark: each for each in facts})
+
+
+def _figures(kept: Kept, span: Span) -> dict[Series, dict[str, float]]:
+    return figures(tally_of(kept, span), span)
+
+
+def test_a_window_counts_what_ended_in_it_and_how_long_that_took() -> None:
+    kept = _kept(
+        fact("volume-ready", "a", ago_s=10, took_s=2),
+        fact("volume-ready", "b", ago_s=20, took_s=2),
+        fact("volume-ready", "c", ago_s=301, took_s=50),
+    )
+    found = _figures(kept, sliding(NOW_S)[0])[READER]
+    assert found == {
+        "succeeded": 2,
+        "per_min": 0.4,
+        "duration_p50_s": found["duration_p50_s"],
+        "duration_p95_s": found["duration_p50_s"],
+        "duration_count": 2,
+    }
+    assert abs(found["duration_p50_s"] - 2) < 0.02
+
+
+def test_a_tumbling_window_is_the_one_that_ended_last() -> None:
+    spans = tumbling(NOW_S + 61)
+    assert [(span.start - NOW_S, span.end - NOW_S) for span in spans] == [(0, 60), (-HOUR_S, 0)]
+
+
+def test_a_refusal_is_counted_by_its_code_too() -> None:
+    found = _figures(_kept(fact("stage-failed")), Span("all", 0, NOW_S + 1))
+    assert found[READER]["refused"] == found[READER._replace(code="too-few-slices")]["refused"] == 1
+
+
+def test_a_stage_waits_from_the_end_of_its_last_input_to_its_start() -> None:
+    kept = _kept(
+        fact("input-ready", ago_s=30),
+        fact("volume-ready", ago_s=20, took_s=3),
+    )
+    found = _figures(kept, sliding(NOW_S)[0])[READER]
+    assert abs(found["wait_p50_s"] - 7) < 0.08
+
+
+def test_a_wait_that_only_some_inputs_tell_of_is_none() -> None:
+    kept = _kept(fact("mask-ready"), fact("volume-ready", ago_s=5))
+    found = _figures(kept, sliding(NOW_S)[0])[READER._replace(stage="lung-seg")]
+    assert "wait_p50_s" not in found
+
+
+def test_jobs_have_an_end_to_end_time_and_deliveries_theirs() -> None:
+    kept = _kept(fact("job-finished"), fact("dicom-delivered", took_s=0.5))
+    found = _figures(kept, Span("1 h", NOW_S - HOUR_S, NOW_S + 1))[JOBS]
+    assert (found["completed"], found["delivery_delivered"]) == (1, 1)
+    assert abs(found["end_to_end_p50_s"] - 60) < 0.6
+    assert abs(found["delivery_p50_s"] - 0.5) < 0.005
+
+
+def test_in_work_is_what_has_begun_and_not_finished() -> None:
+    kept = _kept(fact("input-ready", "a"), fact("input-ready", "b"), fact("job-finished", "a"))
+    assert in_work(kept.facts.values()) == {JOBS: {"in_work": 1}}
+
+
+class Table:
+    """What the changelogs hold: every write may be lost or repeated, none is invented."""
+
+    def __init__(self) -> None:
+        self.kept = Kept()
+
+    def put(self, table: str, key: str, value: dict[str, Any] | None) -> None:
+        changelogs.apply(self.kept, table, key, json.loads(json.dumps(value)))
+
+    def keep(self, fact: Fact) -> None:
+        self.put(changelogs.FACTS, fact.mark, fact.to_json())
+
+    def fold(self, now: float, crash_after: int = 1_000) -> None:
+        """Fold as the application does; the crash comes after so many writes."""
+        changes = fold(0, list(self.kept.facts.values()), self.kept.hours, now)
+        writes: list[tuple[str, str, dict[str, Any] | None]] = [
+            (changelogs.HOURS, name_of(place), hour.to_json())
+            for place, hour in changes.hours.items()
+        ]
+        writes += [(changelogs.FACTS, mark, None) for mark in changes.forgotten_facts]
+        writes += [(changelogs.HOURS, name_of(place), None) for place in changes.forgotten_hours]
+        for write in writes[:crash_after]:
+            self.put(*write)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("event"), st.integers(0, 15)),
+        st.tuples(st.just("fold"), st.integers(0, 4)),
+        st.tuples(st.just("fold"), st.just(1_000)),
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_figures_equal_a_recount_whatever_is_repeated_late_or_cut_off(
+    steps: list[tuple[str, int]],
+) -> None:
+    """Sixteen events of the last ten hours come in any order, again, and between crashes."""
+    table, published = Table(), set()
+    now = NOW_S
+    for step, number in steps:
+        if step == "event":
+            table.keep(fact("volume-ready", f"job-{number}", ago_s=number * HOUR_S * 0.6))
+            published.add(number)
+        else:
+            now += 600
+            table.fold(now, crash_after=number)
+    whole = Span("all", 0, (hour_of(now) + 1) * HOUR_S)
+    counted = tally_of(table.kept, whole).counts.get(READER, {}).get("succeeded", 0)
+    assert counted == len(published)
+
+
+def test_an_hour_is_folded_forgotten_and_still_counted() -> None:
+    table = Table()
+    table.keep(fact("volume-ready", ago_s=60))
+    for hours in (2.1, 3.1):
+        table.fold(NOW_S + hours * HOUR_S)
+    assert (len(table.kept.facts), len(table.kept.hours)) == (0, 1)
+    span = week_before(NOW_S + 3 * HOUR_S)
+    assert tally_of(table.kept, span).counts[READER] == {"succeeded": 1}
+
+
+def test_after_eight_days_nothing_is_kept() -> None:
+    table = Table()
+    table.keep(fact("volume-ready", ago_s=60))
+    for at in (2.1 * HOUR_S, 3.1 * HOUR_S, KEPT_S + HOUR_S):
+        table.fold(NOW_S + at)
+    assert table.kept == Kept()
+
+
+def test_an_hour_comes_back_from_the_changelog_as_it_was() -> None:
+    hour = Hour().with_facts([fact("stage-failed"), fact("input-ready")], {})
+    assert Hour.from_json(json.loads(json.dumps(hour.to_json()))) == hour

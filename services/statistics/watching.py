@@ -1,0 +1,89 @@
+"""The rounds of a replica: look at what is kept, answer for it, and publish if it is its turn."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from services.statistics import alerts, snapshots
+from services.statistics.alerts import Progress, Raised
+from services.statistics.backlog import Reading, progress
+from services.statistics.hours import HOUR_S, hour_of
+from services.statistics.windows import (
+    Figures,
+    Kept,
+    Span,
+    arrivals,
+    figures,
+    in_work,
+    sliding,
+    tally_of,
+    tumbling,
+    week_before,
+)
+from shared.events.wire import Event
+
+_JUDGED_EVERY_S = 60.0
+
+
+@dataclass
+class Watching:
+    """What this replica remembers from round to round; all of it can be found again."""
+
+    kept: Kept
+    progress: Mapping[str, Progress] = field(default_factory=dict)
+    reading: Reading | None = None
+    senders: Mapping[str, list[float]] = field(default_factory=dict)
+    slow: list[Raised] = field(default_factory=list)
+    judged_at: float = 0.0
+    told: set[str] = field(default_factory=set)
+    last: dict[str, Figures] = field(default_factory=dict)
+    snapshot: dict[str, Any] = field(default_factory=dict)
+
+    def look(self, now: datetime, reading: Reading | None) -> list[Event]:
+        """Make the snapshot of this moment; gives what there is to publish."""
+        moment = now.timestamp()
+        if reading is not None:
+            self.progress = progress(self.progress, self.reading, reading, moment)
+            self.reading = reading
+        if moment - self.judged_at >= _JUDGED_EVERY_S:
+            self._judge(moment)
+        spans = (*sliding(moment), *tumbling(moment))
+        found = {span.name: figures(tally_of(self.kept, span), span) for span in spans}
+        raised = list(self._raised(moment))
+        self.snapshot = snapshots.document(
+            now,
+            found,
+            in_work(self.kept.facts.values()),
+            self.reading.lags if self.reading else {},
+            {sender: moments[-1] for sender, moments in self.senders.items()},
+            raised,
+        )
+        return [*self._changed(spans, found), *self._new(raised, now)]
+
+    def _judge(self, moment: float) -> None:
+        """What takes the whole week into account, once a minute."""
+        self.judged_at = moment
+        self.senders = arrivals(self.kept)
+        hour, week = sliding(moment)[1], week_before(moment)
+        since = hour_of(moment) * HOUR_S
+        compared = tally_of(self.kept, hour), tally_of(self.kept, week)
+        self.slow = list(alerts.slow_stages(*compared, since))
+
+    def _raised(self, moment: float) -> Iterator[Raised]:
+        yield from alerts.silent_senders(self.senders, moment)
+        yield from self.slow
+        yield from alerts.standing_services(self.progress, moment)
+
+    def _changed(self, spans: tuple[Span, ...], found: Mapping[str, Figures]) -> Iterator[Event]:
+        """A sliding window when its figures have changed; a tumbling one when it is over."""
+        for span in spans:
+            if found[span.name] != self.last.get(span.name, {}):
+                self.last[span.name] = found[span.name]
+                yield snapshots.statistics_event(span, found[span.name])
+
+    def _new(self, raised: list[Raised], now: datetime) -> Iterator[Event]:
+        """Each alert once. A restart says it again, under the same id."""
+        events = [snapshots.alert_event(each, now) for each in raised]
+        yield from (event for event in events if event.id not in self.told)
+        self.told = {event.id for event in events}

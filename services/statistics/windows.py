@@ -1,0 +1,112 @@
+"""Windows over facts and hours, and the figures of each: functions of what is kept and the time."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from services.statistics.facts import INPUT, JOB, Fact
+from services.statistics.hours import HOUR_S, Hour, Place, hour_of
+from services.statistics.sketch import count, quantile
+from services.statistics.tally import Series, Tally, ends, series_of, tally
+
+MINUTE_S = 60.0
+Figures = dict[Series, dict[str, float]]
+
+
+@dataclass
+class Kept:
+    """All partitions' facts by mark, and hours by place."""
+
+    facts: dict[str, Fact] = field(default_factory=dict)
+    hours: dict[Place, Hour] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Moments from `start` on and before `end`, in seconds since 1970."""
+
+    name: str
+    start: float
+    end: float
+
+    def holds(self, moment: float) -> bool:
+        return self.start <= moment < self.end
+
+
+def sliding(now: float) -> tuple[Span, ...]:
+    """The windows that end now."""
+    return (
+        Span("5 min", now - 5 * MINUTE_S, now),
+        Span("1 h", now - HOUR_S, now),
+    )
+
+
+def tumbling(now: float) -> tuple[Span, ...]:
+    """The minute and the hour that ended last."""
+    minute, hour = now // MINUTE_S * MINUTE_S, now // HOUR_S * HOUR_S
+    return (
+        Span("minute", minute - MINUTE_S, minute),
+        Span("hour", hour - HOUR_S, hour),
+    )
+
+
+def tally_of(kept: Kept, span: Span) -> Tally:
+    """Everything in the span, counted once: whole hours from the hours, the rest from facts.
+
+    An hour that the span holds only in part is counted from facts, which are kept for as long as
+    any window reaches that does not begin with an hour.
+    """
+    made = Tally()
+    taken: set[str] = set()
+    for place, hour in kept.hours.items():
+        if span.start <= place[1] * HOUR_S and (place[1] + 1) * HOUR_S <= span.end:
+            made.merge(hour.counted)
+            taken |= hour.marks
+    rest = (f for f in kept.facts.values() if span.holds(f.finished) and f.mark not in taken)
+    made.merge(tally(rest, ends(kept.facts.values())))
+    return made
+
+
+def week_before(now: float) -> Span:
+    """The whole hours of the seven days before the last hour."""
+    end = (hour_of(now) - 1) * HOUR_S
+    return Span("week", end - 7 * 24 * HOUR_S, end)
+
+
+def figures(counted: Tally, span: Span) -> Figures:
+    """Counts, how many a minute, and of each latency p50, p95 (s) and how many were measured."""
+    found: Figures = {}
+    minutes = (span.end - span.start) / MINUTE_S
+    for series, results in sorted(counted.counts.items()):
+        total = sum(results.values())
+        found[series] = {**dict(sorted(results.items())), "per_min": round(total / minutes, 6)}
+        for name, bins in sorted(counted.sketches.get(series, {}).items()):
+            found[series] |= {
+                f"{name}_p50_s": _rounded(quantile(bins, 0.5)),
+                f"{name}_p95_s": _rounded(quantile(bins, 0.95)),
+                f"{name}_count": count(bins),
+            }
+    return found
+
+
+def in_work(facts: Iterable[Fact]) -> Figures:
+    """Runs of jobs that have begun and not finished, by pipeline and lane."""
+    everything = list(facts)
+    over = {fact.unit for fact in everything if fact.of == JOB}
+    found: Figures = {}
+    for fact in everything:
+        if fact.of == INPUT:
+            line = found.setdefault(series_of(fact), {"in_work": 0})
+            line["in_work"] += fact.unit not in over
+    return found
+
+
+def arrivals(kept: Kept) -> Mapping[str, list[float]]:
+    """When each sender's studies came, in order, as far as is known."""
+    everything = tally_of(kept, Span("all", 0, float("inf")))
+    return {
+        series.sender: sorted(moments) for series, moments in everything.moments.items() if moments
+    }
+
+
+def _rounded(seconds: float | None) -> float:
+    return round(seconds or 0.0, 4)
