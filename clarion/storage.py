@@ -2,7 +2,7 @@
 
 import re
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Self
@@ -61,7 +61,13 @@ class Answer:
     meaning: str
 
 
-def store(target: Target, instances: Sequence[Instance], lane: Lane) -> Iterator[Answer]:
+class Abandoned(Exception):
+    """Thrown into `store` where it stands: the association is aborted, not released."""
+
+
+def store(
+    target: Target, instances: Sequence[Instance], lane: Lane
+) -> Generator[Answer, None, None]:
     """Send all, in order, and give each answer as it comes: one for every instance.
 
     One association, except for files of more than 128 combinations of SOP class and transfer
@@ -72,6 +78,9 @@ def store(target: Target, instances: Sequence[Instance], lane: Lane) -> Iterator
         try:
             for instance in some:
                 yield _store(association, instance, _PRIORITY[lane])
+        except Abandoned:
+            association.abort()
+            raise
         finally:
             if association.is_established:
                 association.release()

@@ -72,6 +72,7 @@ def file_once(path: Path, content: bytes) -> int:
         path.hardlink_to(scratch)
     except FileExistsError:
         if path.read_bytes() == content:
+            _log.info("an instance came again, the same")
             return SUCCESS
         _log.warning("an instance came again with other content; the first is kept")
         return DUPLICATE_INSTANCE

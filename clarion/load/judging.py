@@ -1,0 +1,90 @@
+"""What must never happen: a study that was acknowledged and lost, an output delivered twice."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clarion.following import Job
+from clarion.load.sending import Sent
+
+_PACS = "pacs"
+_AGAIN = b"an instance came again"
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A study that was acknowledged whole, and why nothing came of it."""
+
+    case_id: str
+    study_instance_uid: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Filed:
+    """What the receiving PACS has of the studies that were sent, against what the jobs say."""
+
+    twice: tuple[str, ...] = ()
+    """Instances that no job accounts for, or that are filed in two places."""
+    missing: tuple[str, ...] = ()
+    """Instances that are delivered, as their job says, and not there."""
+    repeated: int = 0
+    """How often the PACS was sent what it had; of whatever study."""
+
+
+def settled(summary: Job) -> bool:
+    """A line of the listing: its job has ended, and no delivery waits."""
+    return summary["status"] != "running" and not summary["deliveries"].get("waiting")
+
+
+def lost(sent: Iterable[Sent], newest: Mapping[str, Job]) -> list[Lost]:
+    """The studies that make a job, were stored whole, and have none that is done."""
+    found = []
+    for each in sent:
+        if not each.stored or not each.makes_job:
+            continue
+        why = _why_lost(newest.get(each.case_id))
+        if why:
+            found.append(Lost(each.case_id, each.study_instance_uid, why))
+    return found
+
+
+def _why_lost(job: Job | None) -> str:
+    if job is None:
+        return "no job began"
+    if job["status"] == "running":
+        return f"job {job['job_id']} has not ended"
+    return "" if settled(job) else f"job {job['job_id']} has ended, its outputs are not delivered"
+
+
+def unexpected(sent: Iterable[Sent], newest: Mapping[str, Job]) -> list[str]:
+    """Jobs of studies that no pipeline admits."""
+    return [newest[s.case_id]["job_id"] for s in sent if not s.makes_job and s.case_id in newest]
+
+
+def filed(sent: Iterable[Sent], jobs: Iterable[Job], received: Path, repeated: int) -> Filed:
+    """Compare the PACS's folder, `<study>/<series>/<instance>.dcm`, with the jobs' outputs."""
+    said = {
+        output["sop_instance_uid"]
+        for job in jobs
+        for output in job["outputs"]
+        if output["sop_instance_uid"] and _is_at_pacs(output)
+    }
+    there = Counter(
+        path.stem for each in sent for path in (received / each.study_instance_uid).glob("*/*.dcm")
+    )
+    twice = (uid for uid, count in there.items() if count > 1 or uid not in said)
+    return Filed(tuple(sorted(twice)), tuple(sorted(said - there.keys())), repeated)
+
+
+def _is_at_pacs(output: Job) -> bool:
+    return any(
+        each["destination"] == _PACS and each["status"] == "delivered"
+        for each in output["deliveries"]
+    )
+
+
+def repeats(log: bytes) -> int:
+    """How many lines of the PACS's log tell of an instance that came again."""
+    return log.count(_AGAIN)

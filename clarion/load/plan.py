@@ -1,0 +1,68 @@
+"""What is sent when: one order for each study, known before anything is sent. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+
+from clarion.load.shares import choose
+from shared.events.models import Lane
+
+CT = "CT"
+
+
+class Fault(StrEnum):
+    """How a sender misbehaves; each study still arrives whole in the end."""
+
+    NONE = "none"
+    ABORT = "abort"
+    EARLY_RELEASE = "early-release"
+    DUPLICATES = "duplicates"
+    PARALLEL = "parallel"
+    SLOW = "slow"
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a study may become two versions, the first without some of its images."""
+        return self is not Fault.NONE
+
+
+FAULTS = tuple(fault for fault in Fault if fault is not Fault.NONE)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One study to be sent `due_s` seconds after the begin."""
+
+    number: int
+    due_s: float
+    lane: Lane
+    fault: Fault
+    source: int
+    """Which of the sources it is made of."""
+    modality: str = CT
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Shares that add up to 1 at most, and the sources to draw from."""
+
+    lanes: Mapping[str, float]
+    faults: Mapping[str, float]
+    modalities: Mapping[str, float]
+    sources: int
+    in_turn: bool = True
+    """Sources one after the other; else by chance."""
+
+
+def orders(moments: Iterable[float], numbers: range, mix: Mix, chance: Random) -> Iterator[Order]:
+    """An order for each of the numbers; the same chance gives the same ones."""
+    for number, due_s in zip(numbers, moments, strict=False):
+        yield Order(
+            number=number,
+            due_s=due_s,
+            lane=Lane(choose(mix.lanes, Lane.ROUTINE, chance)),
+            fault=Fault(choose(mix.faults, Fault.NONE, chance)),
+            source=number % mix.sources if mix.in_turn else chance.randrange(mix.sources),
+            modality=choose(mix.modalities, CT, chance),
+        )

@@ -1,0 +1,86 @@
+"""However a sender misbehaves, each image is acknowledged in the end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clarion.failure import Failure
+from clarion.load.plan import Fault
+from clarion.load.routes import Way, ways
+from clarion.load.sending import send
+from clarion.load.studies import Study, recorded
+from clarion.load.tests.studies import order
+from clarion.storage import Target
+from clarion.tests.receiver import Receiver, listening
+from phantom.dicom import write
+from phantom.studies import slab
+from services.ingest.settings import Route
+from shared.events.models import Lane
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with listening(Receiver()) as ready:
+        yield ready
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    datasets = slab(1)[:6]
+    write(datasets, tmp_path)
+    [source] = recorded([tmp_path])
+    return Study(str(datasets[0].StudyInstanceUID), source.instances)
+
+
+@pytest.mark.parametrize(
+    ("fault", "associations"),
+    [
+        (Fault.NONE, 1),
+        (Fault.ABORT, 2),
+        (Fault.EARLY_RELEASE, 2),
+        (Fault.DUPLICATES, 1),
+        (Fault.PARALLEL, 3),
+    ],
+)
+def test_a_fault_loses_no_image(
+    receiver: Receiver, study: Study, fault: Fault, associations: int
+) -> None:
+    sent = send(order(fault=fault), study, _way(receiver), 0.0)
+    assert (sent.stored, sent.instances) == (True, 6)
+    assert receiver.datasets.keys() == {each.sop_instance_uid for each in study.instances}
+    assert receiver.associations == associations
+
+
+def test_an_image_that_is_refused_makes_the_study_not_stored(
+    receiver: Receiver, study: Study
+) -> None:
+    receiver.statuses = {study.instances[2].sop_instance_uid: 0xA700}
+    sent = send(order(), study, _way(receiver), 0.0)
+    assert sent.why_not == "1 of 6 instances not stored: Refused: Out of Resources"
+
+
+def test_an_association_that_is_rejected_makes_the_study_not_stored(
+    receiver: Receiver, study: Study
+) -> None:
+    nobody = Way(Target("NOBODY", "127.0.0.1", receiver.port), Lane.ROUTINE, "covid19-ct")
+    assert "1/1/7" in send(order(), study, nobody, 0.0).why_not
+
+
+def test_a_lane_is_reached_by_its_title_or_stat_by_priority() -> None:
+    aes = {"USUAL": Route(pipeline="p"), "NIGHT": Route(pipeline="p", lane=Lane.BULK)}
+    found = ways(list(Lane), aes, 104)
+    assert {lane: (way.target.ae_title, way.priority) for lane, way in found.items()} == {
+        Lane.STAT: ("USUAL", Lane.STAT),
+        Lane.ROUTINE: ("USUAL", Lane.ROUTINE),
+        Lane.BULK: ("NIGHT", Lane.ROUTINE),
+    }
+
+
+def test_a_lane_that_no_title_leads_to_is_told_how_to_get_one() -> None:
+    with pytest.raises(Failure, match=r"lane-without-route: .*CLARION_AES"):
+        ways([Lane.BULK], {"USUAL": Route(pipeline="p")}, 104)
+
+
+def _way(receiver: Receiver) -> Way:
+    return Way(Target("PACS", "127.0.0.1", receiver.port), Lane.ROUTINE, "covid19-ct")

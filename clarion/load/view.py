@@ -1,0 +1,117 @@
+"""A run as people see it: live tables in a terminal, a line now and then elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from clarion.load.figures import Spread
+from clarion.load.report import Report
+
+_TELL_S = 10.0
+_HEADS = ("p50", "p95", "p99")
+
+Show = Callable[[Report], object]
+
+
+@contextmanager
+def shown(console: Console, title: str) -> Iterator[Show]:
+    """What takes each report of a run, until the block ends."""
+    if not console.is_terminal:
+        yield _Told(console)
+        return
+    with Live(console=console, refresh_per_second=4, transient=True) as screen:
+        yield lambda report: screen.update(Group(Text(title, style="bold"), picture(report)))
+
+
+@dataclass
+class _Told:
+    """Prints where a run stands, every few seconds."""
+
+    console: Console
+    told_at: float = field(default_factory=time.monotonic)
+
+    def __call__(self, report: Report) -> None:
+        if time.monotonic() - self.told_at >= _TELL_S:
+            self.told_at = time.monotonic()
+            self.console.print(line(report), soft_wrap=True)
+
+
+def line(report: Report) -> str:
+    """Where a run stands."""
+    sending = report.sending
+    ended = sum(report.jobs.values())
+    return (
+        f"{report.elapsed_s:6.0f} s  {sending.studies} of {sending.planned} sent, "
+        f"{ended} jobs ended, {report.waiting} waiting, CPU {report.machine.cpu_percent:.0f} %"
+    )
+
+
+def picture(report: Report) -> RenderableType:
+    """All figures: sending, lanes, stages, machine."""
+    parts: list[RenderableType] = [Text(line(report)), _rates(report)]
+    if report.lanes:
+        parts += ["", _lanes(report)]
+    if report.stages:
+        parts += ["", _stages(report)]
+    if report.machine.triton or report.machine.backlog_most:
+        parts += ["", *_machine(report)]
+    return Group(*parts)
+
+
+def _rates(report: Report) -> Text:
+    sending = report.sending
+    told = [f"{sending.mb:.0f} MB", f"{sending.instances} instances"]
+    if sending.per_h:
+        told.append(f"sent {sending.per_h:.0f}/h")
+    if report.finished_per_h:
+        told.append(f"finished {report.finished_per_h:.0f}/h")
+    if sending.late and sending.late.p95 > 1:
+        told.append(f"senders late by {sending.late.p95:.1f} s (p95)")
+    return Text(", ".join(told), style="dim")
+
+
+def _lanes(report: Report) -> Table:
+    table = _table("end to end, s", "jobs", *_HEADS, "longest")
+    for lane, spread in report.lanes.items():
+        table.add_row(lane, str(spread.count), *_numbers(spread), f"{spread.longest:.1f}")
+    return table
+
+
+def _stages(report: Report) -> Table:
+    columns = ("jobs", *(f"took {name}" for name in _HEADS), *(f"wait {n}" for n in _HEADS), "busy")
+    table = _table("stage, s", *columns)
+    for name, stage in report.stages.items():
+        numbers = (*_numbers(stage.took), *_numbers(stage.wait))
+        table.add_row(name, str(stage.took.count), *numbers, f"{stage.busy:.2f}")
+    return table
+
+
+def _machine(report: Report) -> Iterator[Text]:
+    for model, queue in report.machine.triton.items():
+        if queue.requests:
+            waited = queue.queued_us / queue.requests / 1000
+            computed = queue.computed_us / queue.requests / 1000
+            told = f"{model}: {queue.requests} requests, {waited:.0f} ms queued, {computed:.0f} ms"
+            yield Text(f"Triton  {told} computed (means)", style="dim")
+    behind = {name: most for name, most in report.machine.backlog_most.items() if most}
+    if behind:
+        listed = ", ".join(f"{name} {most}" for name, most in sorted(behind.items()))
+        yield Text(f"Kafka   most events behind: {listed}", style="dim")
+
+
+def _table(first: str, *columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(first, no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _numbers(spread: Spread) -> tuple[str, str, str]:
+    return f"{spread.p50:.1f}", f"{spread.p95:.1f}", f"{spread.p99:.1f}"
