@@ -46,5 +46,10 @@ def console(home: Path | None = None) -> Api:
     return Api(os.environ.get("CLARION_CONSOLE_URL") or _of_home(home, "console.http"))
 
 
+def statistics(home: Path | None = None) -> Api:
+    """The snapshots: CLARION_STATISTICS_URL, or else the home's."""
+    return Api(os.environ.get("CLARION_STATISTICS_URL") or _of_home(home, "statistics.statistics"))
+
+
 def _of_home(home: Path | None, port: str) -> str:
     return f"http://{open_home(home_folder(home), load_catalog()).local(port)}"

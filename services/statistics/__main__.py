@@ -11,6 +11,7 @@ from services.statistics.api import create_app
 from services.statistics.app import build
 from services.statistics.backlog import LagReader, Reading
 from services.statistics.settings import StatisticsSettings
+from services.statistics.tending import tend
 from services.statistics.watching import Watching
 from services.statistics.windows import Kept
 from shared.bus.kafka import KafkaPublisher
@@ -39,12 +40,13 @@ async def run(settings: StatisticsSettings, service: Service, topics: Topics) ->
         group.create_task(publisher.watch(broker.tell))
         await changelogs.create(settings.kafka, topics.partitions, settings.replication)
         names = tuple(name for kind in service.consumes for name in topics.names(kind))
-        app = build(settings, names, topics.partitions, system_clock)
+        app, keeper = build(settings, names, topics.partitions, system_clock)
         lags = LagReader(settings.kafka, load_catalog(), topics)
         try:
             await lags.start()
             await app.start()
             group.create_task(_until_crashed(app))
+            group.create_task(tend(app, keeper, names, settings.kafka))
             await _caught_up(group, settings.kafka, topics.partitions, kept)
             starting.clear()
             logger().info("ready", port=settings.statistics_port)
@@ -57,7 +59,7 @@ async def run(settings: StatisticsSettings, service: Service, topics: Topics) ->
 
 async def _caught_up(group: asyncio.TaskGroup, bootstrap: str, partitions: int, kept: Kept) -> None:
     """Follow both changelogs, and return when all that they hold is known."""
-    marks = {table: asyncio.Event() for table in changelogs.TABLES}
+    marks = {table: asyncio.Event() for table in changelogs.FOLLOWED}
     for table, mark in marks.items():
         group.create_task(changelogs.follow(bootstrap, table, partitions, kept, mark))
     for mark in marks.values():

@@ -1,7 +1,7 @@
 """The topics that hold the service's own state: made before Faust starts, and read whole.
 
 Faust gives each replica the state of its partitions. Figures are of the whole system, so every
-replica also reads both changelogs whole, which is all that it needs to answer for everything.
+replica also reads the changelogs of facts and hours whole, and so can answer for everything.
 """
 
 import asyncio
@@ -19,8 +19,9 @@ from shared.bus.kafka import read_whole
 from shared.telemetry.logs import logger
 
 APP = "statistics"
-FACTS, HOURS = "facts", "hours"
-TABLES = (FACTS, HOURS)
+FACTS, HOURS, POSITIONS = "facts", "hours", "positions"
+TABLES = (FACTS, HOURS, POSITIONS)
+FOLLOWED = (FACTS, HOURS)
 LARGEST_RECORD = 8 * 1024 * 1024
 """Bytes: an hour of one partition with some hundred thousand events."""
 

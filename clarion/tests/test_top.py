@@ -1,0 +1,80 @@
+"""`clarion top` against a snapshot."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from clarion.__main__ import build
+
+PLACE = {"lane": "stat", "pipeline": "covid19-ct"}
+LATENCY = {"duration_p50_s": 1.5, "duration_p95_s": 4.25, "duration_count": 7}
+SNAPSHOT: dict[str, Any] = {
+    "at": "2026-03-01T08:00:00+00:00",
+    "windows": {
+        "5 min": [
+            {"key": PLACE, "figures": {"begun": 9, "completed": 6, "end_to_end_p50_s": 21.0,
+                                       "end_to_end_p95_s": 43.5, "per_min": 3}},
+            {"key": {"stage": "reader"} | PLACE,
+             "figures": {"succeeded": 7, "refused": 1, "per_min": 1.6} | LATENCY},
+            {"key": {"stage": "reader", "code": "too-few-slices"} | PLACE,
+             "figures": {"refused": 1, "per_min": 0.2}},
+        ]
+    },
+    "in_work": [{"key": PLACE, "figures": {"in_work": 3}}],
+    "backlog": [{"service": "lung_seg", "lane": "stat", "events": 12}],
+    "senders": [{"sender": "CT_1", "last_study_s": 7300.0}],
+    "alerts": [{"code": "silent-sender", "key": {"sender": "CT_1"}, "window": "8 d",
+                "figures": {"silent_s": 7300}, "since": "2026-03-01T06:00:00+00:00"}],
+}  # fmt: skip
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers as statistics would."""
+
+    def do_GET(self) -> None:
+        body = json.dumps(SNAPSHOT).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nowhere."""
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def _said(url: str, *options: str) -> str:
+    environment = {"CLARION_STATISTICS_URL": url, "COLUMNS": "160"}
+    result = CliRunner().invoke(build(), ["top", *options], env=environment)
+    assert result.exit_code == 0
+    return result.output
+
+
+def test_it_shows_jobs_stages_refusals_backlogs_senders_and_alerts(url: str) -> None:
+    words = [line.split() for line in _said(url, "--once").splitlines()]
+    wanted = [
+        "covid19-ct stat 3 9 6 0 0 0 21.00 43.50 0",
+        "reader stat 1.6 7 0 1 0 1.50 4.25 - -",
+        "reader stat too-few-slices 1",
+        "lung_seg 12 0 0",
+        "CT_1 2 h ago",
+        "silent-sender CT_1 silent_s 7300",
+    ]
+    assert [line for line in wanted if line.split() not in words] == []
+
+
+def test_for_programs_it_prints_the_snapshot(url: str) -> None:
+    assert json.loads(_said(url, "--json")) == SNAPSHOT
