@@ -1,6 +1,7 @@
 """`clarion failures`: what the system failed to do, and trying it again."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,78 +9,181 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from clarion import api
+from clarion import api, halted
 from clarion.failure import Failure
-from clarion.options import HomeOption, JobArgument, JsonOption
+from clarion.options import HomeOption, JsonOption
 
 app = typer.Typer(
     name="failures", help="Stages that gave up: look, try again, or leave it.", no_args_is_help=True
 )
 
+ChosenJob = Annotated[
+    str | None, typer.Argument(metavar="[JOB]", help="A job's id, or the beginning of one.")
+]
+CodeOption = Annotated[str | None, typer.Option("--code", help="Only those with this code.")]
+ServiceOption = Annotated[str | None, typer.Option("--service", help="Only those of a service.")]
+StageOption = Annotated[str | None, typer.Option("--stage", help="Only those of a stage.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All that are listed.")]
+
 
 @app.command("list")
-def listing(as_json: JsonOption = False, home: HomeOption = None) -> None:
-    """List the stages that gave up, newest first; studies that were refused are no failures."""
-    found = api.results(home).get("/failures")
+def listing(
+    code: CodeOption = None,
+    service: ServiceOption = None,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """List the stages that gave up, newest first; studies that were refused are no failures.
+
+    A service that takes in nothing more after a burst of failures is named first.
+    """
+    found = api.results(home).get("/failures", **_asked(None, code, service, stage), limit=1000)
     if as_json:
         typer.echo(json.dumps(found, indent=1))
-    else:
+        return
+    for name in halted.halted(home):
+        typer.echo(f"{name} has halted after a burst of failures: clarion failures resume {name}")
+    if found:
         Console(markup=False, highlight=False).print(_table(found))
+    else:
+        typer.echo("no failures")
 
 
 @app.command()
-def show(job: JobArgument, as_json: JsonOption = False, home: HomeOption = None) -> None:
+def show(
+    job: Annotated[str, typer.Argument(help="A job's id, or the beginning of one.")],
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
     """Show a job's failures with what the service said; that may quote the study's values."""
-    results = api.results(home)
-    whole = results.get(f"/jobs/{job}")["job_id"]
-    found = [each for each in results.get("/failures") if each["job_id"] == whole]
+    found = api.results(home).get("/failures", job=job)
     if not found:
-        raise Failure(f"no stage of job {whole} waits for anybody; see `clarion jobs show {job}`")
+        raise Failure(f"no stage of job {job} waits for anybody; see `clarion jobs show {job}`")
     if as_json:
         typer.echo(json.dumps(found, indent=1))
         return
     for failure in found:
-        where = f"{failure['exception_type'] or '-'} at {failure['place'] or '-'}"
-        typer.echo(f"{failure['stage']} ({failure['service']}), {failure['attempts']} attempts")
-        for reason in failure["reasons"]:
-            typer.echo(f"  {reason['code']}: {reason['text']}")
-        typer.echo(f"  {where}\n")
+        for line in _told(failure):
+            typer.echo(line)
         if failure["details"]:
             typer.echo(Path(failure["details"]).read_text(errors="replace"))
 
 
 @app.command()
 def replay(
-    job: JobArgument,
+    job: ChosenJob = None,
+    code: CodeOption = None,
+    service: ServiceOption = None,
+    stage: StageOption = None,
+    every: AllOption = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compute everything anew, and take nothing over.")
     ] = False,
+    as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Run the job again: what had succeeded is taken over, what had failed is tried."""
-    begun = api.results(home).post(f"/jobs/{job}/rerun", fresh=fresh)
-    typer.echo(f"run {begun['run']} of {begun['job_id']} begins")
+    """Run jobs again from where they stopped: what had succeeded is taken over."""
+    chosen = _asked(job, code, service, stage, every)
+    _report(api.results(home).post("/failures/replay", **chosen, fresh=fresh), as_json)
 
 
 @app.command()
-def discard(job: JobArgument, home: HomeOption = None) -> None:
-    """Leave a job's failures at that; they are listed no more."""
-    left = api.results(home).post(f"/jobs/{job}/discard")
-    typer.echo(f"job {left['job_id']} stays {left['status']}")
+def discard(
+    job: ChosenJob = None,
+    code: CodeOption = None,
+    service: ServiceOption = None,
+    stage: StageOption = None,
+    every: AllOption = False,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Leave jobs' failures at that; they are listed no more."""
+    chosen = _asked(job, code, service, stage, every)
+    _report(api.results(home).post("/failures/discard", **chosen), as_json)
+
+
+@app.command()
+def resume(
+    service: Annotated[
+        str | None, typer.Argument(help="A service; without it all that have halted.")
+    ] = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Let a service that halted after a burst of failures take in work again."""
+    named = [service] if service else halted.halted(home)
+    done = [halted.resume(name, home) for name in named]
+    if as_json:
+        typer.echo(json.dumps(done, indent=1))
+        return
+    for each in done:
+        what = "goes on" if each["resumed"] else "had not halted"
+        typer.echo(f"{each['service']} {what}")
+    if not done:
+        typer.echo("no service has halted")
+
+
+def _asked(
+    job: str | None, code: str | None, service: str | None, stage: str | None, every: bool = False
+) -> dict[str, Any]:
+    named = {"job": job, "code": code, "service": service, "stage": stage, "all": every or None}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _report(done: list[dict[str, Any]], as_json: bool) -> None:
+    """One line for each job. Raises `Failure` when for one of them nothing was done."""
+    if as_json:
+        typer.echo(json.dumps(done, indent=1))
+    else:
+        for each in done:
+            typer.echo(_outcome(each))
+        if not done:
+            typer.echo("no such failures")
+    left = sum(not each["done"] for each in done)
+    if left:
+        raise Failure(f"{left} of {len(done)} jobs were left as they are")
+
+
+def _outcome(done: dict[str, Any]) -> str:
+    if not done["done"]:
+        return f"{done['job_id']}: {done['code']}: {done['detail']}"
+    if done["run"]:
+        return f"run {done['run']} of {done['job_id']} begins"
+    return f"job {done['job_id']} is left at that"
+
+
+def _told(failure: dict[str, Any]) -> list[str]:
+    attempts = f"{failure['attempts']} attempts" if failure["attempts"] else "nothing was heard"
+    head = f"{failure['stage']} ({failure['service']}), run {failure['run']}, {attempts}"
+    reasons = [f"  {reason['code']}: {reason['text']}" for reason in failure["reasons"]]
+    where = f"  {failure['exception_type'] or '-'} at {failure['place'] or '-'}"
+    cause = failure["cause"]
+    woken = [f"  woken by {cause['type']} {cause['id']} on {cause['topic']}"] if cause else []
+    trace = f"  trace {failure['trace_id']}: clarion trace {failure['job_id'][:8]}"
+    return [head, f"  failed {_moment(failure['failed_at'])}", *reasons, where, *woken, trace, ""]
 
 
 def _table(found: list[dict[str, Any]]) -> Table:
-    table = Table(box=None)
-    for name in ("job", "run", "stage", "service", "attempts"):
-        table.add_column(name, no_wrap=True)
+    """Fits 80 columns: what is long wraps in its own column."""
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("when", no_wrap=True)
+    table.add_column("job", no_wrap=True)
+    table.add_column("stage", max_width=14, overflow="fold")
+    table.add_column("service", max_width=10, overflow="fold")
+    table.add_column("tries", justify="right")
     table.add_column("why")
     for failure in found:
         table.add_row(
+            _moment(failure["failed_at"]),
             failure["job_id"][:8],
-            str(failure["run"]),
             failure["stage"],
             failure["service"],
             str(failure["attempts"]),
-            ", ".join(reason["code"] for reason in failure["reasons"]),
+            "; ".join(f"{r['code']}: {r['text']}" for r in failure["reasons"]),
         )
     return table
+
+
+def _moment(text: str) -> str:
+    return datetime.fromisoformat(text).astimezone().strftime("%m-%d %H:%M")

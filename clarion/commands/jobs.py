@@ -14,6 +14,7 @@ from rich.text import Text
 from clarion import api
 from clarion.options import HomeOption, JobArgument, JsonOption
 from clarion.statuses import coloured
+from shared.events.models import Lane
 
 app = typer.Typer(name="jobs", help="What became of each study, and running it again.")
 
@@ -61,18 +62,34 @@ def rerun(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compute everything anew, and take nothing over.")
     ] = False,
+    as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
     """Run a finished job again; what its destinations have is not sent again."""
     begun = api.results(home).post(f"/jobs/{job}/rerun", fresh=fresh)
-    typer.echo(f"run {begun['run']} of {begun['job_id']} begins")
+    told = f"run {begun['run']} of {begun['job_id']} begins"
+    typer.echo(json.dumps(begun, indent=1) if as_json else told)
 
 
 @app.command()
-def cancel(job: JobArgument, home: HomeOption = None) -> None:
+def cancel(job: JobArgument, as_json: JsonOption = False, home: HomeOption = None) -> None:
     """End a running job; nothing of it is delivered."""
     ended = api.results(home).post(f"/jobs/{job}/cancel")
-    typer.echo(f"run {ended['run']} of {ended['job_id']} is cancelled")
+    told = f"run {ended['run']} of {ended['job_id']} is cancelled"
+    typer.echo(json.dumps(ended, indent=1) if as_json else told)
+
+
+@app.command()
+def lane(
+    job: JobArgument,
+    lane: Annotated[Lane, typer.Argument(help="How urgent it is from now on.")],
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Have a job's queued work, its deliveries and its later runs go by another lane."""
+    moved = api.results(home).post(f"/jobs/{job}/lane", lane=lane.value)
+    told = f"job {moved['job_id']} goes by the lane {moved['lane']}"
+    typer.echo(json.dumps(moved, indent=1) if as_json else told)
 
 
 def _watch(results: api.Api, asked: dict[str, Any]) -> None:

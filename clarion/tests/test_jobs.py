@@ -55,15 +55,41 @@ WHOLE = JOB | {"selection": [STACK], "stages": [STAGE], "outputs": [OUTPUT]}
 RUNNING = {"code": "job-running", "detail": "The job runs. Wait until it has finished."}
 
 
+FAILURE = {
+    "job_id": JOB["job_id"],
+    "run": 1,
+    "trace_id": "0" * 32,
+    "stage": "lesion-dicom-seg",
+    "service": "lesion_seg",
+    "verdict": "failed",
+    "reasons": [{"code": "out-of-memory", "numbers": {}, "text": "It needed too much memory."}],
+    "attempts": 3,
+    "failed_at": "2026-01-01T08:00:00Z",
+    "exception_type": "MemoryError",
+    "place": "handler.py:7",
+    "details": None,
+    "cause": {"id": "1", "type": "clarion.mask-ready.v1", "topic": "t"},
+}
+REPLAYED = [
+    {"job_id": JOB["job_id"], "done": True, "run": 2, "code": None, "detail": None},
+    {"job_id": "2222", "done": False, "run": None, "code": "job-running", "detail": "It runs."},
+]
+ANSWERS = {"/jobs": [SUMMARY], "/jobs/1111": WHOLE, "/failures": [FAILURE]}
+
+
 class Answers(BaseHTTPRequestHandler):
     """Answers as results would."""
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        self._answer(200, {"/jobs": [SUMMARY], "/jobs/1111": WHOLE}[path])
+        self._answer(200, ANSWERS[path])
 
     def do_POST(self) -> None:
-        if "fresh=true" in self.path:
+        if self.path.startswith("/failures/replay?code=defect"):
+            self._answer(202, REPLAYED)
+        elif self.path == "/jobs/1111/lane?lane=stat":
+            self._answer(202, WHOLE)
+        elif "fresh=true" in self.path:
             self._answer(202, {"job_id": JOB["job_id"], "run": 2})
         else:
             self._answer(409, RUNNING)
@@ -117,3 +143,40 @@ def test_a_refused_request_fails_in_the_service_s_words(clarion: CliRunner) -> N
     refused = clarion.invoke(build(), ["jobs", "rerun", "1111"])
     assert refused.exit_code == 1
     assert "Wait until it has finished" in str(refused.exception)
+
+
+def test_failures_are_listed_in_words_within_80_columns(clarion: CliRunner) -> None:
+    shown = clarion.invoke(build(), ["failures", "list"], env={"COLUMNS": "80"})
+    assert shown.exit_code == 0
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    for words in ("11111111", "lesion_seg", "out-of-memory", "too much", "3"):
+        assert words in shown.stdout
+
+
+def test_a_failure_is_shown_with_its_trace_and_what_woke_it(clarion: CliRunner) -> None:
+    shown = clarion.invoke(build(), ["failures", "show", "1111"]).stdout
+    for words in ("clarion trace 11111111", "MemoryError at handler.py:7", "mask-ready", "3 att"):
+        assert words in shown
+
+
+def test_a_replay_says_what_was_done_of_each_job_and_fails_where_nothing_was(
+    clarion: CliRunner,
+) -> None:
+    shown = clarion.invoke(build(), ["failures", "replay", "--code", "defect"])
+    assert shown.stdout.splitlines() == [
+        "run 2 of 11111111-2222 begins",
+        "2222: job-running: It runs.",
+    ]
+    assert shown.exit_code == 1
+    assert "1 of 2 jobs" in str(shown.exception)
+
+
+def test_a_job_changes_its_lane(clarion: CliRunner) -> None:
+    moved = clarion.invoke(build(), ["jobs", "lane", "1111", "stat"])
+    assert moved.stdout == "job 11111111-2222 goes by the lane stat\n"
+
+
+def test_only_a_service_that_can_halt_is_resumed(clarion: CliRunner) -> None:
+    refused = clarion.invoke(build(), ["failures", "resume", "console"])
+    assert refused.exit_code == 1
+    assert "unknown-service" in str(refused.exception)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from services.results.api import create_app
 from services.results.ledger.record import KINDS
-from services.results.runtime import Bell, build, deliver, keep_deadlines, publish, watch
+from services.results.runtime import Bell, build, deliver, keep_deadlines, publish, restart, watch
 from services.results.settings import ResultsSettings
 from shared.bus.kafka import group_consumer, read_facts
 from shared.bus.received import Received
@@ -47,6 +47,7 @@ async def run(settings: ResultsSettings) -> None:
         try:
             group.create_task(publish(results, publisher, bell))
             group.create_task(keep_deadlines(results, watching_since, bell))
+            group.create_task(restart(results, publisher, watching_since))
             starting.clear()
             logger().info("ready", port=settings.api_port)
             await read_facts(consumer, publisher, load_topics(), KINDS, on_batch)

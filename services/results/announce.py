@@ -52,8 +52,8 @@ def job_finished(
     return _event(name, "job-finished", run.job_id, finished_at, traceparent, data)
 
 
-def job_control(control: JobControl, now: datetime, traceparent: str) -> Event:
-    """What holds for the job's queued work."""
+def job_control(control: JobControl, lane_changes: int, now: datetime, traceparent: str) -> Event:
+    """What holds for the job's queued work; back to an earlier lane is another event again."""
     name = event_id(
         control.job_id,
         control.cancelled_to_run or 0,
@@ -61,6 +61,7 @@ def job_control(control: JobControl, now: datetime, traceparent: str) -> Event:
         "job-control",
         control.superseded_by,
         control.lane,
+        *((lane_changes,) if lane_changes else ()),
     )
     return _event(name, "job-control", control.job_id, now, traceparent, control)
 

@@ -3,16 +3,18 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.telemetry import TelemetryConfig
 
 from services.results.archive import AmbiguousJob, Archive
+from services.results.failures import Failures, Wanted
 from services.results.progress import JobStatus
 from services.results.requests import Conflict, Desk, UnknownJob
-from services.results.views import FailureView, JobSummary, JobView, RunStarted
+from services.results.views import DoneView, FailureView, JobSummary, JobView, RunStarted
 from shared.errors import Unavailable
+from shared.events.models import Lane
 from shared.health import WhyNot, health_route
 from shared.version import CODE_VERSION
 
@@ -81,15 +83,61 @@ def create_app(
         desk.discard(whole)
         return job(whole)
 
-    @app.get("/failures")
-    def failures(
-        limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
-    ) -> Sequence[FailureView]:
-        """The stages that gave up, in each job's newest run."""
-        return archive.failures(limit)
+    @app.post("/jobs/{job_id}/lane", status_code=202, responses=_problems(404, 409))
+    def lane(job_id: str, lane: Lane) -> JobView:
+        """Have a job's queued work, its deliveries and its later runs go by another lane."""
+        whole = _found(archive, job_id)
+        desk.change_lane(whole, lane)
+        changed()
+        return job(whole)
 
+    _add_failures(app, archive, Failures(archive, desk), changed)
     _answer_problems(app)
     return app
+
+
+def _add_failures(
+    app: FastAPI, archive: Archive, failures: Failures, changed: Callable[[], None]
+) -> None:
+    def wanted(
+        job: str | None = None,
+        code: str | None = None,
+        service: str | None = None,
+        stage: str | None = None,
+    ) -> Wanted:
+        return Wanted(_found(archive, job) if job else None, code, service, stage)
+
+    def chosen(
+        wanted: Annotated[Wanted, Depends(wanted)],
+        all_of_them: Annotated[bool, Query(alias="all")] = False,
+    ) -> Wanted:
+        """All of them only when that was said."""
+        if wanted == Wanted() and not all_of_them:
+            remedy = "Name a job, a code, a service or a stage, or say all=true."
+            raise Problem(422, "nothing-chosen", "Which failures was not said.", remedy)
+        return wanted
+
+    @app.get("/failures", responses=_problems(404, 409))
+    def listed(
+        wanted: Annotated[Wanted, Depends(wanted)],
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+    ) -> Sequence[FailureView]:
+        """The stages that gave up, in each job's newest run, newest first."""
+        return failures.list(wanted, limit)
+
+    @app.post("/failures/replay", status_code=202, responses=_problems(404, 409))
+    def replay(
+        wanted: Annotated[Wanted, Depends(chosen)], fresh: bool = False
+    ) -> Sequence[DoneView]:
+        """Run again, from where they stopped, the jobs with such failures."""
+        done = failures.replay(wanted, fresh)
+        changed()
+        return done
+
+    @app.post("/failures/discard", responses=_problems(404, 409))
+    def discard_all(wanted: Annotated[Wanted, Depends(chosen)]) -> Sequence[DoneView]:
+        """Leave the jobs with such failures at that; they are listed no more."""
+        return failures.discard(wanted)
 
 
 def _found(archive: Archive, job_id: str) -> str:

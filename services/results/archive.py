@@ -15,7 +15,6 @@ from services.results.ledger.tables import jobs as jobs_table
 from services.results.progress import StageStatus, judge
 from services.results.views import (
     DeliveryView,
-    FailureView,
     JobSummary,
     JobView,
     ModelView,
@@ -78,29 +77,6 @@ class Archive:
             outputs=list(self._outputs(definition, stages, sent)),
         )
 
-    def failures(self, limit: int) -> "Sequence[FailureView]":
-        """The stages that failed in their job's newest run and wait for a person, newest first."""
-        with self.ledger.reading() as connection:
-            found = runs.load_failures(connection, limit)
-        return [self._failure(job_id, run, stage) for job_id, run, stage in found]
-
-    def _failure(self, job_id: str, run: int, stage: StoredStage) -> FailureView:
-        failure = stage.failure or {}
-        details = failure.get("details")
-        return FailureView(
-            job_id=job_id,
-            run=run,
-            stage=stage.stage,
-            service=stage.service,
-            verdict=stage.fact.status,
-            reasons=[ReasonView.of(reason) for reason in stage.fact.reasons],
-            attempts=stage.attempts,
-            failed_at=stage.finished_at,
-            exception_type=failure.get("exception_type"),
-            place=failure.get("place"),
-            details=self._path(PayloadRef.model_validate(details)) if details else None,
-        )
-
     def _selection(self, stages: Mapping[str, StoredStage]) -> Sequence[StackView]:
         refs = (
             ref
@@ -142,7 +118,7 @@ class Archive:
             name=name,
             kind=kind,
             sop_instance_uid=sop_uid,
-            path=self._path(ref),
+            path=path_of(self.store, ref),
             deliveries=[
                 DeliveryView(
                     destination=delivery.destination,
@@ -184,11 +160,13 @@ class Archive:
             else None
         )
 
-    def _path(self, ref: PayloadRef) -> str | None:
-        try:
-            return str(self.store.path(ref).resolve())
-        except PayloadMissing:
-            return None
+
+def path_of(store: PayloadStore, ref: PayloadRef) -> str | None:
+    """Where a payload lies on this machine; None when it is gone."""
+    try:
+        return str(store.path(ref).resolve())
+    except PayloadMissing:
+        return None
 
 
 def _stage(

@@ -1,7 +1,7 @@
 """Decides whether a run is finished, and what follows from it, inside one transaction."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -45,16 +45,18 @@ class Concluder:
         run = runs.load(connection, job_id, number, lock=True)
         if run is None or run.request is None:
             return
-        newer = runs.superseded_by(connection, job_id)
-        stages = runs.load_stages(connection, job_id, number)
         definition = self.definitions.get(run.definition)
         closes = run.status == "running"
-        if closes:
-            stop = "superseded" if newer else stop
-            run = self._advance(connection, run, definition, stages, stop, cause)
-        if newer:
+        progress = self._judged(connection, run, definition, stop) if closes else None
+        if progress and progress.status == "running":
+            return
+        stages = runs.load_stages(connection, job_id, number)
+        if progress:
+            ended_by = "superseded" if run.newer else stop
+            run = self._close(connection, run, progress, stages, ended_by, cause)
+        if run.newer:
             deliveries.cancel(connection, job_id, "superseded-by-newer-version")
-            self._stop_queued_work(connection, run, newer)
+            self.tell(connection, run)
         elif run.status not in ("running", "cancelled", "superseded") and definition:
             made = _made(run, definition, stages) if closes else ()
             deliveries.plan(connection, made, self.clock(), again=True)
@@ -68,19 +70,27 @@ class Concluder:
         begin = max(run.started_at, watching_since)
         return self.clock() >= begin + timedelta(seconds=definition.deadline)
 
-    def _advance(
+    def _judged(
         self,
         connection: Connection,
         run: StoredRun,
         definition: Definition | None,
+        stop: Stop | None,
+    ) -> Progress:
+        if definition is None:
+            return NO_DEFINITION
+        facts = runs.load_facts(connection, run.job_id, run.run)
+        return judge(definition, facts, "superseded" if run.newer else stop)
+
+    def _close(
+        self,
+        connection: Connection,
+        run: StoredRun,
+        progress: Progress,
         stages: Mapping[str, StoredStage],
         stop: Stop | None,
         cause: Received | None,
     ) -> StoredRun:
-        facts = {name: stage.fact for name, stage in stages.items()}
-        progress = judge(definition, facts, stop) if definition else NO_DEFINITION
-        if progress.status == "running":
-            return run
         finished_at = self.clock() if stop else _last(run, stages)
         traceparent = self._finish_span(run, cause)
         runs.close(connection, run, progress, stop, finished_at, traceparent)
@@ -89,21 +99,36 @@ class Concluder:
             run, progress, payloads, warnings, finished_at, traceparent
         )
         outbox.put(connection, finished, lane=run.lane, partition=run.partition)
-        ended = runs.load(connection, run.job_id, run.run) or run
+        ended = replace(
+            run,
+            status=progress.status,
+            stop=stop,
+            reasons=progress.reasons,
+            outputs=progress.outputs,
+            finished_at=finished_at,
+            finish_traceparent=traceparent,
+        )
         if stop and stop != "superseded":
-            self._stop_queued_work(connection, ended, None)
+            self.tell(connection, ended)
         return ended
 
-    def _stop_queued_work(self, connection: Connection, run: StoredRun, newer: str | None) -> None:
-        """Compaction keeps a job's last control alone, so each names all that holds.
+    def tell(self, connection: Connection, run: StoredRun) -> None:
+        """Publish what holds for the job's queued work.
+
+        Compaction keeps a job's last control alone, so each names all that holds.
 
         A job that has finished before the newer version came stays as it ended; that it is
         superseded is said all the same, and the same again is one event.
         """
         stopped = runs.stopped_to(connection, run.job_id)
-        control = JobControl(job_id=run.job_id, cancelled_to_run=stopped, superseded_by=newer)
+        control = JobControl(
+            job_id=run.job_id,
+            cancelled_to_run=stopped,
+            superseded_by=run.newer,
+            lane=run.chosen_lane,
+        )
         event = announce.job_control(
-            control, self.clock(), run.finish_traceparent or run.traceparent
+            control, run.lane_changes, self.clock(), run.finish_traceparent or run.traceparent
         )
         outbox.put(connection, event, lane=None, partition=None, key=run.job_id)
 

@@ -14,7 +14,9 @@ def sweep(ledger: Ledger, concluder: Concluder, watching_since: datetime) -> int
     that would have ended the runs are still on their way.
     """
     with ledger.reading() as connection:
-        late = [run for run in runs.running(connection) if concluder.is_late(run, watching_since)]
+        late = [
+            run for run, _ in runs.running(connection) if concluder.is_late(run, watching_since)
+        ]
     for run in late:
         with ledger.transaction() as connection:
             concluder.conclude(connection, run.job_id, run.run, stop="deadline")

@@ -7,9 +7,11 @@ from shared.events.models import PayloadRef
 from shared.pipelines.definition import Definition, parse
 from shared.store.port import PayloadMissing, PayloadStore
 
+_KEPT = 64
+
 
 class Definitions:
-    """Definitions by their content's hash; there are few, and they never change."""
+    """Definitions by their content's hash; they never change, and the newest few are kept."""
 
     def __init__(self, store: PayloadStore) -> None:
         self._store = store
@@ -22,6 +24,8 @@ class Definitions:
         found = self._read.get(ref.sha256) or self._fetch(ref)
         if found:
             self._read[ref.sha256] = found
+            while len(self._read) > _KEPT:
+                self._read.pop(next(iter(self._read)), None)
         return found
 
     def _fetch(self, ref: PayloadRef) -> Definition | None:

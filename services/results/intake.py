@@ -34,10 +34,8 @@ class Intake:
     def take(self, batch: Sequence[Received]) -> None:
         """Apply a batch whole. Raises `Unavailable` when ledger or store is down: then nothing."""
         with self.ledger.transaction() as connection:
-            causes: dict[tuple[str, int], Received] = {}
-            for received in batch:
-                causes |= dict.fromkeys(sorted(record(connection, received)), received)
-            for (job_id, run), cause in causes.items():
+            causes = record(connection, batch)
+            for (job_id, run), cause in sorted(causes.items(), key=lambda each: each[0]):
                 self.concluder.conclude(connection, job_id, run, cause)
 
     async def on_batch(

@@ -24,10 +24,12 @@ TEXTS = {
     "too-large": "The series has more voxels than the pipeline allows.",
     "lungs-not-found": "No lungs were found in the images.",
     # Defects: the system failed the study, not the other way round.
+    "stage-deadline": "A stage did not end within its deadline. Run the job again.",
     "deadline": "The job did not end within the pipeline's deadline. Run it again.",
     "defect": "A service failed three times. See `clarion failures show`, then run it again.",
     "out-of-memory": "A service needed more memory than it may use.",
     "worker-died": "A worker process died while it had this study.",
+    "service-died": "A service's process died each time it had this study.",
     "deadline-exceeded": "A stage took longer than it may. Run the job again.",
     "not-started": "A service could not start a worker process. See its log, then run it again.",
     "wrong-product": "A service made something else than it declares. Nothing of it was used.",

@@ -1,16 +1,16 @@
-"""What people ask of a job: run it again, or cancel it."""
+"""What people ask of a job: run it again, cancel it, let it go first."""
 
 from dataclasses import dataclass
 
 from services.results import announce
 from services.results.conclude import Concluder
-from services.results.ledger import outbox, runs
+from services.results.ledger import deliveries, outbox, runs
 from services.results.ledger.database import Ledger
 from services.results.ledger.record import insert_new
 from services.results.ledger.runs import StoredRun
 from services.results.ledger.tables import runs as runs_table
 from shared.clock import Clock
-from shared.events.models import InputReady
+from shared.events.models import InputReady, Lane
 from shared.identity import span_id, trace_id
 from shared.telemetry import tracing
 from shared.telemetry.attributes import JOB, LANE, PIPELINE, RUN
@@ -62,14 +62,13 @@ class Desk:
             last = runs.load(connection, job_id, lock=True)
             if last is None:
                 raise UnknownJob(job_id)
-            newer = runs.superseded_by(connection, job_id)
-            if newer:
-                raise _superseded(newer)
+            if last.newer:
+                raise _superseded(last.newer)
             if last.status == "running":
                 raise _running()
             request = self._request(last, fresh)
             traceparent = self._rerun_span(last, request)
-            insert_new(connection, runs_table, **_row(last, request, traceparent))
+            insert_new(connection, runs_table, _row(last, request, traceparent))
             event = announce.input_ready(request, traceparent)
             outbox.put(connection, event, lane=last.lane, partition=last.partition)
         return request.run
@@ -94,11 +93,30 @@ class Desk:
                 raise _not_running()
             self.concluder.conclude(connection, job_id, last.run, stop="cancelled")
 
+    def change_lane(self, job_id: str, lane: Lane) -> None:
+        """Have the job's queued work, its deliveries and its later runs go by another lane.
+
+        Raises `UnknownJob`, or `Conflict` when a newer version replaced the job.
+        """
+        with self.ledger.transaction() as connection:
+            last = runs.load(connection, job_id, lock=True)
+            if last is None:
+                raise UnknownJob(job_id)
+            if last.newer:
+                raise _superseded(last.newer)
+            if last.lane is lane:
+                return
+            runs.choose_lane(connection, job_id, lane)
+            deliveries.change_lane(connection, job_id, lane)
+            changed = runs.load(connection, job_id) or last
+            self.concluder.tell(connection, changed)
+
     def _request(self, last: StoredRun, fresh: bool) -> InputReady:
         if last.request is None:
             raise _input_unknown()
         now = self.clock()
-        changed = {"run": last.run + 1, "fresh": fresh, "started_at": now, "finished_at": now}
+        changed = {"run": last.run + 1, "fresh": fresh, "lane": last.lane}
+        changed |= {"started_at": now, "finished_at": now}
         return InputReady.model_validate(dict(last.request) | changed)
 
     def _rerun_span(self, last: StoredRun, request: InputReady) -> str:

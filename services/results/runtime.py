@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.results import deadlines, scu
 from services.results.archive import Archive
@@ -15,6 +15,7 @@ from services.results.ledger import deliveries
 from services.results.ledger.database import Ledger
 from services.results.publishing import publish_all
 from services.results.requests import Desk
+from services.results.restarting import Restarter
 from services.results.settings import ResultsSettings
 from shared.bus.received import Publisher
 from shared.clock import Clock
@@ -23,6 +24,7 @@ from shared.store.port import PayloadStore
 from shared.telemetry.logs import logger
 
 _ROUND_S = 1.0
+_SWEEP_S = 5.0
 
 
 class Bell:
@@ -63,6 +65,7 @@ class Results:
     desk: Desk
     courier: Courier
     concluder: Concluder
+    restarter: Restarter
     clock: Clock
 
     def why_not(self) -> tuple[str, ...]:
@@ -103,6 +106,9 @@ def build(settings: ResultsSettings, store: PayloadStore, clock: Clock) -> Resul
         desk=Desk(ledger, concluder, clock),
         courier=courier,
         concluder=concluder,
+        restarter=Restarter(
+            ledger, store, definitions, clock, timedelta(seconds=settings.patience_s)
+        ),
         clock=clock,
     )
 
@@ -130,12 +136,19 @@ async def deliver(results: Results, associations: int, bell: Bell) -> None:
 async def keep_deadlines(results: Results, watching_since: datetime, bell: Bell) -> None:
     """End what is late until cancelled."""
     while True:
-        await asyncio.sleep(_ROUND_S)
+        await asyncio.sleep(_SWEEP_S)
         late = await _patiently(
             asyncio.to_thread(deadlines.sweep, results.ledger, results.concluder, watching_since)
         )
         if late:
             bell.ring()
+
+
+async def restart(results: Results, publisher: Publisher, watching_since: datetime) -> None:
+    """Restart what stands still, until cancelled."""
+    while True:
+        await asyncio.sleep(_SWEEP_S)
+        await _patiently(results.restarter.round(publisher, watching_since))
 
 
 async def watch(results: Results, why_not: list[str]) -> None:

@@ -40,4 +40,7 @@ class ResultsSettings(Settings):
     )
     delivery_retry_first_s: float = Field(1, description="doubled after each attempt")
     delivery_retry_longest_s: float = 300
+    patience_s: float = Field(
+        60, gt=0, description="without news of a run, before its events are published again"
+    )
     delivery_associations: int = Field(2, description="at once, for each destination")

@@ -113,11 +113,20 @@ class JobView(View):
     outputs: Sequence[OutputView]
 
 
+class CauseView(View):
+    """The event that woke the failed stage."""
+
+    id: str
+    type: str
+    topic: str
+
+
 class FailureView(View):
-    """A stage that refused or gave up: the dead letter of its unit of work."""
+    """A stage that gave up: the dead letter of its unit of work."""
 
     job_id: str
     run: int
+    trace_id: str
     stage: str
     service: str
     verdict: str
@@ -128,6 +137,18 @@ class FailureView(View):
     place: str | None
     details: str | None
     """The file with message and traceback, which may quote the study's values."""
+    cause: CauseView | None
+    """None where the deadline ended a stage of which nothing was heard."""
+
+
+class DoneView(View):
+    """What was done about one job's failures; `code` and `detail` say why nothing was."""
+
+    job_id: str
+    done: bool
+    run: int | None = None
+    code: str | None = None
+    detail: str | None = None
 
 
 class RunStarted(View):

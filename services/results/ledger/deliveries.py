@@ -70,36 +70,37 @@ def plan(
 ) -> None:
     """Have objects delivered, unless they are planned for their destination already.
 
-    `again` takes up what an earlier run could not deliver.
+    A first run replaces nothing. `again` takes up what an earlier run could not deliver.
     """
-    for wanted in planned:
-        if _insert(connection, wanted, now):
+    wanted_now = list(planned)
+    first = [_row(wanted, now) for wanted in wanted_now if wanted.run == 1]
+    insert_new(connection, deliveries, *first)
+    for wanted in (wanted for wanted in wanted_now if wanted.run > 1):
+        if insert_new(connection, deliveries, _row(wanted, now)):
             _replace_earlier(connection, wanted)
         elif again:
             _replace_earlier(connection, wanted)
             _try_again(connection, wanted, now)
 
 
-def _insert(connection: Connection, wanted: Planned, now: datetime) -> bool:
-    return insert_new(
-        connection,
-        deliveries,
-        job_id=wanted.job_id,
-        sop_instance_uid=wanted.sop_instance_uid,
-        destination=wanted.destination,
-        run=wanted.run,
-        stage=wanted.stage,
-        output=wanted.output,
-        kind=wanted.kind,
-        sop_class_uid=wanted.sop_class_uid,
-        payload=wanted.payload.model_dump(),
-        position=ORDER.get(wanted.kind, 2),
-        urgency=_URGENCY[wanted.lane],
-        status="waiting",
-        attempts=0,
-        waiting_since=now,
-        next_attempt_at=now,
-    )
+def _row(wanted: Planned, now: datetime) -> dict[str, Any]:
+    return {
+        "job_id": wanted.job_id,
+        "sop_instance_uid": wanted.sop_instance_uid,
+        "destination": wanted.destination,
+        "run": wanted.run,
+        "stage": wanted.stage,
+        "output": wanted.output,
+        "kind": wanted.kind,
+        "sop_class_uid": wanted.sop_class_uid,
+        "payload": wanted.payload.model_dump(),
+        "position": ORDER.get(wanted.kind, 2),
+        "urgency": _URGENCY[wanted.lane],
+        "status": "waiting",
+        "attempts": 0,
+        "waiting_since": now,
+        "next_attempt_at": now,
+    }
 
 
 def _try_again(connection: Connection, wanted: Planned, now: datetime) -> None:
@@ -136,6 +137,15 @@ def cancel(connection: Connection, job_id: str, why: str) -> None:
         update(deliveries)
         .where(deliveries.c.job_id == job_id, deliveries.c.status.in_(("waiting", "held")))
         .values(status="failed", last_error=why)
+    )
+
+
+def change_lane(connection: Connection, job_id: str, lane: Lane) -> None:
+    """What still waits of this job goes by its new lane."""
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.job_id == job_id, deliveries.c.status.in_(("waiting", "held")))
+        .values(urgency=_URGENCY[lane])
     )
 
 

@@ -36,19 +36,18 @@ def put(
     key: str | None = None,
 ) -> None:
     """Have an event published after this transaction; the same id again changes nothing."""
-    insert_new(
-        connection,
-        outbox,
-        event_id=event.id,
-        kind=event.kind,
-        subject=event.subject,
-        time=event.time,
-        traceparent=event.traceparent,
-        lane=lane.value if lane else None,
-        partition=partition,
-        key=key,
-        data=event.data.model_dump(mode="json", exclude_none=True),
-    )
+    letter = {
+        "event_id": event.id,
+        "kind": event.kind,
+        "subject": event.subject,
+        "time": event.time,
+        "traceparent": event.traceparent,
+        "lane": lane.value if lane else None,
+        "partition": partition,
+        "key": key,
+        "data": event.data.model_dump(mode="json", exclude_none=True),
+    }
+    insert_new(connection, outbox, letter)
 
 
 def unsent(connection: Connection, limit: int = 100) -> list[Letter]:

@@ -1,19 +1,47 @@
 """Reads what the ledger knows of a run, and writes how it ended."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import BindParameter, Connection, and_, bindparam, func, select, update
 
 from services.results.ledger.tables import jobs, runs, stages, supersessions
 from services.results.progress import JobStatus, Progress, StageFact, Stop
 from shared.events.models import Lane, PayloadRef, ReasonModel
 
-_JOINED = select(jobs, *(column for column in runs.c if column.name != "job_id")).join(
-    runs, runs.c.job_id == jobs.c.job_id
+_NEWER = (
+    select(supersessions.c.superseded_by)
+    .where(supersessions.c.job_id == jobs.c.job_id)
+    .scalar_subquery()
 )
+_JOINED = select(
+    *jobs.c,
+    *(column for column in runs.c if column.name not in ("job_id", "lane")),
+    func.coalesce(jobs.c.chosen_lane, runs.c.lane).label("lane"),
+    _NEWER.label("newer"),
+).join(runs, runs.c.job_id == jobs.c.job_id)
+_WHOLE: BindParameter[str] = bindparam("job_id")
+_ONE = _JOINED.where(jobs.c.job_id == _WHOLE, runs.c.run == bindparam("run"))
+_LAST = _JOINED.where(jobs.c.job_id == _WHOLE).order_by(runs.c.run.desc()).limit(1)
+_FACTS = select(stages.c.stage, stages.c.status, stages.c.reasons).where(
+    stages.c.job_id == _WHOLE, stages.c.run == bindparam("run")
+)
+
+_LAST_END = (
+    select(func.max(stages.c.finished_at))
+    .where(stages.c.job_id == runs.c.job_id, stages.c.run == runs.c.run)
+    .scalar_subquery()
+)
+_RUNNING = _JOINED.add_columns(_LAST_END.label("last")).where(runs.c.status == "running")
+_LATER = runs.alias("later")
+_NEWEST = (
+    ~select(_LATER.c.run)
+    .where(_LATER.c.job_id == runs.c.job_id, _LATER.c.run > runs.c.run)
+    .exists()
+)
+_NOBODY_SAW = (runs.c.discarded_at.is_(None), _NEWEST)
 
 
 @dataclass(frozen=True)
@@ -41,6 +69,12 @@ class StoredRun:
     finished_at: datetime | None
     finish_traceparent: str | None
     discarded_at: datetime | None
+    restarts: int
+    restarted_at: datetime | None
+    chosen_lane: Lane | None
+    lane_changes: int
+    newer: str | None
+    """The job of the case's next version."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +97,9 @@ def load(
     connection: Connection, job_id: str, run: int | None = None, *, lock: bool = False
 ) -> StoredRun | None:
     """A run, or the job's newest; locked, nobody else decides about it in this transaction."""
-    query = _JOINED.where(jobs.c.job_id == job_id).order_by(runs.c.run.desc()).limit(1)
-    query = query if run is None else query.where(runs.c.run == run)
-    row = connection.execute(query.with_for_update() if lock else query).first()
+    query = _LAST if run is None else _ONE
+    asked = {"job_id": job_id} | ({} if run is None else {"run": run})
+    row = connection.execute(query.with_for_update() if lock else query, asked).first()
     return _run_of(dict(row._mapping)) if row else None
 
 
@@ -73,13 +107,8 @@ def load_many(
     connection: Connection, status: str | None, limit: int, pipeline: str | None = None
 ) -> list[StoredRun]:
     """The newest run of each job, newest jobs first."""
-    later = runs.alias("later")
     query = (
-        _JOINED.where(
-            ~select(later.c.run)
-            .where(later.c.job_id == runs.c.job_id, later.c.run > runs.c.run)
-            .exists()
-        )
+        _JOINED.where(_NEWEST)
         .order_by(jobs.c.received_at.desc(), jobs.c.version.desc(), jobs.c.job_id)
         .limit(limit)
     )
@@ -88,6 +117,12 @@ def load_many(
     if pipeline:
         query = query.where(jobs.c.pipeline == pipeline)
     return [_run_of(dict(row._mapping)) for row in connection.execute(query)]
+
+
+def load_facts(connection: Connection, job_id: str, run: int) -> dict[str, StageFact]:
+    """How the run's stages ended, and nothing else of them: enough to see whether it goes on."""
+    rows = connection.execute(_FACTS, {"job_id": job_id, "run": run})
+    return {row.stage: StageFact(row.status, _reasons(row.reasons)) for row in rows}
 
 
 def load_stages(connection: Connection, job_id: str, run: int) -> dict[str, StoredStage]:
@@ -100,30 +135,40 @@ def load_stages(connection: Connection, job_id: str, run: int) -> dict[str, Stor
     return {row.stage: _stage_of(dict(row._mapping)) for row in connection.execute(query)}
 
 
-def load_failures(connection: Connection, limit: int) -> list[tuple[str, int, StoredStage]]:
+def load_failures(
+    connection: Connection,
+    limit: int,
+    job_id: str | None = None,
+    service: str | None = None,
+    stage: str | None = None,
+) -> list[tuple[str, int, StoredStage]]:
     """The failed stages of each job's newest run that nobody has discarded, newest first."""
-    later = runs.alias("later")
     query = (
         select(stages)
         .join(runs, and_(runs.c.job_id == stages.c.job_id, runs.c.run == stages.c.run))
-        .where(
-            stages.c.status == "failed",
-            runs.c.discarded_at.is_(None),
-            ~select(later.c.run)
-            .where(later.c.job_id == stages.c.job_id, later.c.run > stages.c.run)
-            .exists(),
-        )
+        .where(stages.c.status == "failed", *_NOBODY_SAW)
         .order_by(stages.c.finished_at.desc(), stages.c.stage)
         .limit(limit)
     )
+    if job_id:
+        query = query.where(stages.c.job_id == job_id)
+    if service:
+        query = query.where(stages.c.service == service)
+    if stage:
+        query = query.where(stages.c.stage == stage)
     rows = connection.execute(query).all()
     return [(row.job_id, row.run, _stage_of(dict(row._mapping))) for row in rows]
 
 
-def superseded_by(connection: Connection, job_id: str) -> str | None:
-    """The job of the case's next version."""
-    query = select(supersessions.c.superseded_by).where(supersessions.c.job_id == job_id)
-    return connection.execute(query).scalar()
+def load_late(connection: Connection, limit: int, job_id: str | None = None) -> list[StoredRun]:
+    """The newest runs that a deadline ended and nobody has discarded, newest first."""
+    query = (
+        _JOINED.where(runs.c.stop == "deadline", *_NOBODY_SAW)
+        .order_by(runs.c.finished_at.desc())
+        .limit(limit)
+    )
+    query = query.where(runs.c.job_id == job_id) if job_id else query
+    return [_run_of(dict(row._mapping)) for row in connection.execute(query)]
 
 
 def stopped_to(connection: Connection, job_id: str) -> int | None:
@@ -132,10 +177,29 @@ def stopped_to(connection: Connection, job_id: str) -> int | None:
     return connection.execute(query).scalar()
 
 
-def running(connection: Connection) -> list[StoredRun]:
-    """Every run that has not finished."""
-    query = _JOINED.where(runs.c.status == "running")
-    return [_run_of(dict(row._mapping)) for row in connection.execute(query)]
+def running(connection: Connection) -> list[tuple[StoredRun, datetime]]:
+    """Every run that has not finished, and when its last stage ended or it began."""
+    rows = connection.execute(_RUNNING).all()
+    return [
+        (_run_of({name: value for name, value in row._mapping.items() if name != "last"}), last)
+        for row in rows
+        if (last := row.last or row.started_at or row.received_at)
+    ]
+
+
+def ended_since(connection: Connection, since: datetime) -> frozenset[str]:
+    """The names of the stages that have ended work, of any job, since then."""
+    query = select(stages.c.stage).where(stages.c.finished_at >= since).distinct()
+    return frozenset(connection.execute(query).scalars())
+
+
+def restarted(connection: Connection, run: StoredRun, now: datetime) -> None:
+    """Note that the run's events were published again."""
+    connection.execute(
+        update(runs)
+        .where(runs.c.job_id == run.job_id, runs.c.run == run.run)
+        .values(restarts=runs.c.restarts + 1, restarted_at=now)
+    )
 
 
 def close(
@@ -161,6 +225,15 @@ def close(
     )
 
 
+def choose_lane(connection: Connection, job_id: str, lane: Lane) -> None:
+    """Have the job go by this lane, in whatever run."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.job_id == job_id)
+        .values(chosen_lane=lane.value, lane_changes=jobs.c.lane_changes + 1)
+    )
+
+
 def discard(connection: Connection, run: StoredRun, now: datetime) -> None:
     """Count the run's failures as seen."""
     connection.execute(
@@ -172,22 +245,26 @@ def discard(connection: Connection, run: StoredRun, now: datetime) -> None:
 
 def _run_of(row: dict[str, Any]) -> StoredRun:
     row["lane"] = Lane(row["lane"])
+    row["chosen_lane"] = Lane(row["chosen_lane"]) if row["chosen_lane"] else None
     row["definition"] = PayloadRef.model_validate(row["definition"]) if row["definition"] else None
-    row["reasons"] = tuple(ReasonModel.model_validate(reason) for reason in row["reasons"])
+    row["reasons"] = _reasons(row["reasons"])
     return StoredRun(**row)
 
 
+def _reasons(stored: Sequence[Mapping[str, Any]]) -> tuple[ReasonModel, ...]:
+    return tuple(ReasonModel.model_validate(reason) for reason in stored)
+
+
 def _stage_of(row: dict[str, Any]) -> StoredStage:
-    reasons = tuple(ReasonModel.model_validate(reason) for reason in row["reasons"])
     return StoredStage(
         stage=row["stage"],
         service=row["service"],
-        fact=StageFact(row["status"], reasons),
+        fact=StageFact(row["status"], _reasons(row["reasons"])),
         attempts=row["attempts"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         warnings=tuple(row["warnings"]),
-        payloads={name: PayloadRef.model_validate(r) for name, r in row["payloads"].items()},
+        payloads={name: PayloadRef.model_construct(**r) for name, r in row["payloads"].items()},
         dicom=row["dicom"],
         failure=row["failure"],
     )

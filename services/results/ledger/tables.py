@@ -44,6 +44,8 @@ jobs = Table(
     Column("supersedes", String),
     Column("pipeline", String, nullable=False),
     Column("received_at", Moment, nullable=False),
+    Column("chosen_lane", String),  # by a person: it holds for every run, later ones too
+    Column("lane_changes", Integer, nullable=False, server_default="0"),
     Index("jobs_by_age", "received_at"),
     Index("jobs_by_case", "case_id"),
 )
@@ -67,6 +69,8 @@ runs = Table(
     Column("finished_at", Moment),
     Column("finish_traceparent", String),
     Column("discarded_at", Moment),  # a person has seen its failures, and leaves it at that
+    Column("restarts", Integer, nullable=False, server_default="0"),  # from its outcomes
+    Column("restarted_at", Moment),
     PrimaryKeyConstraint("job_id", "run"),
     Index("runs_by_status", "status"),
 )
@@ -88,6 +92,7 @@ stages = Table(
     Column("dicom", JSON),  # dicom-ready's own fields
     Column("failure", JSON),  # stage-failed's own fields
     PrimaryKeyConstraint("job_id", "run", "stage"),
+    Index("stages_by_end", "finished_at"),
 )
 
 supersessions = Table(

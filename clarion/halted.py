@@ -1,0 +1,51 @@
+"""Services that halted after a burst of failures: which they are, and letting them go on."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from clarion.failure import Failure
+from deploy.embedded.home import home_folder, open_home
+from shared.catalog import load_catalog
+
+_ANSWER_S = 2.0
+
+
+def halted(home: Path | None) -> list[str]:
+    """The services of a home that say so. Where only an API's address is known, none are asked."""
+    if os.environ.get("CLARION_RESULTS_URL"):
+        return []
+    with httpx.Client(timeout=_ANSWER_S, trust_env=False) as client:
+        return [
+            name
+            for name, service in sorted(load_catalog().items())
+            if service.operations and _says_halted(client, _address(name, home))
+        ]
+
+
+def resume(service: str, home: Path | None) -> dict[str, Any]:
+    """What the service answers. Raises `Failure` where there is none, or it can't halt."""
+    catalog = load_catalog()
+    if service not in catalog or not catalog[service].operations:
+        known = ", ".join(sorted(name for name, each in catalog.items() if each.operations))
+        raise Failure(f"unknown-service: {service} is no service that halts; those are {known}")
+    with httpx.Client(timeout=_ANSWER_S, trust_env=False) as client:
+        answer = client.post(f"{_address(service, home)}/resume")
+    if answer.is_success:
+        found: dict[str, Any] = answer.json()
+        return found
+    raise Failure(f"not-resumed: {service} answered {answer.status_code}; see `clarion doctor`")
+
+
+def _says_halted(client: httpx.Client, address: str) -> bool:
+    try:
+        return bool(client.get(f"{address}/health").json().get("halted"))
+    except (httpx.HTTPError, ValueError, AttributeError):
+        return False
+
+
+def _address(service: str, home: Path | None) -> str:
+    opened = open_home(home_folder(home), load_catalog())
+    return f"http://{opened.local(f'{service}.health')}"

@@ -1,0 +1,140 @@
+"""The stages that gave up and wait for a person: listed, tried again, or left at that."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.results.archive import Archive, path_of
+from services.results.ledger import runs
+from services.results.ledger.runs import StoredRun, StoredStage
+from services.results.progress import StageFact, judge
+from services.results.requests import Conflict, Desk
+from services.results.views import CauseView, DoneView, FailureView, ReasonView
+from shared.events.models import PayloadRef
+from shared.identity import trace_id
+
+_ALL = 100_000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which failures are meant; what is None leaves the choice open."""
+
+    job_id: str | None = None
+    code: str | None = None
+    service: str | None = None
+    stage: str | None = None
+
+    def fits(self, failure: FailureView) -> bool:
+        """Whether a failure is meant."""
+        codes = {reason.code for reason in failure.reasons}
+        return (
+            self.job_id in (None, failure.job_id)
+            and (self.code is None or self.code in codes)
+            and self.service in (None, failure.service)
+            and self.stage in (None, failure.stage)
+        )
+
+
+@dataclass(frozen=True)
+class Failures:
+    """What failed in each job's newest run. Raises `Unavailable` when ledger or store are down."""
+
+    archive: Archive
+    desk: Desk
+
+    def list(self, wanted: Wanted, limit: int = _ALL) -> "Sequence[FailureView]":
+        """The failures that are meant, newest first: refused studies are none."""
+        with self.archive.ledger.reading() as connection:
+            stored = runs.load_failures(
+                connection, _ALL, wanted.job_id, wanted.service, wanted.stage
+            )
+            late = [
+                (run, runs.load_facts(connection, run.job_id, run.run))
+                for run in runs.load_late(connection, _ALL, wanted.job_id)
+            ]
+        missed = (failure for run, facts in late for failure in self._missed(run, facts))
+        said = (self._said(job_id, run, stage) for job_id, run, stage in stored)
+        found = [failure for failure in (*said, *missed) if wanted.fits(failure)]
+        return sorted(found, key=lambda each: each.failed_at, reverse=True)[:limit]
+
+    def replay(self, wanted: Wanted, fresh: bool) -> "Sequence[DoneView]":
+        """Run each job with such a failure again, from where it stopped; what was done of each."""
+
+        def again(job_id: str) -> DoneView:
+            return DoneView(job_id=job_id, done=True, run=self.desk.rerun(job_id, fresh))
+
+        return self._for_each(wanted, again)
+
+    def discard(self, wanted: Wanted) -> "Sequence[DoneView]":
+        """Leave each job with such a failure at that; what was done of each."""
+
+        def leave(job_id: str) -> DoneView:
+            self.desk.discard(job_id)
+            return DoneView(job_id=job_id, done=True)
+
+        return self._for_each(wanted, leave)
+
+    def _for_each(self, wanted: Wanted, act: Callable[[str], DoneView]) -> "Sequence[DoneView]":
+        """One job by itself is refused outright; among several each has an answer of its own."""
+        found = dict.fromkeys(failure.job_id for failure in self.list(wanted))
+        if wanted.job_id:
+            if not found:
+                raise _no_failures()
+            return [act(wanted.job_id)]
+        return [_tried(act, job_id) for job_id in found]
+
+    def _said(self, job_id: str, run: int, stage: StoredStage) -> FailureView:
+        failure = stage.failure or {}
+        details, cause = failure.get("details"), failure.get("cause")
+        where = PayloadRef.model_validate(details) if details else None
+        return FailureView(
+            job_id=job_id,
+            run=run,
+            trace_id=f"{trace_id(job_id, run):032x}",
+            stage=stage.stage,
+            service=stage.service,
+            verdict=stage.fact.status,
+            reasons=[ReasonView.of(reason) for reason in stage.fact.reasons],
+            attempts=stage.attempts,
+            failed_at=stage.finished_at,
+            exception_type=failure.get("exception_type"),
+            place=failure.get("place"),
+            details=path_of(self.archive.store, where) if where else None,
+            cause=CauseView.model_validate(cause) if cause else None,
+        )
+
+    def _missed(self, run: StoredRun, facts: Mapping[str, StageFact]) -> Iterator[FailureView]:
+        """The stages that could have run and had not ended at the deadline."""
+        definition = self.archive.definitions.get(run.definition)
+        if definition is None or run.finished_at is None:
+            return
+        for name, status in judge(definition, facts, run.stop).stages.items():
+            if status == "failed" and name not in facts:
+                yield FailureView(
+                    job_id=run.job_id,
+                    run=run.run,
+                    trace_id=f"{trace_id(run.job_id, run.run):032x}",
+                    stage=name,
+                    service=definition.stages[name].service_name,
+                    verdict="failed",
+                    reasons=[ReasonView.of(r) for r in run.reasons if "deadline" in r.code],
+                    attempts=0,
+                    failed_at=run.finished_at,
+                    exception_type=None,
+                    place=None,
+                    details=None,
+                    cause=None,
+                )
+
+
+def _tried(act: Callable[[str], DoneView], job_id: str) -> DoneView:
+    try:
+        return act(job_id)
+    except Conflict as why:
+        detail = f"{why.detail} {why.remedy}"
+        return DoneView(job_id=job_id, done=False, code=why.code, detail=detail)
+
+
+def _no_failures() -> Conflict:
+    remedy = "`clarion jobs rerun` runs any finished job again."
+    return Conflict("no-failures", "No stage of the job gave up and waits for anybody.", remedy)

@@ -1,0 +1,174 @@
+"""Restarts runs that stand still, from what their outcomes say: a lost event is made good.
+
+An event is lost when its topic was deleted, when retention was over before anybody read it, or
+when a service died between outcome and publishing and the waking event never came again. Outcomes
+outlive topics, so the same events (same ids) are published again; who has acted on them already
+finds that in the outcome.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.results import announce
+from services.results.definitions import Definitions
+from services.results.ledger import runs
+from services.results.ledger.database import Ledger
+from services.results.ledger.runs import StoredRun
+from services.results.progress import StageFact, judge
+from shared.bus import outcomes
+from shared.bus.outcomes import Outcome
+from shared.bus.received import Publisher
+from shared.clock import Clock
+from shared.events.models import KINDS, InputReady
+from shared.events.wire import Event
+from shared.pipelines.definition import INGEST, Definition
+from shared.store.port import PayloadStore
+from shared.telemetry.attributes import JOB, RUN, STAGE
+from shared.telemetry.logs import logger
+
+_AT_ONCE = 50
+_QUEUE_PATIENCE = 10
+
+
+@dataclass(frozen=True)
+class Standstill:
+    """A run of which nothing was heard for a while, and what to publish again for it."""
+
+    run: StoredRun
+    waits_for: tuple[str, ...]
+    again: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class Restarter:
+    """Finds runs that stand still; `patience` is how long that takes to be one."""
+
+    ledger: Ledger
+    store: PayloadStore
+    definitions: Definitions
+    clock: Clock
+    patience: timedelta
+
+    async def round(self, publisher: Publisher, watching_since: datetime) -> int:
+        """Publish again what the runs lack that stand still; how many runs those were.
+
+        Raises `Unavailable` while ledger or store are down.
+        """
+        found = await asyncio.to_thread(self.standing, watching_since)
+        for still in found:
+            logger().warning(
+                "no progress",
+                again=len(still.again),
+                **{JOB: still.run.job_id, RUN: still.run.run, STAGE: ",".join(still.waits_for)},
+            )
+            for event in still.again:
+                await publisher.publish(event, still.run.lane, still.run.partition)
+            await asyncio.to_thread(self._note, still.run)
+        return len(found)
+
+    def standing(self, watching_since: datetime) -> list[Standstill]:
+        """Runs without a new fact for `patience`, twice that after a restart, then four times …
+
+        Time before `watching_since` doesn't count: events of then may still be on their way.
+        """
+        now = self.clock()
+        with self.ledger.reading() as connection:
+            moving = runs.ended_since(connection, now - self.patience)
+            late = [
+                run
+                for run, last in runs.running(connection)
+                if run.request and now >= self._due(run, max(last, watching_since))
+            ]
+            known = [
+                (run, runs.load_facts(connection, run.job_id, run.run)) for run in late[:_AT_ONCE]
+            ]
+        return [self._standstill(run, facts, moving, now) for run, facts in known]
+
+    def _due(self, run: StoredRun, last: datetime) -> datetime:
+        """Any fact since the last restart makes the next one as prompt as the first."""
+        if run.restarted_at is None or last > run.restarted_at:
+            return last + self.patience
+        pause: timedelta = self.patience * 2 ** min(run.restarts, 10)
+        return run.restarted_at + pause
+
+    def _note(self, run: StoredRun) -> None:
+        with self.ledger.transaction() as connection:
+            runs.restarted(connection, run, self.clock())
+
+    def _standstill(
+        self, run: StoredRun, facts: Mapping[str, StageFact], moving: Set[str], now: datetime
+    ) -> Standstill:
+        definition = self.definitions.get(run.definition)
+        if definition is None:
+            return Standstill(run, (), ())
+        written = {
+            name: found
+            for name in definition.stages
+            if (found := outcomes.read(self.store, run.job_id, run.run, name))
+        }
+        open_ = _ready(definition, facts, written)
+        waited = now - (run.started_at or now)
+        queued = waited < self.patience * _QUEUE_PATIENCE
+        silent = {name for name in open_ if not (queued and name in moving)}
+        return Standstill(run, open_, tuple(self._lacking(run, definition, facts, written, silent)))
+
+    def _lacking(
+        self,
+        run: StoredRun,
+        definition: Definition,
+        facts: Mapping[str, StageFact],
+        written: Mapping[str, Outcome],
+        silent: Set[str],
+    ) -> Iterator[Event]:
+        """What the ledger never heard of, and what should have woken the stages that are silent.
+
+        A stage that ends work of other jobs just now has a queue that moves: this job's event
+        waits in it, and is not published twice.
+        """
+        if silent & set(definition.woken_by(INGEST)):
+            yield announce.input_ready(InputReady.model_validate(run.request), run.traceparent)
+        for name, outcome in written.items():
+            if name not in facts or silent & set(definition.woken_by(name)):
+                yield from _events(outcome)
+
+
+def _ready(
+    definition: Definition, facts: Mapping[str, StageFact], written: Mapping[str, Outcome]
+) -> tuple[str, ...]:
+    """The stages that have all their inputs and have not ended, by ledger and store together."""
+    ended = {name: _fact(outcome) for name, outcome in written.items()} | dict(facts)
+    return ready_stages(definition, ended)
+
+
+def ready_stages(definition: Definition, facts: Mapping[str, StageFact]) -> tuple[str, ...]:
+    """The stages whose turn it is: waiting, with every input made."""
+    stages = judge(definition, facts).stages
+    return tuple(
+        name
+        for name, status in stages.items()
+        if status == "waiting"
+        and all(
+            source == INGEST or stages[source] in ("succeeded", "reused")
+            for source in definition.sources[name]
+        )
+    )
+
+
+def _fact(outcome: Outcome) -> StageFact:
+    return StageFact(outcome.status, outcome.reasons)
+
+
+def _events(outcome: Outcome) -> Iterator[Event]:
+    """As the service published them: by the name of the service, with the ids that they had."""
+    for made in outcome.events:
+        yield Event(
+            id=made.id,
+            source=outcome.service,
+            kind=made.kind,
+            subject=outcome.job_id,
+            time=made.time,
+            traceparent=outcome.traceparent,
+            data=KINDS[made.kind].model_validate(made.data),
+        )

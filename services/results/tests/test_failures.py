@@ -1,0 +1,109 @@
+"""Failures over HTTP: chosen by job, code, service and stage; tried again, or left at that."""
+
+from pathlib import Path
+
+import pytest
+
+from services.results.deadlines import sweep
+from services.results.ledger import deliveries
+from services.results.tests.facts import PIPELINE, RECEIVED, Story, job
+from services.results.tests.test_api import System
+from shared.events.models import InputReady, JobControl, Lane
+from shared.identity import trace_id
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> System:
+    found = System(tmp_path)
+    story = Story(found.store)
+    found.intake.take([story.input_ready(), story.failed("reader", "out-of-memory")])
+    return found
+
+
+def test_a_failure_says_when_why_and_where_to_look(system: System) -> None:
+    (failure,) = system.get("/failures")
+    assert failure["reasons"][0]["text"].startswith("A service needed more memory")
+    assert failure["trace_id"] == f"{trace_id(job(), 1):032x}"
+    assert failure["cause"] == {"id": "1", "type": "clarion.volume-ready.v1", "topic": "t"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"),
+    [
+        ("code=out-of-memory", 1),
+        ("code=defect", 0),
+        ("service=reader", 1),
+        ("service=ratio", 0),
+        ("stage=reader&code=out-of-memory", 1),
+        ("stage=ratio", 0),
+        (f"job={job()[:8]}", 1),
+    ],
+)
+def test_failures_are_chosen(system: System, asked: str, count: int) -> None:
+    assert len(system.get(f"/failures?{asked}")) == count
+
+
+def test_a_replay_by_code_says_what_was_done_of_each_job(system: System) -> None:
+    answer = system.http.post("/failures/replay?code=out-of-memory")
+    (done,) = answer.json()
+    assert (answer.status_code, done["done"], done["run"]) == (202, True, 2)
+    (asked,) = system.published("input-ready")
+    assert isinstance(asked, InputReady)
+    assert (asked.run, asked.fresh) == (2, False)
+    assert system.get("/failures") == []
+
+
+def test_a_job_without_failures_is_not_replayed(system: System) -> None:
+    system.http.post(f"/failures/discard?job={job()}")
+    answer = system.http.post(f"/failures/replay?job={job()}")
+    assert (answer.status_code, answer.json()["code"]) == (409, "no-failures")
+    assert "clarion jobs rerun" in answer.json()["detail"]
+
+
+def test_a_failure_of_a_job_that_still_runs_is_named_and_left(system: System) -> None:
+    story = Story(system.store, version=2)
+    system.intake.take([story.input_ready(), story.made("reader"), story.failed("lesion-seg")])
+    (done,) = system.http.post("/failures/replay?stage=lesion-seg").json()
+    assert (done["job_id"], done["done"], done["code"]) == (job(2), False, "job-running")
+
+
+def test_nothing_is_done_to_all_unless_that_is_said(system: System) -> None:
+    answer = system.http.post("/failures/discard")
+    assert (answer.status_code, answer.json()["code"]) == (422, "nothing-chosen")
+    assert system.http.post("/failures/discard?all=true").json()[0]["done"] is True
+
+
+def test_what_a_deadline_ended_is_a_failure_of_the_stage_that_held_it(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    story = Story(system.store)
+    system.intake.take([story.input_ready(), story.made("reader"), story.made("lesion-seg")])
+    system.clock.advance(PIPELINE.deadline + 2)
+    sweep(system.intake.ledger, system.intake.concluder, RECEIVED)
+    found = {failure["stage"]: failure for failure in system.get("/failures?code=deadline")}
+    assert set(found) == {"lung-seg", "lesion-dicom-seg"}
+    assert found["lung-seg"]["service"] == "lung_seg"
+
+
+def test_a_change_of_lane_reaches_queued_work_deliveries_and_later_runs(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    system.intake.take([*Story(system.store).whole(), Story(system.store, 3).input_ready()])
+    assert system.http.post(f"/jobs/{job()}/lane?lane=stat").json()["lane"] == "stat"
+    assert system.published("job-control") == [JobControl(job_id=job(), lane=Lane.STAT)]
+    system.intake.take([Story(system.store).input_ready()])
+    assert system.get(f"/jobs/{job()}")["lane"] == "stat"
+    with system.intake.ledger.reading() as connection:
+        assert deliveries.due(connection, RECEIVED)[0].job_id == job()
+    system.http.post(f"/jobs/{job()}/rerun")
+    (asked,) = system.published("input-ready")
+    assert asked.lane is Lane.STAT
+
+
+def test_a_control_says_all_that_holds_and_going_back_is_said_too(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    system.intake.take([Story(system.store).input_ready()])
+    for lane in ("stat", "bulk", "stat", "stat"):
+        system.http.post(f"/jobs/{job()}/lane?lane={lane}")
+    system.http.post(f"/jobs/{job()}/cancel")
+    said = system.published("job-control")
+    assert [control.lane for control in said] == ["stat", "bulk", "stat", "stat"]
+    assert said[-1] == JobControl(job_id=job(), cancelled_to_run=1, lane=Lane.STAT)

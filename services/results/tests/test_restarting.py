@@ -1,0 +1,130 @@
+"""A lost event is made good from the outcome that holds it."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from services.results.definitions import Definitions
+from services.results.intake import Intake
+from services.results.restarting import Restarter
+from services.results.tests.facts import RECEIVED, Story, intake_into
+from shared.bus import outcomes
+from shared.bus.memory import MemoryBus
+from shared.bus.outcomes import Outcome, OutcomeEvent
+from shared.bus.received import Received
+from shared.clock import ManualClock
+from shared.events.models import Common
+from shared.store.memory import MemoryStore
+
+
+class System:
+    """A run whose services write outcomes, and a bus that may lose an event."""
+
+    def __init__(self, path: Path) -> None:
+        self.store, self.clock, self.bus = MemoryStore(), ManualClock(RECEIVED), MemoryBus()
+        self.intake: Intake = intake_into(path, self.store, self.clock)
+        self.story = Story(self.store)
+        self.restarter = Restarter(
+            self.intake.ledger,
+            self.store,
+            Definitions(self.store),
+            self.clock,
+            timedelta(seconds=60),
+        )
+
+    def ended(self, *stages: str) -> list[Received]:
+        """Stages have ended: their outcomes are written, whatever becomes of their events."""
+        made = [self.story.made(stage) for stage in stages]
+        for received in made:
+            outcomes.keep(self.store, _outcome_of(received))
+        return made
+
+    async def sweep(self) -> list[tuple[str, str]]:
+        """What a round publishes: kind and id."""
+        before = len(self.bus.records)
+        await self.restarter.round(self.bus, RECEIVED)
+        return [(r.event.kind, r.event.id) for r in self.bus.records[before:]]
+
+
+def _outcome_of(received: Received) -> Outcome:
+    event, data = received.event, received.event.data
+    assert isinstance(data, Common)
+    made = OutcomeEvent(
+        id=event.id,
+        kind=event.kind,
+        time=event.time,
+        data=data.model_dump(mode="json", exclude_none=True),
+    )
+    return Outcome(
+        job_id=data.job_id,
+        run=data.run,
+        stage=data.stage,
+        service=event.source,
+        status="succeeded",
+        attempts=1,
+        started_at=data.started_at,
+        finished_at=data.finished_at,
+        traceparent=event.traceparent,
+        code_version="0",
+        events=(made,),
+    )
+
+
+def _named(*received: Received) -> list[tuple[str, str]]:
+    return [(each.event.kind, each.event.id) for each in received]
+
+
+async def test_an_event_that_nobody_heard_is_published_again_as_it_was(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    (volume,) = system.ended("reader")
+    (lungs,) = system.ended("lung-seg")
+    system.intake.take([system.story.input_ready(), volume])
+    assert await system.sweep() == []
+    system.clock.advance(70)
+    assert _named(lungs)[0] in await system.sweep()
+    again = next(r for r in system.bus.records if r.event.id == lungs.event.id)
+    assert (again.event, again.place.partition) == (lungs.event, lungs.place.partition)
+
+
+async def test_what_should_have_woken_a_silent_stage_is_published_again(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    made = system.ended("reader", "lung-seg", "lesion-seg")
+    system.intake.take([system.story.input_ready(), *made])
+    system.clock.advance(70)
+    assert sorted(await system.sweep()) == sorted(_named(*made[1:]))
+
+
+async def test_a_lost_input_is_published_again_with_its_id(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    asked = system.story.input_ready()
+    system.intake.take([asked])
+    system.clock.advance(70)
+    assert await system.sweep() == _named(asked)
+
+
+async def test_each_restart_waits_twice_as_long_and_news_begins_anew(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    system.intake.take([system.story.input_ready()])
+    found = []
+    for _ in range(5):
+        system.clock.advance(61)
+        found.append(bool(await system.sweep()))
+    assert found == [True, False, True, False, False]
+
+
+async def test_a_queue_that_moves_gets_no_second_copy(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    (volume,) = system.ended("reader")
+    system.intake.take([system.story.input_ready(), volume])
+    other = Story(system.store, version=2)
+    for stage in ("lung-seg", "lesion-seg"):
+        late = other.made(stage, finished_at=RECEIVED + timedelta(seconds=65))
+        system.intake.take([late])
+    system.clock.advance(70)
+    assert await system.sweep() == []
+
+
+async def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    system.intake.take(system.story.whole())
+    system.clock.advance(7000)
+    assert await system.sweep() == []
