@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import TopicPartition
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.statistics.keeping import Keeper, Record
@@ -86,6 +86,7 @@ LIVES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(LIVES)
 async def test_every_event_is_kept_whatever_faust_leaves_out_and_whenever_it_dies(
     lives: list[tuple[list[int], int]],
@@ -100,6 +101,7 @@ async def test_every_event_is_kept_whatever_faust_leaves_out_and_whenever_it_die
     assert len(log.kept["facts"]) == 9
 
 
+@settings(deadline=None)
 @given(LIVES)
 async def test_a_position_is_never_beyond_what_is_kept(lives: list[tuple[list[int], int]]) -> None:
     log = Log()

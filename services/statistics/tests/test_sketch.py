@@ -3,7 +3,7 @@
 from collections import Counter
 
 from ddsketch import DDSketch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.statistics.sketch import bin_of, count, quantile
@@ -11,6 +11,7 @@ from services.statistics.sketch import bin_of, count, quantile
 SECONDS = st.lists(st.floats(0.002, 1e5), min_size=1, max_size=60)
 
 
+@settings(deadline=None)
 @given(SECONDS, st.sampled_from([0.0, 0.5, 0.95, 1.0]))
 def test_a_quantile_is_that_of_the_values_to_within_one_per_cent(
     values: list[float], q: float
@@ -21,6 +22,7 @@ def test_a_quantile_is_that_of_the_values_to_within_one_per_cent(
     assert abs(found - true) <= 0.0101 * true
 
 
+@settings(deadline=None)
 @given(SECONDS, SECONDS)
 def test_merged_it_is_the_sketch_of_all_as_the_library_makes_it(
     some: list[float], others: list[float]

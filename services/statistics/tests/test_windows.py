@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.statistics import changelogs
@@ -124,6 +124,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_figures_equal_a_recount_whatever_is_repeated_late_or_cut_off(
     steps: list[tuple[str, int]],
