@@ -80,6 +80,8 @@ class Report:
     """End to end, from the first image's arrival to the job's end."""
     stages: Mapping[str, Stage]
     machine: Machine
+    unanswered: int = 0
+    """How often the jobs API did not answer."""
     verdict: Verdict = field(default_factory=Verdict)
 
     @property
@@ -115,6 +117,7 @@ def report(
     sources: Sources,
     machine: Machine,
     elapsed_s: float,
+    unanswered: int,
 ) -> Report:
     """The figures so far, without a verdict; `waiting`: now, and the most so far."""
     return Report(
@@ -128,4 +131,5 @@ def report(
         lanes=figures.by_lane(done),
         stages=figures.by_stage(done, sources),
         machine=machine,
+        unanswered=unanswered,
     )

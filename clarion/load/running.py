@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import FrameType
 
+import httpx
+
+from clarion.failure import Failure
 from clarion.load.crew import Crew, Task
 from clarion.load.figures import Sources
 from clarion.load.judging import lost, unexpected
@@ -66,9 +69,10 @@ class Run:
     waiting_most: int = 0
     moved: float = 0.0
     looked: float = 0.0
+    unanswered: int = 0
 
     def go(self) -> Report:
-        """Send, drain, and say what it came to. Raises what the API raises, and Failure."""
+        """Send, drain, and say what it came to. Raises Failure when a sender died."""
         self.begun = self.moved = time.monotonic()
         self.meter.begin()
         while not self._over():
@@ -76,7 +80,9 @@ class Run:
             self._collect()
             self._look()
             time.sleep(_ROUND_S)
-        self.tracker.look_at_all()
+        until = time.monotonic() + self.drain_s
+        while not self._asked(self.tracker.look_at_all) and time.monotonic() < until:
+            time.sleep(_LOOK_S)
         return self._judged()
 
     def _give(self) -> None:
@@ -102,13 +108,22 @@ class Run:
         if time.monotonic() - self.looked < _LOOK_S:
             return
         ended = len(self.tracker.jobs)
-        self.tracker.look()
+        self._asked(self.tracker.look)
         self.meter.look()
         self.looked = time.monotonic()
         if len(self.tracker.jobs) != ended:
             self.moved = self.looked
         self.waiting_most = max(self.waiting_most, len(self.tracker.waiting()))
         self.show(self.report(_SHOWN))
+
+    def _asked(self, look: Callable[[], None]) -> bool:
+        """Under load the jobs API may be slow or start again: the run goes on, and counts it."""
+        try:
+            look()
+        except (httpx.HTTPError, Failure):
+            self.unanswered += 1
+            return False
+        return True
 
     def _over(self) -> bool:
         if not self.all_given or self.under_way:
@@ -127,6 +142,7 @@ class Run:
             self.sources,
             Machine(self.meter.cpu_percent(), dict(self.meter.backlog), self.meter.triton()),
             time.monotonic() - self.begun,
+            self.unanswered,
         )
 
     def _judged(self) -> Report:

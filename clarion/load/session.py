@@ -69,7 +69,7 @@ class Session:
     drain_s: float
 
     def run(self, orders: Iterator[Order], planned: int, title: str) -> Report:
-        """One run to its end, with the verdict of the PACS. Raises Failure and the API's errors."""
+        """One run to its end, with the verdict of the PACS. Raises Failure when a sender died."""
         log = system.PacsLog.from_now(self.home)
         tracker = Tracker(system.results(self.home))
         with shown(self.screen, title) as show:

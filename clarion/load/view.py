@@ -73,6 +73,8 @@ def _rates(report: Report) -> Text:
         told.append(f"finished {report.finished_per_h:.0f}/h")
     if sending.late and sending.late.p95 > 1:
         told.append(f"senders late by {sending.late.p95:.1f} s (p95)")
+    if report.unanswered:
+        told.append(f"the jobs API did not answer {report.unanswered} times")
     return Text(", ".join(told), style="dim")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import pytest
 
 from clarion.load.crew import Belongings, Crew, hired
@@ -32,9 +33,14 @@ class Finishes:
     tracker: Tracker | None = None
     forgotten: set[int] = field(default_factory=set)
     """Numbers of orders."""
+    silent: int = 0
+    """How often it does not answer first."""
 
     def get(self, path: str, **_: Any) -> Any:
         assert self.tracker is not None
+        self.silent -= 1
+        if self.silent >= 0:
+            raise httpx.ReadTimeout("too much to do")
         made = [
             job(each.case_id)
             for each in self.tracker.sent
@@ -67,11 +73,12 @@ def test_what_was_sent_and_has_no_job_is_lost(
     crew: Crew, receiver: Receiver, belongings: Belongings
 ) -> None:
     shown: list[Report] = []
-    done = _run(crew, Finishes(forgotten={1}), Interrupts(), [0.0, 0.0, 0.5], shown).go()
+    done = _run(crew, Finishes(forgotten={1}, silent=1), Interrupts(), [0.0, 0.0, 0.5], shown).go()
 
     assert (done.sending.studies, done.jobs, done.waiting) == (3, {"completed": 2}, 1)
     assert [each.why for each in done.verdict.lost] == ["no job began"]
     assert not done.ok
+    assert done.unanswered == 1
     assert len(receiver.datasets) == 6
     assert shown[-1].sending.studies == 3
     assert [path.name for path in belongings.folder.iterdir()] == ["scans"]
