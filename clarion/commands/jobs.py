@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +19,7 @@ from shared.events.models import Lane
 app = typer.Typer(name="jobs", help="What became of each study, and running it again.")
 
 _WATCH_S = 1.0
+_WORTH_A_WORD = timedelta(minutes=1)
 
 
 @app.callback(invoke_without_command=True)
@@ -129,6 +130,9 @@ def _job(job: dict[str, Any]) -> Group:
     head.add_row("trace", job["trace_id"])
     for reason in job["reasons"]:
         head.add_row("reason", f"{reason['code']}: {reason['text']}")
+    for holder in job.get("waits_for", ()):
+        since = f"{holder['stage']} ({holder['service']}) since {_moment(holder['since'])}"
+        head.add_row("waits for", since)
     for warning in job["warnings"]:
         head.add_row("warning", warning)
     for stack in job["selection"]:
@@ -188,10 +192,20 @@ def _stack(stack: dict[str, Any]) -> str:
 def _why(job: dict[str, Any]) -> str:
     """The codes of its reasons, and what keeps its outputs from their destinations."""
     told = [reason["code"] for reason in job["reasons"]]
+    if quiet := _quiet(job.get("last_news")):
+        told.append(f"no progress for {quiet}: see jobs show")
     if job["finished_at"]:
         undelivered = {name: job["deliveries"].get(name) for name in ("waiting", "held", "failed")}
         told += [f"{count} {name}: see jobs show" for name, count in undelivered.items() if count]
     return ", ".join(told)
+
+
+def _quiet(last_news: str | None) -> str | None:
+    """For how long nothing was heard of a running job, once that is worth a word."""
+    if not last_news:
+        return None
+    waited = datetime.now(UTC) - datetime.fromisoformat(last_news)
+    return f"{waited.total_seconds() // 60:.0f} min" if waited >= _WORTH_A_WORD else None
 
 
 def _delivered(counts: dict[str, int]) -> str:

@@ -51,7 +51,13 @@ OUTPUT = {
     "deliveries": [DELIVERY],
 }
 STACK = {"stack": "series [3], 1 mm", "chosen": True, "reason": "most slices"}
-WHOLE = JOB | {"selection": [STACK], "stages": [STAGE], "outputs": [OUTPUT]}
+HOLDER = {"stage": "classifier", "service": "classifier", "since": "2026-01-01T08:00:00Z"}
+WHOLE = JOB | {
+    "selection": [STACK],
+    "waits_for": [HOLDER],
+    "stages": [STAGE],
+    "outputs": [OUTPUT],
+}
 RUNNING = {"code": "job-running", "detail": "The job runs. Wait until it has finished."}
 
 
@@ -129,6 +135,7 @@ def test_a_job_is_shown_with_its_stages_files_and_deliveries(clarion: CliRunner)
         "lung.dcm",
         "contrast",
         "lung_seg 2 (23587dbf)",
+        "classifier (classifier) since",
     ):
         assert words in shown
     assert json.loads(clarion.invoke(build(), ["jobs", "show", "1111", "--json"]).stdout) == WHOLE

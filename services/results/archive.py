@@ -12,9 +12,10 @@ from services.results.ledger.database import Ledger
 from services.results.ledger.deliveries import Delivery
 from services.results.ledger.runs import StoredRun, StoredStage
 from services.results.ledger.tables import jobs as jobs_table
-from services.results.progress import StageStatus, judge
+from services.results.progress import StageStatus, judge, ready_stages
 from services.results.views import (
     DeliveryView,
+    HolderView,
     JobSummary,
     JobView,
     ModelView,
@@ -47,7 +48,12 @@ class Archive:
         with self.ledger.reading() as connection:
             found = runs.load_many(connection, status, limit, pipeline)
             counts = deliveries.counts(connection, [run.job_id for run in found])
-        return [JobSummary.of(run, counts.get(run.job_id, {})) for run in found]
+            open_ = [run.job_id for run in found if run.status == "running"]
+            news = runs.last_news(connection, open_)
+        return [
+            JobSummary.of(run, counts.get(run.job_id, {}), news.get((run.job_id, run.run)))
+            for run in found
+        ]
 
     def find(self, prefix: str) -> str | None:
         """The one job whose id begins so. Raises `AmbiguousJob` when there are several."""
@@ -73,6 +79,7 @@ class Archive:
             **head(run),
             warnings=sorted({warning for stage in stages.values() for warning in stage.warnings}),
             selection=self._selection(stages),
+            waits_for=list(_holders(run, definition, stages)),
             stages=list(self._stages(run, definition, stages)),
             outputs=list(self._outputs(definition, stages, sent)),
         )
@@ -159,6 +166,20 @@ class Archive:
             if model
             else None
         )
+
+
+def _holders(
+    run: StoredRun, definition: Definition | None, stages: Mapping[str, StoredStage]
+) -> Iterator[HolderView]:
+    """The stages whose turn it is, and since when: all that they take was made then."""
+    if definition is None or run.status != "running":
+        return
+    facts = {name: stage.fact for name, stage in stages.items()}
+    began = run.started_at or run.received_at
+    for name in ready_stages(definition, facts):
+        ends = (stages[source].finished_at for source in definition.sources[name] & set(stages))
+        service = definition.stages[name].service_name
+        yield HolderView(stage=name, service=service, since=max(ends, default=began))
 
 
 def path_of(store: PayloadStore, ref: PayloadRef) -> str | None:

@@ -77,6 +77,20 @@ def delivers(definition: Definition, status: JobStatus) -> bool:
     return status == "completed"
 
 
+def ready_stages(definition: Definition, facts: Mapping[str, StageFact]) -> tuple[str, ...]:
+    """The stages whose turn it is: waiting, with every input made."""
+    stages = judge(definition, facts).stages
+    return tuple(
+        name
+        for name, status in stages.items()
+        if status == "waiting"
+        and all(
+            source == INGEST or stages[source] in ("succeeded", "reused")
+            for source in definition.sources[name]
+        )
+    )
+
+
 def _stages(definition: Definition, facts: Mapping[str, StageFact]) -> dict[str, StageStatus]:
     lost = {name for name, fact in facts.items() if fact.status in _ENDED_BADLY}
     found: dict[str, StageStatus] = {}

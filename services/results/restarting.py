@@ -16,7 +16,7 @@ from services.results.definitions import Definitions
 from services.results.ledger import runs
 from services.results.ledger.database import Ledger
 from services.results.ledger.runs import StoredRun
-from services.results.progress import StageFact, judge
+from services.results.progress import StageFact, ready_stages
 from shared.bus import outcomes
 from shared.bus.outcomes import Outcome
 from shared.bus.received import Publisher
@@ -140,20 +140,6 @@ def _ready(
     """The stages that have all their inputs and have not ended, by ledger and store together."""
     ended = {name: _fact(outcome) for name, outcome in written.items()} | dict(facts)
     return ready_stages(definition, ended)
-
-
-def ready_stages(definition: Definition, facts: Mapping[str, StageFact]) -> tuple[str, ...]:
-    """The stages whose turn it is: waiting, with every input made."""
-    stages = judge(definition, facts).stages
-    return tuple(
-        name
-        for name, status in stages.items()
-        if status == "waiting"
-        and all(
-            source == INGEST or stages[source] in ("succeeded", "reused")
-            for source in definition.sources[name]
-        )
-    )
 
 
 def _fact(outcome: Outcome) -> StageFact:

@@ -70,6 +70,14 @@ class OutputView(View):
     deliveries: Sequence[DeliveryView]
 
 
+class HolderView(View):
+    """A stage that a running job waits for; `since` is when it had all its inputs."""
+
+    stage: str
+    service: str
+    since: datetime
+
+
 class JobSummary(View):
     """One line of a listing."""
 
@@ -85,11 +93,13 @@ class JobSummary(View):
     trace_id: str
     received_at: datetime
     finished_at: datetime | None
+    last_news: datetime | None
+    """When the last stage of a running job ended, or it began."""
     deliveries: Mapping[str, int]
 
     @classmethod
-    def of(cls, run: StoredRun, deliveries: Mapping[str, int]) -> Self:
-        return cls(**head(run), deliveries=deliveries)
+    def of(cls, run: StoredRun, deliveries: Mapping[str, int], last_news: datetime | None) -> Self:
+        return cls(**head(run), deliveries=deliveries, last_news=last_news)
 
 
 class JobView(View):
@@ -109,6 +119,7 @@ class JobView(View):
     trace_id: str
     received_at: datetime
     finished_at: datetime | None
+    waits_for: Sequence[HolderView]
     stages: Sequence[StageView]
     outputs: Sequence[OutputView]
 

@@ -187,6 +187,16 @@ def running(connection: Connection) -> list[tuple[StoredRun, datetime]]:
     ]
 
 
+def last_news(connection: Connection, job_ids: Sequence[str]) -> dict[tuple[str, int], datetime]:
+    """When the last stage of each of these jobs' open runs ended, or the run began."""
+    query = _RUNNING.where(runs.c.job_id.in_(job_ids)).with_only_columns(
+        runs.c.job_id,
+        runs.c.run,
+        func.coalesce(_LAST_END, runs.c.started_at, jobs.c.received_at).label("last"),
+    )
+    return {(row.job_id, row.run): row.last for row in connection.execute(query)}
+
+
 def ended_since(connection: Connection, since: datetime) -> frozenset[str]:
     """The names of the stages that have ended work, of any job, since then."""
     query = select(stages.c.stage).where(stages.c.finished_at >= since).distinct()

@@ -240,3 +240,20 @@ def test_health_says_why_not(system: System) -> None:
     answer = system.http.get("/health")
     assert answer.status_code == 503
     assert answer.json()["why_not"] == ["ledger does not answer"]
+
+
+def test_a_running_job_says_which_stages_it_waits_for_and_since_when(system: System) -> None:
+    story = Story(system.store)
+    volume = story.made("reader")
+    system.intake.take([story.input_ready(), volume])
+    held = {each["stage"]: each["since"] for each in system.get(f"/jobs/{job()}")["waits_for"]}
+    made_at = volume.event.time.isoformat().replace("+00:00", "Z")
+    assert held == {"lung-seg": made_at, "lesion-seg": made_at}
+    (listed,) = system.get("/jobs")
+    assert listed["last_news"] == made_at
+
+
+def test_a_finished_job_waits_for_nothing(system: System) -> None:
+    system.intake.take(Story(system.store).whole())
+    assert system.get(f"/jobs/{job()}")["waits_for"] == []
+    assert system.get("/jobs")[0]["last_news"] is None
