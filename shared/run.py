@@ -11,9 +11,10 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from shared.bus.control import Control
-from shared.bus.engine import Engine, Platform
+from shared.bus.engine import Engine
 from shared.bus.intake import Intake
 from shared.bus.kafka import KafkaPublisher, group_consumer, read_whole, start_publisher
+from shared.bus.platform import Platform
 from shared.bus.slots import Slots
 from shared.bus.watch import Broker, Watch
 from shared.bus.work import Ports
@@ -84,7 +85,9 @@ async def run(service: Service, topics: Topics, settings: S, build: Callable[[S]
         broker = Broker()
         why_not = lambda: (*starting, *watch.why_not(), *broker.why_not())  # noqa: E731
         group.create_task(
-            serve_health(service.service, settings.health_host, settings.health_port, why_not)
+            serve_health(
+                service.service, settings.health_host, settings.health_port, why_not, watch
+            )
         )
         await pool.start()
         publisher, producer = await patiently_connected(settings.kafka)

@@ -31,6 +31,19 @@ def earlier(store: PayloadStore, job_id: str, run: int, stage: str) -> list[Atte
     return [Attempt.model_validate_json(note) for note in notes if note]
 
 
+def begun(store: PayloadStore, job_id: str, run: int, stage: str) -> list[int]:
+    """The numbers of the starts whose end nobody saw: the whole service died meanwhile."""
+    notes = store.keys(f"begun/{job_id}/{run}/{stage}/")
+    return [int(note.rpartition("/")[2]) for note in notes]
+
+
+def begin(store: PayloadStore, job_id: str, run: int, stage: str, number: int) -> str:
+    """Note that the unit is about to be worked on; to be deleted when that has ended."""
+    where = f"begun/{job_id}/{run}/{stage}/{number}"
+    store.create(where, b"")
+    return where
+
+
 def keep(store: PayloadStore, settled: Settled, run: int, defect: Defect) -> Attempt:
     """Note the attempt that `settled` tells of."""
     note = Attempt(
@@ -41,6 +54,6 @@ def keep(store: PayloadStore, settled: Settled, run: int, defect: Defect) -> Att
         traceparent=settled.traceparent,
         finished_at=settled.finished_at,
     )
-    where = key(settled.received.event.subject, run, settled.unit.name, settled.attempts)
+    where = key(settled.job_id, run, settled.unit.name, settled.attempts)
     store.create(where, note.model_dump_json().encode())
     return note

@@ -30,6 +30,10 @@ class Settled:
     finished_at: datetime
     traceparent: str
 
+    @property
+    def job_id(self) -> str:
+        return _common(self).job_id
+
 
 def succeeded(settled: Settled, operation: Operation, topics: Topics, made: Produced) -> Outcome:
     """The outcome of a handler that has made what it should.

@@ -1,9 +1,9 @@
 """Worker slots, given to the most urgent that waits, with aging so that nothing starves."""
 
 import asyncio
-import heapq
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import count
 
 from shared.events.models import Lane
@@ -12,49 +12,79 @@ _HANDICAP_S = {Lane.STAT: 0.0, Lane.ROUTINE: 600.0, Lane.BULK: 3600.0}
 """A waiter counts as having come this much later: bulk overtakes stat after an hour's wait."""
 
 
+@dataclass(eq=False, frozen=True)
+class _Waiter:
+    came: float
+    order: int
+    lane_now: Callable[[], Lane]
+    alone: bool
+    turn: "asyncio.Future[Lane]"
+
+    @property
+    def rank(self) -> tuple[float, int]:
+        return self.came + _HANDICAP_S[self.lane_now()], self.order
+
+
 class Slots:
-    """As many slots as there are workers; with two or more, one that bulk can't take."""
+    """As many slots as there are workers; with two or more, one that bulk can't take.
+
+    Who waits is ranked when a slot is given, by the lane that it has then.
+    """
 
     def __init__(self, size: int) -> None:
-        self._free = size
-        self._size = size
-        self._waiting: list[tuple[float, int, Lane, asyncio.Future[None]]] = []
+        self._size = self._free = size
+        self._bulk = 0
+        self._waiting: list[_Waiter] = []
         self._order = count()
 
     @asynccontextmanager
-    async def slot(self, lane: Lane) -> AsyncIterator[None]:
-        """Wait for a slot, most urgent first."""
+    async def slot(
+        self, lane_now: Callable[[], Lane], *, alone: bool = False
+    ) -> AsyncIterator[None]:
+        """Wait for a slot, most urgent first; `alone` waits until nothing else is in work."""
         loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        rank = loop.time() + _HANDICAP_S[lane]
-        heapq.heappush(self._waiting, (rank, next(self._order), lane, turn))
-        self._serve()
+        turn: asyncio.Future[Lane] = loop.create_future()
+        waiter = _Waiter(loop.time(), next(self._order), lane_now, alone, turn)
+        self._waiting.append(waiter)
+        self.serve()
         try:
-            await turn
+            lane = await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._give_back()
+                self._give_back(waiter, turn.result())
+            else:
+                self._waiting.remove(waiter)
+                self.serve()
             raise
         try:
             yield
         finally:
-            self._give_back()
+            self._give_back(waiter, lane)
 
-    def _give_back(self) -> None:
-        self._free += 1
-        self._serve()
+    def serve(self) -> None:
+        """Give what is free to who comes first now; to be called when a lane has changed."""
+        for waiter in sorted(self._waiting, key=lambda waiter: waiter.rank):
+            lane = waiter.lane_now()
+            if waiter.turn.done():
+                continue  # cancelled, and about to leave
+            if waiter.alone and self._free < self._size:
+                return  # whoever stands behind would keep it from ever being alone
+            if not self._free:
+                return
+            if lane is Lane.BULK and not waiter.alone and self._bulk_is_full():
+                continue
+            self._waiting.remove(waiter)
+            self._take(waiter, lane)
+            waiter.turn.set_result(lane)
 
-    def _serve(self) -> None:
-        passed_over = []
-        while self._waiting and self._free:
-            waiter = heapq.heappop(self._waiting)
-            _, _, lane, turn = waiter
-            if turn.cancelled():
-                continue
-            if lane is Lane.BULK and self._size > 1 and self._free == 1:
-                passed_over.append(waiter)
-                continue
-            self._free -= 1
-            turn.set_result(None)
-        for waiter in passed_over:
-            heapq.heappush(self._waiting, waiter)
+    def _bulk_is_full(self) -> bool:
+        return self._size > 1 and self._bulk >= self._size - 1
+
+    def _take(self, waiter: _Waiter, lane: Lane) -> None:
+        self._free -= self._size if waiter.alone else 1
+        self._bulk += lane is Lane.BULK
+
+    def _give_back(self, waiter: _Waiter, lane: Lane) -> None:
+        self._free += self._size if waiter.alone else 1
+        self._bulk -= lane is Lane.BULK
+        self.serve()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.bus import outcomes
 from shared.bus.work import Work
-from shared.events.models import Common, PayloadRef
+from shared.events.models import Common, Lane, PayloadRef
 from shared.pipelines.definition import INGEST, Definition, Stage
 from shared.store.port import PayloadStore
 
@@ -19,6 +19,11 @@ class Unit:
     name: str
     stage: Stage
     service: str
+
+    @property
+    def stage_name(self) -> str:
+        """The stage's own name, that of a shadow too."""
+        return self.name.partition("~")[0]
 
     @property
     def operation(self) -> str:
@@ -50,34 +55,41 @@ def gather(
 ) -> Gathered | None:
     """The inputs of a unit, or None while a stage that it joins has no successful outcome.
 
-    Outcomes are written before events, so the last event that wakes a join finds them all.
+    Outcomes are written before events, so the last event that wakes a join finds them all. The
+    order is that of the stages' names: whichever came last, the work is the same.
     """
-    payloads, warnings = dict(event.payloads), list(event.warnings)
-    wakers = {source.partition(".")[0] for source in unit.stage.inputs.values()}
-    for waker in sorted(
-        wakers - {INGEST, event.stage} - definition.ancestors.get(event.stage, set())
-    ):
+    given: dict[str, Gathered] = {event.stage: Gathered(event.payloads, event.warnings)}
+    for waker in definition.wakers[unit.stage_name] - {INGEST, event.stage}:
         outcome = outcomes.read(store, event.job_id, event.run, waker)
         if outcome is None or outcome.status != "succeeded":
             return None
-        payloads |= outcome.payloads
-        warnings += outcome.warnings
+        given[waker] = Gathered(outcome.payloads, outcome.warnings)
+    payloads: dict[str, PayloadRef] = {}
+    warnings: list[str] = []
+    for _, one in sorted(given.items()):
+        payloads |= one.payloads
+        warnings += one.warnings
     if any(source not in payloads for source in unit.stage.inputs.values()):
         return None
     return Gathered(payloads, tuple(dict.fromkeys(warnings)))
 
 
 def work_of(
-    event: Common, definition: Definition, unit: Unit, gathered: Gathered, traceparent: str
+    event: Common,
+    definition: Definition,
+    unit: Unit,
+    gathered: Gathered,
+    lane: Lane,
+    traceparent: str,
 ) -> Work:
-    """What the handler gets."""
+    """What the handler gets; `lane` is the one that the job has now."""
     return Work(
         job_id=event.job_id,
         case_id=event.case_id,
         version=event.version,
         supersedes=event.supersedes,
         run=event.run,
-        lane=event.lane,
+        lane=lane,
         received_at=event.received_at,
         stage=unit.name,
         operation=unit.operation,

@@ -10,29 +10,37 @@ from shared.telemetry.logs import logger
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
+_HALTED = (
+    "halted after a burst of failures: see `clarion failures list`, then `clarion failures resume`"
+)
 
 
 class Watch:
-    """Intake stops while a dependency is down, or for good when failures burst."""
+    """Intake stops while a dependency is down, and from a burst of failures until a resume."""
 
     def __init__(self, clock: Clock, burst: int = 20, window_s: float = 300) -> None:
         self._clock = clock
         self._burst = burst
         self._window = timedelta(seconds=window_s)
         self._failures: deque[datetime] = deque()
-        self._down: dict[str, asyncio.Event] = {}
-        self._halted = False
+        self._down: dict[str, asyncio.Task[None]] = {}
+        self._going = asyncio.Event()
+        self._going.set()
 
     @property
     def open(self) -> bool:
         """Whether new work may be taken in."""
-        return not self._down and not self._halted
+        return not self._down and not self.halted
+
+    @property
+    def halted(self) -> bool:
+        """Whether a burst of failures has stopped the service, until somebody resumes it."""
+        return not self._going.is_set()
 
     def why_not(self) -> tuple[str, ...]:
         """What keeps the service from working, in words for /health."""
         down = tuple(f"{what} does not answer" for what in sorted(self._down))
-        halted = ("halted after a burst of failures: see `clarion failures list`, then restart it",)
-        return down + (halted if self._halted else ())
+        return down + ((_HALTED,) if self.halted else ())
 
     def failed(self) -> None:
         """A unit of work was given up; refused inputs are not counted."""
@@ -40,17 +48,27 @@ class Watch:
         self._failures.append(now)
         while self._failures and self._failures[0] < now - self._window:
             self._failures.popleft()
-        if len(self._failures) >= self._burst and not self._halted:
-            self._halted = True
+        if len(self._failures) >= self._burst and not self.halted:
+            self._going.clear()
             logger().error("halted", failures=len(self._failures))
+
+    def resume(self) -> bool:
+        """Take in work again after a burst; failures count anew. Whether it was halted."""
+        was_halted = self.halted
+        if was_halted:
+            self._failures.clear()
+            self._going.set()
+            logger().warning("resumed")
+        return was_halted
 
     async def until_up(self, what: str, is_up: Callable[[], Awaitable[bool]]) -> None:
         """Return when the dependency answers its probe; one prober for all that wait."""
-        if what in self._down:
-            await self._down[what].wait()
-            return
-        back = self._down[what] = asyncio.Event()
-        logger().warning("dependency down", what=what)
+        if what not in self._down:
+            logger().warning("dependency down", what=what)
+            self._down[what] = asyncio.create_task(self._probe(what, is_up))
+        await asyncio.shield(self._down[what])  # who is cancelled leaves the others their prober
+
+    async def _probe(self, what: str, is_up: Callable[[], Awaitable[bool]]) -> None:
         pause = _FIRST_PAUSE_S
         try:
             while not await is_up():
@@ -58,13 +76,12 @@ class Watch:
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
         finally:
             del self._down[what]
-            back.set()
         logger().info("dependency back", what=what)
 
-    async def all_up(self) -> None:
-        """Return when nothing is known to be down."""
-        while self._down:
-            await next(iter(self._down.values())).wait()
+    async def until_open(self) -> None:
+        """Return when nothing is known to be down, and no burst of failures has halted work."""
+        while not self.open:
+            await asyncio.wait(self._down.values()) if self._down else await self._going.wait()
 
 
 class Broker:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.bus.control import Control
-from shared.bus.engine import Engine, Platform
+from shared.bus.engine import Engine
 from shared.bus.memory import InlineExecutor, MemoryBus
+from shared.bus.platform import Platform
 from shared.bus.slots import Slots
 from shared.bus.watch import Watch
 from shared.bus.work import Ports

@@ -1,5 +1,6 @@
 """Units of work on the memory bus: outcomes, joins, runs, verdicts."""
 
+import asyncio
 from collections.abc import Callable
 from itertools import count
 from threading import Barrier
@@ -100,11 +101,12 @@ async def test_two_replicas_that_race_publish_one_outcome() -> None:
 
 
 async def test_work_that_is_cancelled_while_it_waits_for_a_slot_is_not_done() -> None:
-    calls = count()
+    calls, loop = count(), asyncio.get_running_loop()
 
     def mark(work: Work, *, store: PayloadStore) -> Produced:
         next(calls)
-        rig.control.apply(JobControl(job_id=work.job_id, cancelled_to_run=1))
+        cancel = JobControl(job_id=work.job_id, cancelled_to_run=1)
+        loop.call_soon_threadsafe(rig.control.apply, cancel)
         return toy.mark(work, store=store)
 
     rig = _rig(MemoryStore(), marker=mark)
@@ -252,3 +254,44 @@ async def test_a_cancelled_run_goes_no_further() -> None:
     rig.control.apply(JobControl(job_id=job, cancelled_to_run=1))
     await _run(rig)
     assert len(rig.bus.records) == 1
+
+
+async def test_what_runs_when_its_job_is_cancelled_may_finish_and_publishes_nothing() -> None:
+    loop = asyncio.get_running_loop()
+
+    def read(work: Work, *, store: PayloadStore) -> Produced:
+        cancel = JobControl(job_id=work.job_id, cancelled_to_run=1)
+        loop.call_soon_threadsafe(rig.control.apply, cancel)
+        return toy.read(work, store=store)
+
+    rig = _rig(MemoryStore(), reader=read)
+    await _run(rig)
+    assert len(rig.bus.records) == 1
+
+
+async def test_the_handler_is_told_the_lane_that_the_job_has_now() -> None:
+    lanes = []
+
+    def read(work: Work, *, store: PayloadStore) -> Produced:
+        lanes.append(work.lane)
+        return toy.read(work, store=store)
+
+    rig = _rig(MemoryStore(), reader=read)
+    job = toy.input_ready(rig.store).subject
+    rig.control.apply(JobControl(job_id=job, lane=Lane.STAT))
+    await _run(rig)
+    assert lanes == [Lane.STAT]
+
+
+@pytest.mark.parametrize(("lost", "kinds"), [(4, {"measurement-ready"}), (5, {"stage-failed"})])
+async def test_a_study_that_takes_the_whole_service_with_it_is_set_aside_at_the_fifth_time(
+    lost: int, kinds: set[str]
+) -> None:
+    store = MemoryStore()
+    job = toy.input_ready(store).subject
+    for number in range(1, lost + 1):
+        attempts.begin(store, job, 1, "reader", number)
+    rig = _rig(store)
+    await _run(rig)
+    ended = {"measurement-ready", "stage-failed"}
+    assert {record.event.kind for record in rig.bus.records} & ended == kinds

@@ -1,8 +1,10 @@
 """Who goes first."""
 
 import asyncio
+from collections.abc import Callable
 
 from shared.bus.slots import Slots
+from shared.bus.tests import virtual_time
 from shared.events.models import Lane
 
 
@@ -10,11 +12,11 @@ async def _in_order(slots: Slots, lanes: list[Lane]) -> list[Lane]:
     served: list[Lane] = []
 
     async def work(lane: Lane) -> None:
-        async with slots.slot(lane):
+        async with slots.slot(lambda: lane):
             served.append(lane)
             await asyncio.sleep(0)
 
-    async with slots.slot(Lane.STAT):
+    async with slots.slot(lambda: Lane.STAT):
         tasks = [asyncio.create_task(work(lane)) for lane in lanes]
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
@@ -28,14 +30,75 @@ async def test_stat_goes_before_routine_before_bulk() -> None:
 
 async def test_bulk_leaves_one_of_several_slots_free() -> None:
     slots = Slots(2)
-    async with slots.slot(Lane.BULK):
+    async with slots.slot(lambda: Lane.BULK):
         second = asyncio.create_task(_in_order(slots, []))
-        bulk = asyncio.create_task(anext(aiter(_bulk(slots))))
+        bulk = asyncio.create_task(_served(slots, lambda: Lane.BULK))
         await second
         assert not bulk.done()
     await bulk
 
 
-async def _bulk(slots: Slots):  # type: ignore[no-untyped-def]
-    async with slots.slot(Lane.BULK):
-        yield True
+async def _served(slots: Slots, lane_now: Callable[[], Lane]) -> None:
+    async with slots.slot(lane_now):
+        return
+
+
+def test_work_that_became_urgent_takes_the_slot_that_bulk_may_not() -> None:
+    async def story() -> None:
+        slots, lanes = Slots(2), [Lane.BULK]
+        async with slots.slot(lambda: Lane.BULK):
+            queued = asyncio.create_task(_served(slots, lambda: lanes[0]))
+            await asyncio.sleep(1)
+            assert not queued.done()
+            lanes[0] = Lane.STAT
+            slots.serve()
+            await queued
+
+    virtual_time.run(story())
+
+
+def test_bulk_goes_before_the_stat_work_that_comes_an_hour_later() -> None:
+    async def story() -> float:
+        slots, loop = Slots(2), asyncio.get_running_loop()
+
+        async def stat() -> None:
+            async with slots.slot(lambda: Lane.STAT):
+                await asyncio.sleep(60)
+
+        async def stream() -> None:
+            while True:
+                tasks.append(asyncio.create_task(stat()))
+                await asyncio.sleep(25)  # more than two slots can do
+
+        tasks: list[asyncio.Task[None]] = []
+        flood = asyncio.create_task(stream())
+        await asyncio.sleep(1000)
+        came = loop.time()
+        async with slots.slot(lambda: Lane.BULK):
+            waited = loop.time() - came
+        for task in (flood, *tasks):
+            task.cancel()
+        await asyncio.gather(flood, *tasks, return_exceptions=True)
+        return waited
+
+    assert 3600 <= virtual_time.run(story()) < 5000  # stat itself is served late by then
+
+
+def test_who_must_be_alone_waits_for_all_and_lets_nobody_beside_it() -> None:
+    async def story() -> list[str]:
+        slots, said = Slots(2), list[str]()
+
+        async def work(name: str, *, alone: bool) -> None:
+            async with slots.slot(lambda: Lane.ROUTINE, alone=alone):
+                said.append(f"{name} begins")
+                await asyncio.sleep(1)
+                said.append(f"{name} ends")
+
+        async with asyncio.TaskGroup() as group:
+            for name, alone in (("one", False), ("suspect", True), ("two", False)):
+                group.create_task(work(name, alone=alone))
+        return said
+
+    assert virtual_time.run(story()) == [
+        "one begins", "one ends", "suspect begins", "suspect ends", "two begins", "two ends",
+    ]  # fmt: skip

@@ -14,6 +14,15 @@ def test_a_burst_of_failures_halts_the_service_and_it_says_so() -> None:
     assert "halted after a burst of failures" in watch.why_not()[0]
 
 
+def test_a_halted_service_goes_on_when_it_is_resumed_and_counts_anew() -> None:
+    watch = Watch(ManualClock(), burst=2, window_s=60)
+    watch.failed()
+    watch.failed()
+    assert (watch.resume(), watch.resume()) == (True, False)
+    watch.failed()
+    assert watch.open
+
+
 def test_failures_far_apart_do_not_halt_it() -> None:
     clock = ManualClock()
     watch = Watch(clock, burst=3, window_s=60)

@@ -1,0 +1,220 @@
+"""The attempts at one unit of work, from the wait for a slot until it has an outcome."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from shared.bus import attempts, settling
+from shared.bus.attempts import Attempt
+from shared.bus.execution import Defect, Done, Down, Refused, Verdict
+from shared.bus.outcomes import Outcome
+from shared.bus.platform import Platform
+from shared.bus.received import Received
+from shared.bus.settling import Settled
+from shared.bus.units import Gathered, Unit, work_of
+from shared.bus.work import Work
+from shared.errors import Unavailable
+from shared.events.models import Common, Lane
+from shared.pipelines.definition import Definition
+from shared.telemetry import attributes as names
+from shared.telemetry.logs import logger
+from shared.telemetry.tracing import record, span, traceparent_of
+
+LOST_IN_ALL = 5
+"""So often may the whole service die while it works on a unit, before the unit is to blame."""
+
+
+@dataclass(frozen=True)
+class Woken:
+    """A unit of work, the event that woke it, and its inputs."""
+
+    received: Received
+    event: Common
+    definition: Definition
+    unit: Unit
+    gathered: Gathered
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        return self.event.job_id, self.event.run, self.unit.name
+
+    @property
+    def about(self) -> dict[str, str | int]:
+        """What its spans say of it."""
+        return {
+            names.JOB: self.event.job_id,
+            names.RUN: self.event.run,
+            names.STAGE: self.unit.name,
+            names.LANE: self.event.lane,
+            names.PIPELINE: self.event.pipeline,
+        }
+
+    def settled(
+        self, platform: Platform, attempts_made: int, started: datetime, traceparent: str
+    ) -> Settled:
+        """The circumstances in which the unit ends now."""
+        service, now = platform.service.service, platform.clock()
+        return Settled(
+            self.received, self.unit, service, self.gathered, attempts_made, started, now,
+            traceparent,
+        )  # fmt: skip
+
+
+class Attempting:
+    """Tries a unit until it is done, refused or given up; see `errors` for the verdicts."""
+
+    def __init__(self, platform: Platform, woken: Woken) -> None:
+        self._on, self._woken = platform, woken
+        self._notes: list[Attempt] = []
+        self._lost: list[int] = []
+        self._outages = 0
+        self._wait, self._waited_from = "queue", woken.received.event.time
+
+    async def outcome(self) -> Outcome:
+        """Raises `Stopped` when the run is stopped while it waits."""
+        on, store = self._on, self._on.store
+        self._notes = await on.patiently(attempts.earlier, store, *self._woken.key)
+        self._lost = await on.patiently(attempts.begun, store, *self._woken.key)
+        if self._exhausted:  # a crash came before the outcome
+            return self._given_up(self._after_a_crash())
+        if len(self._lost) >= LOST_IN_ALL:
+            return await self._too_often_lost()
+        while True:
+            settled, verdict = await self._once()
+            judged = self._judged(settled, verdict)
+            if isinstance(judged, Outcome):
+                return judged
+            defect = await self._blamed(judged)
+            if defect is None:
+                continue
+            logger().warning("attempt failed", attempt=settled.attempts, code=defect.code)
+            run = self._woken.event.run
+            self._notes.append(await on.patiently(attempts.keep, store, settled, run, defect))
+            if self._exhausted:
+                return self._given_up(settled)
+            await self._back_off()
+
+    @property
+    def _exhausted(self) -> bool:
+        return len(self._notes) > len(self._on.backoff_s)
+
+    async def _once(self) -> tuple[Settled, Verdict]:
+        woken, number = self._woken, len(self._notes) + 1
+        async with AsyncExitStack() as held:
+            await self._take_slot(held)
+            started = self._on.clock()
+            about = {**woken.about, names.LANE: self._lane(), names.ATTEMPT: number}
+            parent = woken.received.event.traceparent
+            waited = {**about, names.WAIT: self._wait}
+            record(self._wait, self._waited_from, started, waited, parent=parent)
+            with span(woken.unit.name, about, parent=parent, links=self._links()) as opened:
+                traceparent = traceparent_of(opened)
+                verdict = await self._execute(self._work(traceparent))
+        settled = woken.settled(self._on, number, started, traceparent)
+        self._waited_from = self._on.clock()
+        return settled, verdict
+
+    async def _take_slot(self, held: AsyncExitStack) -> None:
+        """Hold a slot, and nothing is known to be down.
+
+        Who may have brought down a dependency or the service works alone, so that it blames no
+        neighbour and none blames it.
+        """
+        suspect = bool(self._outages or self._lost)
+        async with self._wanted():
+            while True:
+                await self._on.watch.until_open()
+                await held.enter_async_context(self._on.slots.slot(self._lane, alone=suspect))
+                if self._on.watch.open:
+                    return
+                await held.aclose()
+
+    async def _execute(self, work: Work) -> Verdict:
+        store, number = self._on.store, max(self._lost, default=0) + 1
+        note = await self._on.patiently(attempts.begin, store, *self._woken.key, number)
+        try:
+            verdict = await self._on.executor.execute(work)
+            if isinstance(verdict, Down) and await self._on.executor.is_up(verdict.what):
+                verdict = _dependency_failed(verdict.what)  # asked at once: later it may be back
+        except asyncio.CancelledError:  # a stop that was asked for is nobody's fault
+            with suppress(Unavailable):
+                await asyncio.to_thread(store.delete, note)
+            raise
+        await self._on.patiently(store.delete, note)
+        return verdict
+
+    def _wanted(self) -> AbstractAsyncContextManager[None]:
+        return self._on.control.while_wanted(self._woken.event.job_id, self._woken.event.run)
+
+    def _lane(self) -> Lane:
+        return self._on.control.lane(self._woken.event.job_id, self._woken.event.lane)
+
+    def _work(self, traceparent: str) -> Work:
+        woken = self._woken
+        return work_of(
+            woken.event, woken.definition, woken.unit, woken.gathered, self._lane(), traceparent
+        )
+
+    def _judged(self, settled: Settled, verdict: Verdict) -> Outcome | Down | Defect:
+        if isinstance(verdict, Refused):
+            logger().info("refused", codes=[reason.code for reason in verdict.reasons])
+            return settling.refused(settled, verdict.reasons)
+        if not isinstance(verdict, Done):
+            return verdict
+        service = self._woken.unit.service
+        operation = self._on.service.operation(service)
+        try:
+            if operation is None:
+                raise ValueError(f"{service} is no operation of this service")
+            return settling.succeeded(settled, operation, self._on.topics, verdict.produced)
+        except ValueError as error:
+            return Defect("wrong-product", type(error).__name__, service, str(error))
+
+    async def _blamed(self, verdict: Down | Defect) -> Defect | None:
+        """The defect that counts as an attempt; None for the first outage, when it is over."""
+        if isinstance(verdict, Defect):
+            return verdict
+        self._wait = "outage"
+        async with self._wanted():
+            is_up = partial(self._on.executor.is_up, verdict.what)
+            await self._on.watch.until_up(verdict.what, is_up)
+        self._outages += 1
+        return _dependency_failed(verdict.what) if self._outages > 1 else None
+
+    async def _back_off(self) -> None:
+        self._wait = "backoff"
+        async with self._wanted():
+            await asyncio.sleep(self._on.backoff_s[len(self._notes) - 1])
+
+    def _after_a_crash(self) -> Settled:
+        last = self._notes[-1]
+        return self._woken.settled(self._on, len(self._notes), last.finished_at, last.traceparent)
+
+    async def _too_often_lost(self) -> Outcome:
+        """Nobody saw how it ended, five times: the whole service died with it."""
+        told = f"the service ended {len(self._lost)} times while it worked on this"
+        made, moment = len(self._notes) + len(self._lost), self._woken.received.event.time
+        settled = self._woken.settled(
+            self._on, made, moment, self._woken.received.event.traceparent
+        )
+        defect = Defect("service-died", "WorkerLost", self._woken.unit.name, told)
+        store = self._on.store
+        details = await self._on.patiently(store.put, told.encode(), "text/plain")
+        self._on.watch.failed()
+        return settling.failed(settled, defect, details)
+
+    def _given_up(self, settled: Settled) -> Outcome:
+        self._on.watch.failed()
+        last = self._notes[-1]
+        defect = Defect(last.code, last.exception_type, last.place, "")
+        return settling.failed(settled, defect, last.details)
+
+    def _links(self) -> tuple[str, ...]:
+        """A later attempt links to the one before it, across restarts too."""
+        return tuple(note.traceparent for note in self._notes[-1:] if note.traceparent)
+
+
+def _dependency_failed(what: str) -> Defect:
+    return Defect("dependency-failed", "Unavailable", what, what)

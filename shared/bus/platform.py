@@ -1,0 +1,51 @@
+"""What an engine stands on, and how it waits for the store."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+from shared.bus.control import Control
+from shared.bus.execution import Executor
+from shared.bus.received import Publisher
+from shared.bus.slots import Slots
+from shared.bus.watch import Watch
+from shared.catalog import Service, Topics
+from shared.clock import Clock
+from shared.errors import Unavailable
+from shared.store.port import PayloadStore
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What an engine stands on."""
+
+    service: Service
+    topics: Topics
+    store: PayloadStore
+    executor: Executor
+    publisher: Publisher
+    control: Control
+    slots: Slots
+    watch: Watch
+    clock: Clock
+    backoff_s: tuple[float, ...] = (1.0, 5.0)
+    """Pauses before the second and the third attempt."""
+
+    async def patiently(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the store; wait while it is down."""
+        while True:
+            try:
+                return await asyncio.to_thread(call, *args, **kwargs)
+            except Unavailable as outage:
+                await self.watch.until_up(outage.what, self._store_is_up)
+
+    async def _store_is_up(self) -> bool:
+        try:
+            await asyncio.to_thread(self.store.probe)
+        except Unavailable:
+            return False
+        return True

@@ -1,0 +1,349 @@
+"""The toy pipeline in processes that die, on a broker that hands partitions over, all in memory.
+
+The intake, the engine and the offsets are the real ones; the store, the workers, the broker and
+the time are fakes that can fail at every step.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from aiokafka import TopicPartition
+
+from shared.bus import outcomes
+from shared.bus.control import Control
+from shared.bus.engine import Engine
+from shared.bus.execution import Down, Verdict, judge
+from shared.bus.intake import Intake
+from shared.bus.kafka import KafkaPublisher, received_of
+from shared.bus.platform import Platform
+from shared.bus.slots import Slots
+from shared.bus.tests import virtual_time
+from shared.bus.units import woken
+from shared.bus.watch import Watch
+from shared.bus.work import Work
+from shared.catalog import topic_name
+from shared.errors import Unavailable
+from shared.events.models import Common, JobControl, Lane
+from shared.events.wire import Event, encode
+from shared.pipelines.definition import parse
+from shared.store.memory import MemoryStore
+from shared.testing import toy
+
+DEFINITION = parse(toy.DEFINITION_TEXT)
+_OUTAGE_S = 7.0
+_POLL_S = 2.0
+
+
+class Killed(BaseException):
+    """The process is gone: nothing that it still tries has an effect."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """As aiokafka gives it."""
+
+    topic: str
+    partition: int
+    offset: int
+    headers: tuple[tuple[str, bytes], ...]
+    value: bytes
+    key: bytes | None = None
+
+
+@dataclass
+class World:
+    """What outlives every process, and the faults that are still to come.
+
+    `faults` are pairs: after so many steps (of any process), this happens.
+    """
+
+    faults: Iterator[tuple[int, str]]
+    broken: str
+    """The stage whose handler always raises; empty for none."""
+    store: MemoryStore = field(default_factory=MemoryStore)
+    logs: dict[TopicPartition, list[Record]] = field(default_factory=lambda: defaultdict(list))
+    committed: Counter[tuple[str, TopicPartition]] = field(default_factory=Counter)
+    said: dict[str, set[tuple[str, bytes]]] = field(default_factory=lambda: defaultdict(set))
+    controls: dict[str, JobControl] = field(default_factory=dict)
+    processes: list["Process"] = field(default_factory=list)
+    starts: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    down_until: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._left, self._next = next(self.faults, (0, ""))
+
+    def step(self, process: "Process") -> None:
+        """Between any two effects, whatever is due happens."""
+        if process.dead:
+            raise Killed
+        if not self._next:
+            return
+        self._left -= 1
+        if self._left < 0:
+            fault, (self._left, self._next) = self._next, next(self.faults, (0, ""))
+            self._befall(fault, process)
+
+    def _befall(self, fault: str, process: "Process") -> None:
+        match fault:
+            case "kill":
+                process.dead = True
+                raise Killed
+            case "store down" | "triton down":
+                until = asyncio.get_running_loop().time() + _OUTAGE_S
+                self.down_until[fault.partition(" ")[0]] = until
+            case "hand over":
+                self.rebalance(process.name, reverse=True)
+            case "repeat":
+                for log in [log for log in self.logs.values() if log]:
+                    self.append(log[0].topic, log[0].partition, log[0].headers, log[0].value)
+            case _:
+                self.control(fault)
+
+    def control(self, what: str) -> None:
+        """Every process hears it: `cancel 0`, `supersede 1`, `stat 0`: what, and whose."""
+        name, _, number = what.partition(" ")
+        job = job_of(int(number))
+        earlier = self.controls.get(job, JobControl(job_id=job))
+        told: dict[str, dict[str, Any]] = {
+            "cancel": {"cancelled_to_run": 1},
+            "supersede": {"superseded_by": "the next"},
+            "stat": {"lane": Lane.STAT},
+        }
+        self.controls[job] = earlier.model_copy(update=told[name])
+        for process in self.processes:
+            process.control.apply(self.controls[job])
+
+    def is_down(self, what: str) -> bool:
+        return self.down_until.get(what, 0) > asyncio.get_running_loop().time()
+
+    def stopped(self, job: str, run: int) -> bool:
+        told = self.controls.get(job)
+        return bool(told and (told.superseded_by or run <= (told.cancelled_to_run or 0)))
+
+    def append(self, topic: str, partition: int, headers: Any, value: bytes) -> None:
+        log = self.logs[TopicPartition(topic, partition)]
+        log.append(Record(topic, partition, len(log), headers, value))
+
+    def publish(self, event: Event, lane: Lane | None, partition: int) -> None:
+        headers, value = encode(event)
+        self.said[event.id].add((topic_name(event.kind, lane), value))
+        self.append(topic_name(event.kind, lane), partition, headers, value)
+
+    def rebalance(self, service: str, *, reverse: bool = False) -> None:
+        """Partitions go round the living replicas of a service."""
+        living = [p for p in self.processes if p.name == service and not p.dead]
+        owners = list(reversed(living)) if reverse else living
+        for number, process in enumerate(owners):
+            process.consumer.own({n for n in range(2) if n % len(owners) == number})
+
+    def check_commit(self, service: str, place: TopicPartition, end: int) -> None:
+        """What a service has committed is answered: each unit, as soon as all that wakes it is."""
+        self.committed[service, place] = end
+        heard = set()
+        for (group, part), position in self.committed.items():
+            if group == service:
+                heard |= {_waking(record) for record in self.logs[part][:position]}
+        for job, run, waker in heard:
+            for unit in woken(DEFINITION, service, waker):
+                whole = {(job, run, other) for other in DEFINITION.wakers[unit.name]} <= heard
+                assert not whole or self.stopped(job, run) or self.answered(job, run, unit.name)
+
+    def answered(self, job: str, run: int, stage: str) -> bool:
+        """The stage has an outcome and its events are on the bus, or it can't run."""
+        outcome = outcomes.read(self.store, job, run, stage)
+        if outcome:
+            return all(made.id in self.said for made in outcome.events)
+        return not self.may_run(job, run, stage)
+
+    def may_run(self, job: str, run: int, stage: str) -> bool:
+        found = (
+            outcomes.read(self.store, job, run, waker)
+            for waker in DEFINITION.wakers[stage] - {"ingest"}
+        )
+        return all(outcome and outcome.status == "succeeded" for outcome in found)
+
+
+class _Store(MemoryStore):
+    """The world's store, as a process reaches it."""
+
+    def __init__(self, process: "Process") -> None:
+        super().__init__()
+        self._process = process
+        self._objects = process.world.store._objects
+
+    def _reach(self) -> None:
+        self._process.world.step(self._process)
+        self.probe()
+
+    def probe(self) -> None:
+        if self._process.world.is_down("store"):
+            raise Unavailable("store")
+
+    def create(self, key: str, data: bytes) -> bool:
+        self._reach()
+        made = super().create(key, data)
+        self._reach()  # written, and the answer lost
+        return made
+
+    def read(self, key: str) -> bytes | None:
+        self._reach()
+        return super().read(key)
+
+    def keys(self, prefix: str) -> list[str]:
+        self._reach()
+        return super().keys(prefix)
+
+    def delete(self, key: str) -> None:
+        self._reach()
+        super().delete(key)
+
+
+class _Workers:
+    """Runs the toy handlers; some take longer than others."""
+
+    def __init__(self, process: "Process") -> None:
+        self._process, self._world = process, process.world
+        self._handle = toy.ports(self._world.store)[process.name].handle
+
+    async def execute(self, work: Work) -> Verdict:
+        self._world.step(self._process)
+        assert self._world.may_run(work.job_id, work.run, work.stage)
+        self._world.starts[work.job_id, work.run, work.stage] += 1
+        await asyncio.sleep(len(work.stage) % 3)
+        self._world.step(self._process)
+        if self._world.is_down("triton"):
+            return Down("triton")
+        return judge(self._fail if work.stage == self._world.broken else self._handle, work)
+
+    @staticmethod
+    def _fail(work: Work) -> Any:
+        raise ValueError(work.stage)
+
+    async def is_up(self, what: str) -> bool:
+        return not self._world.is_down(what)
+
+
+class _Publisher:
+    def __init__(self, process: "Process") -> None:
+        self._process, self._world = process, process.world
+
+    async def publish(
+        self,
+        event: Event,
+        lane: Lane | None,
+        partition: int | None,
+        key: str | None = None,  # noqa: ARG002 - the port's
+    ) -> None:
+        assert isinstance(event.data, Common)
+        assert not self._world.stopped(event.data.job_id, event.data.run)
+        self._world.step(self._process)
+        await asyncio.sleep(0)
+        self._world.publish(event, lane, partition or 0)
+        self._world.step(self._process)
+
+    async def unreadable(self, record: Record, code: str) -> None:  # noqa: ARG002
+        raise AssertionError(code)
+
+
+class _Consumer:
+    """What the intake uses of aiokafka's consumer."""
+
+    def __init__(self, process: "Process") -> None:
+        self._process, self._world = process, process.world
+        self._positions: dict[TopicPartition, int] = {}
+        self._paused: set[TopicPartition] = set()
+        self._names: Sequence[str] = ()
+        self._listener: Any = None
+
+    def subscribe(self, names: Sequence[str], listener: Any) -> None:
+        self._names, self._listener = names, listener
+        self._world.rebalance(self._process.name)
+
+    def own(self, partitions: set[int]) -> None:
+        """A rebalance: all is revoked, and what comes begins at the committed position."""
+        if not self._listener:
+            return
+        self._listener.on_partitions_revoked(set(self._positions))
+        places = {TopicPartition(name, number) for name in self._names for number in partitions}
+        group = self._process.name
+        self._positions = {place: self._world.committed[group, place] for place in places}
+        self._paused.clear()
+        self._listener.on_partitions_assigned(places)
+
+    def assignment(self) -> set[TopicPartition]:
+        return set(self._positions)
+
+    def pause(self, place: TopicPartition) -> None:
+        self._paused.add(place)
+
+    def resume(self, place: TopicPartition) -> None:
+        self._paused.discard(place)
+
+    async def getmany(self, **_: int) -> dict[TopicPartition, list[Record]]:
+        self._world.step(self._process)
+        found = {}
+        for place, position in sorted(self._positions.items()):
+            if place not in self._paused and (new := self._world.logs[place][position:][:2]):
+                found[place] = new
+                self._positions[place] += len(new)
+        await asyncio.sleep(0 if found else _POLL_S)
+        return found
+
+    async def commit(self, ends: dict[TopicPartition, int]) -> None:
+        self._world.step(self._process)
+        for place, end in ends.items():
+            self._world.check_commit(self._process.name, place, end)
+        self._world.step(self._process)
+
+
+class Process:
+    """One replica of a service, from its start to its death."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world, self.name, self.dead = world, name, False
+        self.control = Control()
+        for known in world.controls.values():
+            self.control.apply(known)
+        self.consumer = _Consumer(self)
+        publisher, watch = _Publisher(self), Watch(virtual_time.clock)
+        platform = Platform(
+            service=toy.CATALOG[name],
+            topics=toy.topics(),
+            store=_Store(self),
+            executor=_Workers(self),
+            publisher=publisher,
+            control=self.control,
+            slots=Slots(2),
+            watch=watch,
+            clock=virtual_time.clock,
+        )
+        bus = cast("KafkaPublisher", publisher)
+        self._intake = Intake(cast("Any", self.consumer), bus, Engine(platform), watch, 4)
+        self._kinds = toy.CATALOG[name].consumes
+
+    async def live(self) -> None:
+        """Until it is killed; what its own code raises is an error of the test."""
+        try:
+            await self._intake.run(toy.topics(), self._kinds)
+        except BaseException:
+            if not self.dead:
+                raise
+            self.world.processes.remove(self)
+
+
+def _waking(record: Record) -> tuple[str, int, str]:
+    event = received_of(cast("Any", record)).event.data
+    assert isinstance(event, Common)
+    return event.job_id, event.run, event.stage
+
+
+def event_of(store: MemoryStore, number: int, run: int = 1) -> Event:
+    """The event with which a run of one of the jobs begins."""
+    return toy.input_ready(store, run, manifest=f"manifest {number}".encode())
+
+
+def job_of(number: int) -> str:
+    return event_of(MemoryStore(), number).subject
