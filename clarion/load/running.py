@@ -80,7 +80,7 @@ class Run:
             self._collect()
             self._look()
             time.sleep(_ROUND_S)
-        until = time.monotonic() + self.drain_s
+        until = time.monotonic() + (0 if self.interrupts.count > 1 else self.drain_s)
         while not self._asked(self.tracker.look_at_all) and time.monotonic() < until:
             time.sleep(_LOOK_S)
         return self._judged()
@@ -126,10 +126,12 @@ class Run:
         return True
 
     def _over(self) -> bool:
+        if self.interrupts.count > 1:
+            return True
         if not self.all_given or self.under_way:
             return False
         stalled = time.monotonic() - self.moved > self.drain_s
-        return stalled or self.interrupts.count > 1 or not self.tracker.waiting()
+        return stalled or not self.tracker.waiting()
 
     def report(self, newest: int | None = None) -> Report:
         """The figures so far; those of jobs from the `newest` alone, where there are many."""
