@@ -21,11 +21,6 @@ class Fault(StrEnum):
     PARALLEL = "parallel"
     SLOW = "slow"
 
-    @property
-    def repeats(self) -> bool:
-        """Whether a study may become two versions, the first without some of its images."""
-        return self is not Fault.NONE
-
 
 FAULTS = tuple(fault for fault in Fault if fault is not Fault.NONE)
 

@@ -12,7 +12,10 @@ from clarion.load.sending import Sent
 _MOST = 10_000
 _LEAST = 100
 _LATER_VERSION_S = 8.0
-"""How long after a fault another version of the study may still begin: more than a quiet time."""
+"""How long after its last image a study may still become another version.
+
+A sender that pauses, by fault or under load, splits its study; more than a quiet time.
+"""
 
 
 @dataclass
@@ -61,7 +64,7 @@ class Tracker:
         line = self.newest.get(sent.case_id)
         if line is None or not settled(line):
             return False
-        return not sent.order.fault.repeats or self.now() - sent.ended > _LATER_VERSION_S
+        return self.now() - sent.ended > _LATER_VERSION_S
 
     def done(self) -> list[Done]:
         """Every job that has ended, with what was sent for it."""

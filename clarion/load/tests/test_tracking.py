@@ -1,10 +1,9 @@
 """Studies are followed through the jobs API until nothing is due any more."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from clarion.load.plan import Fault
-from clarion.load.tests.studies import job, order, sent
+from clarion.load.tests.studies import job, sent
 from clarion.load.tracking import Tracker
 
 
@@ -53,12 +52,11 @@ def test_a_job_is_asked_for_in_full_once_and_others_never() -> None:
     assert results.asked == ["/jobs", "/jobs/job-of-case", "/jobs", "/jobs"]
 
 
-def test_after_a_fault_a_later_version_is_waited_for() -> None:
-    clumsy = replace(sent(ended=100.0), order=order(fault=Fault.ABORT))
+def test_after_the_last_image_a_later_version_is_waited_for() -> None:
     waits = []
     for now in (101.0, 120.0):
         tracker = Tracker(Jobs([job()]), now=lambda at=now: at)  # type: ignore[misc]
-        tracker.expect(clumsy)
+        tracker.expect(sent(ended=100.0))
         tracker.look()
         waits.append(bool(tracker.waiting()))
     assert waits == [True, False]
