@@ -3,145 +3,152 @@
 Writes the parameter `gate` into the model's `config.pbtxt`, and `gate.json` beside it: what it was
 fitted to, how often it warns of phantoms it never saw, and of images that are none. It depends on
 the phantoms and on the model's grid, not on its weights. The same phantoms give the same files.
+
+With --real the gate that stands is asked about the real CT of this machine instead, and the answer
+is added to `gate.json`; nothing is ever fitted to them.
 """
 
 import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.imaging.appearance import FEATURES, measured
-from shared.imaging.gate import FARTHEST, Gate, fitted, written
+from shared.imaging.appearance import FEATURES, measured, measured_turned
+from shared.imaging.gate import Gate, fitted, read_gate, written
 from shared.imaging.model_parameters import SegmentationParameters, read_parameters
-from shared.imaging.segment import Prepared, prepare
 from training import config
-from training.phantoms import FIRST_HELD_OUT, Case, draw_missing, load
-from training.strange import STRANGE
+from training.evaluation.run import CACHE
+from training.gate_figures import (
+    Rows,
+    chance,
+    nearer,
+    of_other_family,
+    of_real,
+    of_strange,
+    shown,
+    warned,
+)
+from training.phantoms import Case, draw_missing, load
 
 NAMES = ("lung_seg", "lesion_seg")
-FITTED = range(300)
-"""Seeds whose features the gate holds."""
+FITTED = range(240)
+"""Seeds whose features the gate holds, every fifth also as training varies it."""
 
-LIMITING = range(300, 500)
-"""Seeds that it was not fitted to, from which its limit is taken."""
+LIMITING = range(300, 480)
+"""Seeds that it was not fitted to, from which its limit and its margin are taken."""
 
-HELD_OUT = range(FIRST_HELD_OUT, FIRST_HELD_OUT + 200)
-"""Seeds of which only figures are made."""
+HELD_OUT = range(480, 600)
+"""Seeds that the gate never saw; models learnt from these, which a gate doesn't ask."""
 
-SHRINKAGE = 0.02
-QUANTILE = 0.99
-_STRANGE_EACH = 50
-_LEAST_KEPT = 0.6
+SHRINKAGE = 0.05
+WIDENING = 0.2
+QUANTILE = 0.995
+_VARIED = 5
 _PARAMETER = re.compile(r'parameters \{ key: "gate" value: \{ string_value: "[^"]*" \} \}\n')
-
-Rows = NDArray[np.float64]
 
 
 def main() -> int:
     options = _options()
-    for seeds in (FITTED, LIMITING, HELD_OUT):
-        _draw(options.cache, seeds, options.processes)
+    if not options.real:
+        _draw(options.cache, range(HELD_OUT.stop), options.processes)
     for name in options.models or NAMES:
-        figures = fit(name, options.cache, config.MODELS / name)
+        folder = config.MODELS / name
+        figures = real(name, folder) if options.real else fit(name, options, folder)
+        (folder / "gate.json").write_text(json.dumps(figures, indent=1) + "\n")
         json.dump({name: figures}, sys.stdout, indent=1)
         sys.stdout.write("\n")
     return 0
 
 
-def fit(name: str, cache: Path, folder: Path) -> dict[str, Any]:
-    """Fit the gate of one model, write it into its folder, and give the figures."""
-    parameters = read_parameters(SegmentationParameters, name, config.read_parameters(name))
-    phantoms = config.read_phantoms()
+def fit(name: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Fit the gate of one model, write it into its configuration, and give the figures."""
+    parameters = _parameters(name)
 
-    def rows(seeds: range) -> Rows:
-        cases = (load(cache, phantoms, seed) for seed in seeds)
-        return np.array([row for case in cases for row in _rows(case, parameters)])
+    def cases(seeds: Iterable[int]) -> Iterable[Case]:
+        phantoms = config.read_phantoms()
+        return (load(options.cache, phantoms, seed) for seed in seeds)
 
-    training = rows(FITTED)
-    whole = np.isfinite(training).all(axis=1)
-    free = fitted(training[whole], SHRINKAGE)
-    limit = float(np.quantile(distances(free, rows(LIMITING)), QUANTILE))
-    gate = free.model_copy(update={"limit": limit})
-    held = [load(cache, phantoms, seed) for seed in HELD_OUT[:_STRANGE_EACH]]
-    figures = {
-        "fitted to": f"{int(whole.sum())} images of {len(FITTED)} phantoms",
-        "features": list(FEATURES),
-        "limit": round(limit, 2),
-        "warned of held-out phantoms": warned(gate, rows(HELD_OUT)),
-        "warned of what is no such image": {
-            kind: warned(gate, np.array(list(_strange(kind, held, parameters)))) for kind in STRANGE
-        },
-    }
-    write(gate, figures, folder)
-    return figures
+    def turned(seeds: Iterable[int]) -> Rows:
+        return np.array([_turned(case, parameters) for case in cases(seeds)])
 
-
-def distances(gate: Gate, rows: Rows) -> NDArray[np.float64]:
-    """Of images by their features (images, features)."""
-    return np.array([gate.distance_of(row) for row in rows])
-
-
-def warned(gate: Gate, rows: Rows) -> dict[str, Any]:
-    """How many of some images lie beyond the limit, and how far off they lie (median)."""
-    found = distances(gate, rows)
+    plain = [_row(case, parameters) for case in cases(FITTED)]
+    varied = [_varied(case, parameters) for case in cases(FITTED[::_VARIED])]
+    gate = limited(np.array(plain + varied), turned(LIMITING))
+    write(gate, folder)
     return {
-        "images": len(found),
-        "warned": int((found > gate.limit).sum()),
-        "median distance": round(min(FARTHEST, float(np.median(found))), 2),
+        "fitted to": f"{len(plain)} phantoms, and {len(varied)} of them varied",
+        "features": list(FEATURES),
+        "limit": round(gate.limit, 2),
+        "margin": round(gate.margin, 2),
+        "warned of phantoms it never saw": warned(gate, turned(HELD_OUT)),
+        "warned of what is no such image": of_strange(
+            gate, list(cases(HELD_OUT[: options.strange])), parameters
+        ),
+        "warned of phantoms drawn another way": of_other_family(
+            gate, options.others, CACHE, parameters
+        ),
     }
 
 
-def write(gate: Gate, figures: dict[str, Any], folder: Path) -> None:
-    """The parameter in `config.pbtxt`, in the place of an older one, and the figures beside it."""
+def real(name: str, folder: Path) -> dict[str, Any]:
+    """The figures that stand, and what the gate says of each real CT."""
+    figures: dict[str, Any] = json.loads((folder / "gate.json").read_text())
+    gate = read_gate(config.read_parameters(name)["gate"])
+    return {**figures, "real CT": of_real(gate, _parameters(name))}
+
+
+def limited(rows: NDArray[np.float64], limiting: Rows) -> Gate:
+    """The gate of images that can be measured, its limits taken from others (with their turns).
+
+    The ranges are those of both: how far a single feature goes takes many images to see.
+    """
+    whole = rows[np.isfinite(rows).all(axis=1)]
+    others = limiting[np.isfinite(limiting).all(axis=(1, 2))]
+    free = fitted(whole, SHRINKAGE, WIDENING)
+    ranges = fitted(np.concatenate([whole, others[:, 0]]), SHRINKAGE, WIDENING)
+    distances = [free.distances(each) for each in others]
+    return free.model_copy(
+        update={
+            "low": ranges.low,
+            "high": ranges.high,
+            "limit": float(np.quantile([each[0] for each in distances], QUANTILE)),
+            "margin": max(0.0, float(np.quantile([nearer(each) for each in distances], QUANTILE))),
+        }
+    )
+
+
+def write(gate: Gate, folder: Path) -> None:
+    """The parameter in `config.pbtxt`, in the place of an older one."""
     path = folder / "config.pbtxt"
     line = f'parameters {{ key: "gate" value: {{ string_value: "{written(gate)}" }} }}\n'
     path.write_text(_PARAMETER.sub("", path.read_text()).rstrip("\n") + "\n" + line)
-    (folder / "gate.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def _rows(case: Case, parameters: SegmentationParameters) -> Iterator[Rows]:
-    """A phantom as it was drawn, and as training shows it: another scanner's, and cut."""
+def _row(case: Case, parameters: SegmentationParameters) -> NDArray[np.float64]:
+    return measured(shown(case, parameters), parameters.spacing_mm)
+
+
+def _turned(case: Case, parameters: SegmentationParameters) -> Rows:
+    return measured_turned(shown(case, parameters), parameters.spacing_mm)
+
+
+def _varied(case: Case, parameters: SegmentationParameters) -> NDArray[np.float64]:
+    """As another scanner would show it."""
     # Needs torch, which reading and writing a gate does not.
     from training.scanner import vary
 
-    prepared = _shown(case, parameters)
-    yield _features(prepared.hu, parameters)
-    rng = _chance(case)
-    yield _features(vary(_cut(prepared.hu, rng), rng), parameters)
-
-
-def _strange(kind: str, cases: list[Case], parameters: SegmentationParameters) -> Iterator[Rows]:
-    step = float(np.mean(parameters.spacing_mm))
-    for case in cases:
-        hu = STRANGE[kind](_shown(case, parameters).hu, step, _chance(case))
-        yield _features(hu, parameters)
-
-
-def _shown(case: Case, parameters: SegmentationParameters) -> Prepared:
-    """As the pipeline prepares it."""
-    return prepare(case.on_grid(case.hu), parameters)
-
-
-def _features(hu: NDArray[np.float32], parameters: SegmentationParameters) -> Rows:
+    hu = vary(shown(case, parameters), chance(case))
     return measured(hu, parameters.spacing_mm)
 
 
-def _chance(case: Case) -> np.random.Generator:
-    """The same for the same phantom."""
-    return np.random.default_rng(int(np.abs(case.hu[::7, ::7, ::7].astype(np.int64)).sum()))
-
-
-def _cut(hu: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A scan that begins lower or ends higher."""
-    count = round(len(hu) * rng.uniform(_LEAST_KEPT, 1))
-    first = int(rng.integers(0, len(hu) - count + 1))
-    return hu[first : first + count]
+def _parameters(name: str) -> SegmentationParameters:
+    return read_parameters(SegmentationParameters, name, config.read_parameters(name))
 
 
 def _draw(cache: Path, seeds: range, processes: int) -> None:
@@ -153,9 +160,13 @@ def _draw(cache: Path, seeds: range, processes: int) -> None:
 def _options() -> argparse.Namespace:
     scratch = Path.home() / ".cache" / "clarion-training"
     parser = argparse.ArgumentParser(prog="python -m training.gate", description=__doc__)
-    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(NAMES)}; all")
-    parser.add_argument("--cache", type=Path, default=scratch / "phantoms", help="drawn phantoms")
-    parser.add_argument("--processes", type=int, default=1, help="that draw")
+    add = parser.add_argument
+    add("models", nargs="*", metavar="MODEL", help=f"of {', '.join(NAMES)}; all")
+    add("--real", action="store_true", help="score the real CT with the gate that stands")
+    add("--strange", type=int, default=10, metavar="N", help="images of each strange kind (10)")
+    add("--others", type=int, default=10, metavar="N", help="of the second family (10)")
+    add("--cache", type=Path, default=scratch / "phantoms", help="drawn phantoms")
+    add("--processes", type=int, default=1, help="that draw")
     return parser.parse_args()
 
 

@@ -93,6 +93,6 @@ def _warnings(prepared: Prepared, expected: GatedParameters) -> tuple[str, ...]:
     if expected.gate is None:
         return ()
     with span("gate") as opened:
-        distance = expected.gate.distance(prepared.hu, expected.spacing_mm)
-        opened.set_attribute(attributes.GATE_DISTANCE, round(distance, 2))
-    return (UNUSUAL,) if distance > expected.gate.limit else ()
+        judged = expected.gate.judge(prepared.hu, expected.spacing_mm)
+        opened.set_attribute(attributes.GATE_DISTANCE, round(judged.distance, 2))
+    return (UNUSUAL,) if judged.unusual else ()
