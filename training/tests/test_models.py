@@ -38,8 +38,9 @@ OPTIONAL = {
     "intra_op_thread_count",
     "enable_mem_pattern",
     "memory.enable_memory_arena_shrinkage",
+    "saliency_output",
 }
-"""The input gate, and what Triton's ONNX Runtime reads."""
+"""The input gate, what Triton's ONNX Runtime reads, and where a classifier shows what it saw."""
 
 
 def config(name: str) -> model_config_pb2.ModelConfig:
