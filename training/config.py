@@ -34,8 +34,9 @@ class Phantoms:
 class Plan:
     """One training run.
 
-    `patch` is the largest input (z, y, x). After the share `settle` of the steps normalisation
-    keeps its statistics, so that the rest is learnt with what inference uses.
+    `patch` is the largest input (z, y, x). The learning rate falls and rises again every `cycle`
+    steps. From step `settle` on normalisation keeps its statistics, so that the rest is learnt
+    with what inference uses.
     """
 
     name: str
@@ -44,8 +45,9 @@ class Plan:
     patch: Size
     batch: int
     steps: int
+    cycle: int
     learning_rate: float
-    settle: float
+    settle: int
     seed: int
     phantoms: Phantoms
 

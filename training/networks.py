@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 
 def _block(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
@@ -50,10 +49,16 @@ class UNet(nn.Module):
             features.append(stage(features[-1]))
         x = features.pop()
         for narrow, stage in zip(reversed(self.narrow), reversed(self.up), strict=True):
-            finer = functional.interpolate(narrow(x), scale_factor=2.0, mode="nearest")
-            x = stage(finer + features.pop())
+            x = stage(_doubled(narrow(x)) + features.pop())
         logits: Tensor = self.head(x)
         return logits
+
+
+def _doubled(volume: Tensor) -> Tensor:
+    """Each voxel eight times; ONNX Runtime copies faster than it resizes (a quarter of the CPU)."""
+    for axis in (4, 3, 2):
+        volume = torch.stack((volume, volume), axis + 1).flatten(axis, axis + 1)
+    return volume
 
 
 class Classifier(nn.Module):

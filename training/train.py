@@ -65,7 +65,7 @@ def _steps(
     net.train()
     started, recent = time.monotonic(), []
     for done, (step, batch) in enumerate(batches, 1):
-        if step >= plan.settle * plan.steps:
+        if step >= plan.settle:
             settle(net)
         recent.append(_step(plan, net, optimiser, batch, step))
         if (step + 1) % _CURVE_EVERY == 0:
@@ -104,10 +104,15 @@ def _loss(plan: Plan, net: nn.Module, volume: Tensor, target: Tensor) -> Tensor:
 
 
 def learning_rate(plan: Plan, step: int) -> float:
-    """A short linear rise, then half a cosine to a hundredth."""
-    rise = min(1.0, (step + 1) / 50)
-    fall = 0.505 + 0.495 * math.cos(math.pi * step / plan.steps)
-    return plan.learning_rate * rise * fall
+    """A short rise, then half a cosine to a hundredth, and again, each time from half as high.
+
+    A run can so be ended or lengthened by whole cycles (warm restarts: Loshchilov and Hutter,
+    ICLR 2017).
+    """
+    number, place = divmod(step, plan.cycle)
+    rise = min(1.0, (place + 1) / 50)
+    fall = 0.505 + 0.495 * math.cos(math.pi * place / plan.cycle)
+    return plan.learning_rate * 0.5**number * rise * fall
 
 
 def _resume(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer) -> int:

@@ -76,8 +76,9 @@ def test_the_same_plan_begins_with_the_same_weights() -> None:
 
 def test_learning_rate_rises_then_falls() -> None:
     plan = read_plan("lung_seg")
-    first, top, last = (learning_rate(plan, step) for step in (0, 60, plan.steps - 1))
+    first, top, last = (learning_rate(plan, step) for step in (0, 60, plan.cycle - 1))
     assert max(first, last) < 0.1 * top
+    assert learning_rate(plan, plan.cycle + 60) == pytest.approx(top / 2)
 
 
 def test_a_view_without_change_is_the_volume_itself() -> None:
