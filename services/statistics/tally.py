@@ -78,12 +78,13 @@ class Tally:
         made = cls()
         for entry in entries:
             series = Series(**entry["key"])
-            made.counts[series] = dict(entry["counts"])
-            made.moments[series] = list(entry["moments"])
-            made.sketches[series] = {
-                name: {int(place): count for place, count in bins.items()}
-                for name, bins in entry["sketches"].items()
-            }
+            if entry["counts"]:
+                made.counts[series] = dict(entry["counts"])
+            if entry["moments"]:
+                made.moments[series] = list(entry["moments"])
+            for name, bins in entry["sketches"].items():
+                named = made.sketches.setdefault(series, {})
+                named[name] = {int(place): count for place, count in bins.items()}
         return made
 
     def _count(self, series: Series, result: str, count: int = 1) -> None:

@@ -71,7 +71,7 @@ def test_a_stage_waits_from_the_end_of_its_last_input_to_its_start() -> None:
 
 
 def test_a_wait_that_only_some_inputs_tell_of_is_none() -> None:
-    kept = _kept(fact("mask-ready"), fact("volume-ready", ago_s=5))
+    kept = _kept(fact("mask-ready", ago_s=1), fact("volume-ready", ago_s=5))
     found = _figures(kept, sliding(NOW_S)[0])[READER._replace(stage="lung-seg")]
     assert "wait_p50_s" not in found
 
