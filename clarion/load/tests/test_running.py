@@ -1,5 +1,6 @@
 """A run with real senders and a real association; the jobs API is a fake that knows what came."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ from phantom.dicom import write
 from phantom.studies import slab
 from shared.events.models import Lane
 
+_LONG_AFTER_S = 60.0
+"""By the tracker's clock no study may become another version any more."""
 NOWHERE = Addresses("http://127.0.0.1:9/metrics", None)
 
 
@@ -94,7 +97,7 @@ def test_after_ctrl_c_nothing_more_is_sent_and_nothing_is_lost(crew: Crew) -> No
 def _run(
     crew: Crew, api: Finishes, interrupts: Interrupts, due: list[float], shown: list[Report]
 ) -> Run:
-    api.tracker = Tracker(api)
+    api.tracker = Tracker(api, now=lambda: time.time() + _LONG_AFTER_S)
     mix = Mix({}, {}, {}, sources=1)
     planned: Iterator[Order] = orders(due, range(len(due)), mix, chance(0))
     return Run(
