@@ -54,7 +54,7 @@ def model_file(name: str) -> Path:
 
 def infer(name: str, *size: int) -> np.ndarray:
     session = onnxruntime.InferenceSession(model_file(name), providers=["CPUExecutionProvider"])
-    (output,) = session.run(None, {"volume": np.full((1, 1, *size), -1, np.float32)})
+    output, *_ = session.run(None, {"volume": np.full((1, 1, *size), -1, np.float32)})
     return np.asarray(output)
 
 
