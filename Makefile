@@ -28,10 +28,15 @@ check: setup
 bench: setup
 	@.venv/bin/python -m benchmarks
 
-# Takes hours on a CPU; brings PyTorch into an environment of its own.
+# Draws, trains, exports, fits threshold and gate, measures, writes the cards. Hours on a CPU;
+# brings PyTorch into an environment of its own.
 train: training-environment
 	@.cache/training/bin/python -m training
+	@.venv/bin/python -m training.threshold
+	@.cache/training/bin/python -m training.gate
+	@.venv/bin/python -m training.cards --measure
 
 training-environment: setup
 	@.venv/bin/uv venv --quiet --allow-existing --python .venv/bin/python .cache/training
-	@.venv/bin/uv pip sync --quiet --python .cache/training/bin/python --require-hashes requirements-training.lock
+	@echo "    installing PyTorch and what training needs into .cache/training (several GB, once)"
+	@UV_SYSTEM_CERTS=1 .venv/bin/uv pip sync --quiet --python .cache/training/bin/python --require-hashes requirements-training.lock
