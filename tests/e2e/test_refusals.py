@@ -1,7 +1,6 @@
 """Each study that can't be analysed gets its reason, and what is hostile harms nobody."""
 
 import sys
-import tarfile
 import time
 import zipfile
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from phantom.dicom import uid
 from phantom.refusals import REFUSALS
 from phantom.studies import slab
 from phantom.warned import WARNINGS
+from shared.testing.archives import unpacked
 from tests.e2e import sending
 from tests.e2e.studies import as_another_study, study_uid
 from tests.e2e.system import DATA, SHORT, Job, System, new_seed
@@ -129,12 +129,9 @@ def test_single_images_in_every_transfer_syntax_are_taken_and_refused(system: Sy
 
 
 def test_hostile_files_harm_nobody(system: System, tmp_path: Path) -> None:
-    archive = _odd("hostile") / "files.tar.gz"
-    with tarfile.open(archive) as files:
-        names = sorted(name for name in files.getnames() if name.endswith(".dcm"))[::EVERY]
-        files.extractall(tmp_path, [files.getmember(name) for name in names], filter="data")
+    paths = unpacked(_odd("hostile") / "files.tar.gz", ".dcm", EVERY, tmp_path)
     processes = system.pids("-m", "services.")
-    answers = [_sent_raw(system, tmp_path / name) for name in names]
+    answers = [_sent_raw(system, path) for path in paths]
 
     job = system.analysed(slab(new_seed()))
 

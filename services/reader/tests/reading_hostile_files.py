@@ -6,12 +6,12 @@ A process of its own, because the limits hold for all of it: `ARCHIVE EVERY FOLD
 import json
 import resource
 import sys
-import tarfile
 from pathlib import Path
 
 from services.reader.handler import handle
 from shared.errors import InputRejected
 from shared.store.folder import FolderStore
+from shared.testing.archives import unpacked
 from shared.testing.manifests import manifest_of
 from shared.testing.work import work_for
 
@@ -19,11 +19,9 @@ from shared.testing.work import work_for
 def main(archive: Path, every: int, folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
     resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
-    with tarfile.open(archive) as files:
-        names = sorted(name for name in files.getnames() if name.endswith(".dcm"))[::every]
-        files.extractall(folder, [files.getmember(name) for name in names], filter="data")
     store = FolderStore(folder / "payloads")
-    outcomes = {name: _outcome(folder / name, store) for name in names}
+    paths = unpacked(archive, ".dcm", every, folder)
+    outcomes = {path.name: _outcome(path, store) for path in paths}
     sys.stdout.write(json.dumps(outcomes))
 
 
