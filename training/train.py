@@ -43,7 +43,7 @@ def train(plan: Plan, cache: Path, folder: Path) -> nn.Module:
     _steps(plan, net, optimiser, _loaded(patches, range(first, plan.steps), device), folder)
     net.eval()
     if isinstance(net, Classifier):
-        later = range(plan.steps, plan.steps + _HEAD_BATCHES)
+        later = range(plan.steps, plan.steps + min(_HEAD_BATCHES, plan.steps))
         fit_head(net, (batch for _, batch in _loaded(patches, later, device)))
     return net.cpu()
 
