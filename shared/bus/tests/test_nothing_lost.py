@@ -92,7 +92,7 @@ def _check_taken_over(world: World, job: str) -> None:
             assert (again.reused_from, world.starts[job, 2, stage]) == (1, 0)
 
 
-@settings(max_examples=6, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(
     st.lists(st.tuples(st.integers(0, 40), _FAULTS), max_size=10),
     st.sampled_from(["", "", "reader", "left"]),
