@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from clarion.bundles.references import Expression
 from deploy.modelrepo.refused import Refused
 
 _DICTIONARY = re.compile(r"(?<=[a-z])(D|Dict)$")
 Triple = tuple[float, float, float]
+
+Reader = TypeVar("Reader")
 
 
 class Component:
@@ -31,6 +33,16 @@ class Component:
     def refused(self, code: str, why: str, remedy: str) -> Refused:
         """An error that names this component."""
         return Refused(code, f"{self.where}: {why}; {remedy}")
+
+    def reader(self, readers: Mapping[str, Reader], otherwise: str) -> Reader:
+        """The one that reads this step. Raises `Refused` where there is none."""
+        if self.name not in readers:
+            raise self.refused(
+                "transform-not-expressible",
+                "the pipeline has no such step",
+                f"it has {', '.join(sorted(readers))}; {otherwise}",
+            )
+        return readers[self.name]
 
     def take(self, name: str, default: Any = None) -> Any:
         """An argument as it stands. Raises `Refused` for Python that would have to be run."""

@@ -37,13 +37,7 @@ def read(steps: Sequence[Component]) -> Postprocessing:
     for step in steps:
         if step.name in _NOTHING_CHANGES:
             continue
-        reader = _READERS.get(step.name)
-        if reader is None:
-            raise step.refused(
-                "transform-not-expressible",
-                "the pipeline has no such step",
-                f"it has {', '.join(sorted(_READERS))}; leave it out if the mask is good without",
-            )
+        reader = step.reader(_READERS, "leave it out if the mask is good without")
         step.ignore("keys", "allow_missing_keys")
         found = reader(step, found)
         step.finish()

@@ -49,13 +49,7 @@ def read(steps: Sequence[Component], image: str) -> Preprocessing:
     for step in steps:
         if step.name in _NOTHING_CHANGES:
             continue
-        reader = _READERS.get(step.name)
-        if reader is None:
-            raise step.refused(
-                "transform-not-expressible",
-                "the pipeline has no such step",
-                f"it has {', '.join(sorted(_READERS))}; {_SHORTEN}",
-            )
+        reader = step.reader(_READERS, _SHORTEN)
         keys = step.keys()
         if image not in keys:
             continue
