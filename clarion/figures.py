@@ -8,10 +8,14 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from clarion.sheet import Sheet
+
 _WINDOW = "5 min"
 _DONE = ("succeeded", "reused", "refused", "failed")
 _ENDS = ("completed", "partial", "refused", "failed")
 _LANES = ("stat", "routine", "bulk")
+_PERCENTILES = ("p50", "p95")
+_SHORT = {"completed": "done", "delivered": "sent", "succeeded": "ok"}
 
 Line = Mapping[str, Any]
 
@@ -20,87 +24,86 @@ def screen(snapshot: Mapping[str, Any]) -> Group:
     """Stages, jobs and refusals of the last five minutes; backlogs, senders, alerts of now."""
     lines: Sequence[Line] = snapshot["windows"][_WINDOW]
     when = datetime.fromisoformat(snapshot["at"]).astimezone().strftime("%H:%M:%S")
-    tables = [
+    sheets = [
         _jobs(lines, snapshot["in_work"]),
         _stages([line for line in lines if "stage" in line["key"] and "code" not in line["key"]]),
         _refusals([line for line in lines if "code" in line["key"]]),
         _backlog(snapshot["backlog"]),
         _senders(snapshot["senders"]),
-        _alerts(snapshot["alerts"]),
     ]
-    head = Text(f"{when}, the last {_WINDOW}", style="bold")
-    return Group(head, *(table for table in tables if table.row_count))
+    alerts = [_alerts(snapshot["alerts"])] if snapshot["alerts"] else []
+    head = Text(f"{when}, the last {_WINDOW}, times in s", style="bold")
+    return Group(head, *(sheet for sheet in sheets if sheet.rows), *alerts)
 
 
-def _jobs(lines: Sequence[Line], in_work: Sequence[Line]) -> Table:
+def _jobs(lines: Sequence[Line], in_work: Sequence[Line]) -> Sheet:
     open_jobs = {_place(line["key"]): line["figures"]["in_work"] for line in in_work}
     ended = {_place(line["key"]): line["figures"] for line in lines if "stage" not in line["key"]}
-    table = _table("pipeline", "lane", "in work", "begun", *_ENDS, "p50 s", "p95 s", "delivered")
+    figures = ("in work", "begun", *_ENDS, *_PERCENTILES, "delivered")
+    sheet = Sheet(("pipeline", "lane"), figures, _SHORT)
     for place in sorted({*open_jobs, *ended}):
-        figures = ended.get(place, {})
-        table.add_row(
-            *place,
-            _number(open_jobs.get(place, 0)),
-            *(_number(figures.get(name, 0)) for name in ("begun", *_ENDS)),
-            *_latency(figures, "end_to_end"),
-            _number(figures.get("delivery_delivered", 0)),
+        told = ended.get(place, {})
+        sheet.rows.append(
+            (
+                *place,
+                _number(open_jobs.get(place, 0)),
+                *(_number(told.get(name, 0)) for name in ("begun", *_ENDS)),
+                *_latency(told, "end_to_end"),
+                _number(told.get("delivery_delivered", 0)),
+            )
         )
-    return table
+    return sheet
 
 
-def _stages(lines: Sequence[Line]) -> Table:
-    table = _table("stage", "lane", "per min", *_DONE, "p50 s", "p95 s", "wait p50", "wait p95")
+def _stages(lines: Sequence[Line]) -> Sheet:
+    times = [f"{what} {name}" for what in ("took", "wait") for name in _PERCENTILES]
+    sheet = Sheet(("stage", "lane"), ("per min", *_DONE, *times), _SHORT)
     for line in lines:
         figures = line["figures"]
-        table.add_row(
-            line["key"]["stage"],
-            line["key"]["lane"],
-            f"{figures['per_min']:.1f}",
-            *(_number(figures.get(name, 0)) for name in _DONE),
-            *_latency(figures, "duration"),
-            *_latency(figures, "wait"),
+        sheet.rows.append(
+            (
+                line["key"]["stage"],
+                line["key"]["lane"],
+                f"{figures['per_min']:.1f}",
+                *(_number(figures.get(name, 0)) for name in _DONE),
+                *_latency(figures, "duration"),
+                *_latency(figures, "wait"),
+            )
         )
-    return table
+    return sheet
 
 
-def _refusals(lines: Sequence[Line]) -> Table:
-    table = _table("refused or failed at", "lane", "code", "events")
+def _refusals(lines: Sequence[Line]) -> Sheet:
+    sheet = Sheet(("refused or failed at", "lane", "code"), ("events",))
     for line in lines:
         key, figures = line["key"], line["figures"]
         count = figures.get("refused", 0) + figures.get("failed", 0)
-        table.add_row(key["stage"], key["lane"], key["code"], _number(count))
-    return table
+        sheet.rows.append((key["stage"], key["lane"], key["code"], _number(count)))
+    return sheet
 
 
-def _backlog(found: Sequence[Line]) -> Table:
-    table = _table("waits for, or is at", *_LANES)
+def _backlog(found: Sequence[Line]) -> Sheet:
+    sheet = Sheet(("waits for, or is at",), _LANES)
     counts = {(line["service"], line["lane"]): line["events"] for line in found}
     for service in sorted({service for service, _ in counts}):
         told = [counts.get((service, lane), 0) for lane in _LANES]
         if any(told):
-            table.add_row(service, *map(_number, told))
-    return table
+            sheet.rows.append((service, *map(_number, told)))
+    return sheet
 
 
-def _senders(found: Sequence[Line]) -> Table:
-    table = _table("sender", "last study")
+def _senders(found: Sequence[Line]) -> Sheet:
+    sheet = Sheet(("sender",), ("last study",))
     for line in found:
-        table.add_row(line["sender"], f"{_ago(line['last_study_s'])} ago")
-    return table
+        sheet.rows.append((line["sender"], f"{_ago(line['last_study_s'])} ago"))
+    return sheet
 
 
 def _alerts(found: Sequence[Line]) -> Table:
-    table = _table("alert", "of", "figures")
+    table = Table("alert", "of", "figures", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for line in found:
         figures = ", ".join(f"{name} {value:g}" for name, value in line["figures"].items())
         table.add_row(Text(line["code"], style="red"), " ".join(line["key"].values()), figures)
-    return table
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=None)
-    for name in names:
-        table.add_column(name, no_wrap=True)
     return table
 
 
@@ -111,7 +114,12 @@ def _place(key: Mapping[str, str]) -> tuple[str, str]:
 def _latency(figures: Mapping[str, float], name: str) -> tuple[str, str]:
     if f"{name}_p50_s" not in figures:
         return "-", "-"
-    return f"{figures[f'{name}_p50_s']:.2f}", f"{figures[f'{name}_p95_s']:.2f}"
+    return _seconds(figures[f"{name}_p50_s"]), _seconds(figures[f"{name}_p95_s"])
+
+
+def _seconds(value: float) -> str:
+    """Three digits tell enough, and take four characters."""
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def _number(count: float) -> str:

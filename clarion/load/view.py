@@ -12,6 +12,7 @@ from rich.text import Text
 
 from clarion.load.figures import Spread
 from clarion.load.report import Report
+from clarion.sheet import Sheet
 
 _TELL_S = 10.0
 _HEADS = ("p50", "p95", "p99")
@@ -60,7 +61,7 @@ def picture(report: Report) -> RenderableType:
     if report.stages:
         parts += ["", _stages(report)]
     if report.machine.triton or report.machine.backlog_most:
-        parts += ["", *_machine(report)]
+        parts += ["", _machine(report)]
     return Group(*parts)
 
 
@@ -78,41 +79,39 @@ def _rates(report: Report) -> Text:
     return Text(", ".join(told), style="dim")
 
 
-def _lanes(report: Report) -> Table:
-    table = _table("end to end, s", "jobs", *_HEADS, "longest")
+def _lanes(report: Report) -> Sheet:
+    sheet = _sheet("end to end, s", "jobs", *_HEADS, "longest")
     for lane, spread in report.lanes.items():
-        table.add_row(lane, str(spread.count), *_numbers(spread), f"{spread.longest:.1f}")
-    return table
+        sheet.rows.append((lane, str(spread.count), *_numbers(spread), f"{spread.longest:.1f}"))
+    return sheet
 
 
-def _stages(report: Report) -> Table:
+def _stages(report: Report) -> Sheet:
     columns = ("jobs", *(f"took {name}" for name in _HEADS), *(f"wait {n}" for n in _HEADS), "busy")
-    table = _table("stage, s", *columns)
+    sheet = _sheet("stage, s", *columns)
     for name, stage in report.stages.items():
         numbers = (*_numbers(stage.took), *_numbers(stage.wait))
-        table.add_row(name, str(stage.took.count), *numbers, f"{stage.busy:.2f}")
-    return table
+        sheet.rows.append((name, str(stage.took.count), *numbers, f"{stage.busy:.2f}"))
+    return sheet
 
 
-def _machine(report: Report) -> Iterator[Text]:
+def _machine(report: Report) -> Table:
+    table = Table.grid(padding=(0, 2))
     for model, queue in report.machine.triton.items():
         if queue.requests:
             waited = queue.queued_us / queue.requests / 1000
             computed = queue.computed_us / queue.requests / 1000
             told = f"{model}: {queue.requests} requests, {waited:.0f} ms queued, {computed:.0f} ms"
-            yield Text(f"Triton  {told} computed (means)", style="dim")
+            table.add_row("Triton", f"{told} computed (means)", style="dim")
     behind = {name: most for name, most in report.machine.backlog_most.items() if most}
     if behind:
         listed = ", ".join(f"{name} {most}" for name, most in sorted(behind.items()))
-        yield Text(f"Kafka   most events behind: {listed}", style="dim")
-
-
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(first, no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_row("Kafka", f"most events behind: {listed}", style="dim")
     return table
+
+
+def _sheet(first: str, *columns: str) -> Sheet:
+    return Sheet((first,), columns, header_style="dim")
 
 
 def _numbers(spread: Spread) -> tuple[str, str, str]:

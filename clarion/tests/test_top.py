@@ -19,7 +19,7 @@ SNAPSHOT: dict[str, Any] = {
         "5 min": [
             {"key": PLACE, "figures": {"begun": 9, "completed": 6, "end_to_end_p50_s": 21.0,
                                        "end_to_end_p95_s": 43.5, "per_min": 3}},
-            {"key": {"stage": "reader"} | PLACE,
+            {"key": {"stage": "classification-report"} | PLACE,
              "figures": {"succeeded": 7, "refused": 1, "per_min": 1.6} | LATENCY},
             {"key": {"stage": "reader", "code": "too-few-slices"} | PLACE,
              "figures": {"refused": 1, "per_min": 0.2}},
@@ -56,24 +56,38 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-def _said(url: str, *options: str) -> str:
-    environment = {"CLARION_STATISTICS_URL": url, "COLUMNS": "160"}
+def _said(url: str, *options: str, columns: int = 120) -> str:
+    environment = {"CLARION_STATISTICS_URL": url, "COLUMNS": str(columns)}
     result = CliRunner().invoke(build(), ["top", *options], env=environment)
     assert result.exit_code == 0
     return result.output
 
 
-def test_it_shows_jobs_stages_refusals_backlogs_senders_and_alerts(url: str) -> None:
-    words = [line.split() for line in _said(url, "--once").splitlines()]
+@pytest.mark.parametrize("columns", [80, 120])
+def test_it_shows_jobs_stages_refusals_backlogs_senders_and_alerts(url: str, columns: int) -> None:
+    words = [line.split() for line in _said(url, "--once", columns=columns).splitlines()]
     wanted = [
-        "covid19-ct stat 3 9 6 0 0 0 21.00 43.50 0",
-        "reader stat 1.6 7 0 1 0 1.50 4.25 - -",
+        "covid19-ct stat 3 9 6 0 0 0 21.0 43.5 0",
+        "classification-report stat 1.6 7 0 1 0 1.50 4.25 - -",
         "reader stat too-few-slices 1",
         "lung_seg 12 0 0",
         "CT_1 2 h ago",
         "silent-sender CT_1 silent_s 7300",
     ]
     assert [line for line in wanted if line.split() not in words] == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "heading"),
+    [
+        (80, "stage lane min ok reused refused failed p50 p95 p50 p95"),
+        (120, "stage lane per min succeeded reused refused failed took p50 took p95"),
+    ],
+)
+def test_headings_are_whole_in_a_terminal_of(url: str, columns: int, heading: str) -> None:
+    said = _said(url, "--once", columns=columns)
+    assert heading in {" ".join(line.split())[: len(heading)] for line in said.splitlines()}
+    assert "…" not in said
 
 
 def test_for_programs_it_prints_the_snapshot(url: str) -> None:

@@ -1,0 +1,54 @@
+"""A run's figures are whole in a narrow terminal."""
+
+from rich.console import Console
+
+from clarion.load.figures import Spread, Stage
+from clarion.load.machine import TritonQueue
+from clarion.load.report import Machine, Report, sending
+from clarion.load.tests.studies import sent
+from clarion.load.view import picture
+
+SPREAD = Spread(250, 12.3, 45.6, 123.4, 1234.5)
+STAGES = ("reader", "lesion-seg", "classification-report")
+BEHIND = dict.fromkeys(("classifier", "lesion_seg", "lung_seg", "ratio", "results"), 12)
+REPORT = Report(
+    elapsed_s=1300.0,
+    interrupted=False,
+    sending=sending([sent("a"), sent("b", ended=130)], 250),
+    jobs={"completed": 2},
+    waiting=0,
+    waiting_most=2,
+    finished_per_h=298.2,
+    lanes={"routine": SPREAD},
+    stages={name: Stage(SPREAD, SPREAD, 1.93) for name in STAGES},
+    machine=Machine(99.3, BEHIND, {"covid_classifier": TritonQueue(1000, 2_000_000, 300_000_000)}),
+)
+
+
+def _words(width: int) -> list[str]:
+    """The lines without what separates their words."""
+    console = Console(width=width)
+    with console.capture() as said:
+        console.print(picture(REPORT))
+    return [" ".join(line.split()) for line in said.get().splitlines()]
+
+
+def test_eighty_columns_show_every_heading_and_figure() -> None:
+    words = _words(80)
+    figures = "12.3 45.6 123.4 12.3 45.6 123.4"
+    wanted = [
+        "end to end, s jobs p50 p95 p99 longest",
+        "routine 250 12.3 45.6 123.4 1234.5",
+        "took took took wait wait wait",
+        "stage, s jobs p50 p95 p99 p50 p95 p99 busy",
+        *(f"{name} 250 {figures} 1.93" for name in STAGES),
+        "Triton covid_classifier: 1000 requests, 2 ms queued, 300 ms computed (means)",
+        "Kafka most events behind: classifier 12, lesion_seg 12, lung_seg 12, ratio 12,",
+        "results 12",
+    ]
+    assert [line for line in wanted if line not in words] == []
+
+
+def test_more_columns_put_each_heading_in_one_line() -> None:
+    heading = "stage, s jobs took p50 took p95 took p99 wait p50 wait p95 wait p99 busy"
+    assert heading in _words(120)
