@@ -32,6 +32,12 @@ class Work:
     definition: Definition
     traceparent: str
 
+    @property
+    def deadline_s(self) -> float | None:
+        """How long one attempt may take, where the definition says so; a shadow's too."""
+        stage = self.definition.stages.get(self.stage.partition("~")[0])
+        return stage.deadline if stage else None
+
     def input(self, port: str) -> PayloadRef:
         """The payload wired to a port. Raises `KeyError` when the stage has no such input."""
         return self.payloads[self.sources[port]]

@@ -128,7 +128,8 @@ class WorkerPool:
     async def execute(self, work: Work) -> Verdict:
         """Run the handler in a worker; a lost worker is the study's defect."""
         try:
-            verdict: Verdict = await self._ask(work, self._deadline_s)
+            deadline_s = min(self._deadline_s, work.deadline_s or self._deadline_s)
+            verdict: Verdict = await self._ask(work, deadline_s)
         except DependencyDown as outage:
             return Down(outage.what)
         except WorkerLost as lost:

@@ -19,6 +19,9 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Seconds = Annotated[float, BeforeValidator(in_seconds), Field(gt=0, description="seconds")]
+
+
 class InputRules(Part):
     """Which instances make a version, which series is analysed, and how exact it must be."""
 
@@ -34,6 +37,8 @@ class Stage(Part):
     shadow: str | None = None
     inputs: dict[str, str]
     parameters: dict[str, Any] = {}
+    deadline: Seconds | None = None
+    """For one attempt; where the service has a shorter one of its own, that holds."""
 
     @property
     def service_name(self) -> str:
@@ -51,7 +56,7 @@ class Definition(Part):
     """A whole pipeline."""
 
     pipeline: str
-    deadline: Annotated[float, BeforeValidator(in_seconds)] = Field(description="seconds")
+    deadline: Seconds
     input: InputRules
     stages: dict[str, Stage]
     outputs: dict[str, Output]

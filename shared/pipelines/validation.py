@@ -49,6 +49,7 @@ def validated(text: str, catalog: Catalog, topics: Topics) -> Definition:
     lines = _Lines(tree)
     problems = [
         *_stages(definition, catalog, lines),
+        *_deadlines(definition, lines),
         *_cycles(definition, lines),
         *_outputs(definition, catalog, lines),
         *_waking(definition, catalog, topics, lines),
@@ -104,6 +105,16 @@ def _stages(definition: Definition, catalog: Catalog, lines: _Lines) -> Iterator
             reference = getattr(stage, key)
             if reference:
                 yield from _stage(definition, catalog, lines, name, stage, key, reference)
+
+
+def _deadlines(definition: Definition, lines: _Lines) -> Iterator[Problem]:
+    """The job's deadline ends a stage that has a longer one."""
+    whole = definition.deadline
+    for name, stage in definition.stages.items():
+        if stage.deadline and stage.deadline > whole:
+            what = f"stage {name}: its deadline, {stage.deadline:g} s, is past the job's"
+            fix = f"Give it {whole:g} s at most, or the job more"
+            yield Problem(lines.of("stages", name, "deadline"), what, fix)
 
 
 def _stage(

@@ -64,6 +64,20 @@ def test_a_misspelt_key() -> None:
     assert problem.startswith("line 3: dead_line")
 
 
+def test_a_stage_that_may_take_longer_than_its_job() -> None:
+    (problem,) = _problems("{mark: r}", "{mark: r}, deadline: 2 min")
+    assert problem == (
+        "line 8: stage right: its deadline, 120 s, is past the job's. "
+        "Give it 60 s at most, or the job more"
+    )
+
+
+@pytest.mark.parametrize("deadline", ["soon", "-1 s", "0 s", "3 weeks"])
+def test_a_deadline_that_is_none(deadline: str) -> None:
+    (problem,) = _problems("{mark: r}", f"{{mark: r}}, deadline: {deadline}")
+    assert problem.startswith("line 8: stages.right.deadline: ")
+
+
 def test_text_that_is_no_yaml() -> None:
     assert _problems("{from: both", "{from: [both")[0].startswith("line 1")
 
