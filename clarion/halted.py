@@ -21,22 +21,28 @@ def halted(home: Path | None) -> list[str]:
         return [
             name
             for name, service in sorted(load_catalog().items())
-            if service.operations and _says_halted(client, _address(name, home))
+            if service.operations
+            and any(_says_halted(client, each) for each in _addresses(name, home))
         ]
 
 
 def resume(service: str, home: Path | None) -> dict[str, Any]:
-    """What the service answers. Raises `Failure` where there is none, or it can't halt."""
+    """What the service answers, whichever of its replicas had halted.
+
+    Raises `Failure` where there is none, or it can't halt.
+    """
     catalog = load_catalog()
     if service not in catalog or not catalog[service].operations:
         known = ", ".join(sorted(name for name, each in catalog.items() if each.operations))
         raise Failure(f"unknown-service: {service} is no service that halts; those are {known}")
     with httpx.Client(timeout=_ANSWER_S, trust_env=False) as client:
-        answer = client.post(f"{_address(service, home)}/resume")
-    if answer.is_success:
-        found: dict[str, Any] = answer.json()
-        return found
-    raise Failure(f"not-resumed: {service} answered {answer.status_code}; see `clarion doctor`")
+        answers = [client.post(f"{each}/resume") for each in _addresses(service, home)]
+    for answer in answers:
+        if not answer.is_success:
+            said = f"{service} answered {answer.status_code}"
+            raise Failure(f"not-resumed: {said}; see `clarion doctor`")
+    found: list[dict[str, Any]] = [answer.json() for answer in answers]
+    return next((each for each in found if each.get("resumed")), found[0])
 
 
 def _says_halted(client: httpx.Client, address: str) -> bool:
@@ -46,6 +52,7 @@ def _says_halted(client: httpx.Client, address: str) -> bool:
         return False
 
 
-def _address(service: str, home: Path | None) -> str:
+def _addresses(service: str, home: Path | None) -> list[str]:
+    """One for each replica."""
     opened = open_home(home_folder(home), load_catalog())
-    return f"http://{opened.local(f'{service}.health')}"
+    return [f"http://{opened.local(f'{each}.health')}" for each in opened.replicas_of(service)]

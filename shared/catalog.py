@@ -85,6 +85,7 @@ class Service(Declaration):
     ports: dict[str, int] = Field(default={}, description="listening ports, by name")
     spans: tuple[str, ...] = Field(default=(), description="spans that each job must show")
     resources: Resources = Resources()
+    single: str = Field(default="", description="why no second replica may run beside the first")
 
     def operation(self, reference: str) -> Operation | None:
         """`writers/seg` names an operation; `reader` the only one, called `default`."""

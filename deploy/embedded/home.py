@@ -5,17 +5,21 @@ the default, so that a service added later needs no change to a home that exists
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from deploy.embedded.cache import REPOSITORY
 from deploy.embedded.ports import free_ports
 from shared.catalog import Catalog
 
 _FIRST_HEALTH_PORT = 8100
+_REPLICA_STEP = 100
+"""How far a replica's ports lie above those of the replica before it."""
 _OWN_PORTS = {
     "kafka": 9092,
     "kafka-controller": 9093,
@@ -28,6 +32,7 @@ _HEADER = """\
 # The settings of this home. Ports are named after the part that listens, or service.port.
 # environment: extra variables (CLARION_…) for every process.
 # triton: HOST:PORT of a Triton elsewhere, in place of the embedded one.
+# replicas: how many processes of a service run; one where nothing is said.
 """
 
 
@@ -39,6 +44,7 @@ class HomeSettings(BaseModel):
     ports: dict[str, int] = {}
     environment: dict[str, str] = {}
     triton: str | None = None
+    replicas: dict[str, Annotated[int, Field(ge=1, le=9)]] = {}
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,10 @@ class Home:
         """HOST:PORT of one of this home's own listeners."""
         return f"127.0.0.1:{self.ports[port]}"
 
+    def replicas_of(self, service: str) -> list[str]:
+        """The names of a service's replicas, of which the first has the service's own."""
+        return _replica_names(service, self.settings.replicas.get(service, 1))
+
 
 def home_folder(named: Path | None) -> Path:
     """`--home`, else `CLARION_HOME`, else `.home` in the repository."""
@@ -99,16 +109,42 @@ def default_ports(catalog: Catalog) -> dict[str, int]:
     return ports
 
 
+def _replica_ports(catalog: Catalog, replicas: Mapping[str, int]) -> dict[str, int]:
+    """What the replicas after the first listen on: the first's ports, each a step further up."""
+    first = default_ports(catalog)
+    return {
+        f"{replica}.{port.partition('.')[2]}": default + step * _REPLICA_STEP
+        for service, count in replicas.items()
+        for step, replica in enumerate(_replica_names(service, count))
+        for port, default in first.items()
+        if step and port.startswith(f"{service}.")
+    }
+
+
+def _replica_names(service: str, count: int) -> list[str]:
+    return [service, *(f"{service}-{number}" for number in range(2, count + 1))]
+
+
 def open_home(folder: Path, catalog: Catalog) -> Home:
     """Read the home's settings, which need not exist. Raises ValueError for what is wrong there."""
     path = folder / "settings.yaml"
     found = _read(path) if path.is_file() else None
     settings = HomeSettings.model_validate(found or {})
-    defaults = default_ports(catalog)
+    _require_possible(settings.replicas, catalog, path)
+    defaults = default_ports(catalog) | _replica_ports(catalog, settings.replicas)
     unknown = sorted(settings.ports.keys() - defaults.keys())
     if unknown:
         raise ValueError(f"{path}: no part of the system has the port {', '.join(unknown)}")
     return Home(folder, settings, defaults | settings.ports)
+
+
+def _require_possible(replicas: Mapping[str, int], catalog: Catalog, path: Path) -> None:
+    """Raises ValueError for a service that there is not, or of which only one may run."""
+    for name, count in replicas.items():
+        if name not in catalog:
+            raise ValueError(f"{path}: unknown-service: replicas of {name}, which is no service")
+        if count > 1 and (why := catalog[name].single):
+            raise ValueError(f"{path}: single-service: {name} runs once, {why}")
 
 
 def _read(path: Path) -> object:

@@ -46,11 +46,16 @@ def triton_server(home: Home) -> TritonServer:
 
 
 def programs(home: Home, runtime: Runtime, catalog: Catalog) -> list[Program]:
-    """Infrastructure first, then the services by name."""
+    """Infrastructure first, then the services by name, each with its replicas."""
     infrastructure = [_kafka(home, runtime), _pacs(home)]
     if home.settings.triton is None:
         infrastructure.insert(1, _triton(home, runtime))
-    return [*infrastructure, *(_service(home, each) for _, each in sorted(catalog.items()))]
+    services = (
+        _service(home, service, number, replica)
+        for name, service in sorted(catalog.items())
+        for number, replica in enumerate(home.replicas_of(name), start=1)
+    )
+    return [*infrastructure, *services]
 
 
 def shared_environment(home: Home) -> dict[str, str]:
@@ -106,25 +111,26 @@ def _pacs(home: Home) -> Program:
     )
 
 
-def _service(home: Home, service: Service) -> Program:
+def _service(home: Home, service: Service, number: int, replica: str) -> Program:
     """One replica; it answers /health on CLARION_HEALTH_PORT."""
-    health = home.ports[f"{service.service}.health"]
+    health = home.ports[f"{replica}.health"]
     command = shlex.split(service.command)
     if command[0] in ("python", "python3"):
         command[0] = sys.executable
+    own = {"CLARION_INSTANCE": str(number), "CLARION_HEALTH_PORT": str(health)}
     return Program(
-        name=service.service,
+        name=replica,
         command=command,
-        environment=_ports(home, service) | {"CLARION_HEALTH_PORT": str(health)},
+        environment=_ports(home, service, replica) | own,
         port=health,
         ready_url=f"http://127.0.0.1:{health}/health",
         is_service=True,
     )
 
 
-def _ports(home: Home, service: Service) -> dict[str, str]:
+def _ports(home: Home, service: Service, replica: str) -> dict[str, str]:
     """A port `dicom` of a service reaches it as CLARION_DICOM_PORT."""
-    named = {name: home.ports[f"{service.service}.{name}"] for name in service.ports}
+    named = {name: home.ports[f"{replica}.{name}"] for name in service.ports}
     return {f"CLARION_{name.upper()}_PORT": str(port) for name, port in named.items()}
 
 

@@ -92,6 +92,11 @@ class Control:
         infos = cast(list[dict[str, Any]], self._ask("getAllProcessInfo"))
         return {str(info["name"]): str(info["statename"]) for info in infos}
 
+    def pids(self) -> dict[str, int]:
+        """The process of each program that runs."""
+        infos = cast(list[dict[str, Any]], self._ask("getAllProcessInfo"))
+        return {str(info["name"]): int(info["pid"]) for info in infos if info["pid"]}
+
     def busy(self) -> set[str]:
         """The programs that run or are about to start or stop."""
         over = ("STOPPED", "EXITED", "FATAL")

@@ -1,11 +1,13 @@
 """A home's settings override defaults, and only what exists."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deploy.embedded.home import create_home, open_home
-from deploy.embedded.programs import shared_environment
+from deploy.embedded.programs import Program, programs, shared_environment
+from deploy.embedded.runtime import Runtime
 from deploy.embedded.supervisor import write_configuration
 from shared.catalog import Service
 
@@ -13,8 +15,12 @@ CATALOG = {
     "ingest": Service(
         service="ingest", summary="", command="python -m services.ingest", ports={"dicom": 11112}
     ),
-    "reader": Service(service="reader", summary="", command="python -m services.reader"),
+    "reader": Service(
+        service="reader", summary="", command="python -m services.reader", ports={"api": 8081}
+    ),
 }
+ALONE = {"ingest": CATALOG["ingest"].model_copy(update={"single": "whose port is its own"})}
+RUNTIME = Runtime(*map(Path, ("java", "jars", "triton", "backends")))
 
 
 def test_a_home_without_settings_has_the_usual_ports(tmp_path: Path) -> None:
@@ -62,3 +68,43 @@ def test_a_home_too_deep_for_a_socket_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="too long"):
         write_configuration(home, [])
+
+
+def test_a_replica_has_an_instance_and_ports_of_its_own(tmp_path: Path) -> None:
+    first, second, third = _readers(tmp_path, "replicas: {reader: 3}\n")
+
+    assert [first.name, second.name, third.name] == ["reader", "reader-2", "reader-3"]
+    assert [_told(each, "INSTANCE") for each in (first, second, third)] == ["1", "2", "3"]
+    assert [_told(each, "API_PORT") for each in (first, second, third)] == ["8081", "8181", "8281"]
+    assert len({each.port for each in (first, second, third)}) == 3
+
+
+def test_a_port_of_a_replica_can_be_set(tmp_path: Path) -> None:
+    _, second = _readers(tmp_path, "replicas: {reader: 2}\nports: {reader-2.health: 9999}\n")
+
+    assert second.ready_url == "http://127.0.0.1:9999/health"
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ("replicas: {ingest: 2}", "single-service"),
+        ("replicas: {writer: 2}", "unknown-service"),
+        ("replicas: {reader: 0}", "greater than or equal to 1"),
+    ],
+)
+def test_replicas_that_can_not_be_are_refused(tmp_path: Path, settings: str, code: str) -> None:
+    (tmp_path / "settings.yaml").write_text(settings)
+
+    with pytest.raises(ValueError, match=code):
+        open_home(tmp_path, {**CATALOG, **ALONE})
+
+
+def _readers(folder: Path, settings: str) -> list[Program]:
+    (folder / "settings.yaml").write_text(settings)
+    every = programs(open_home(folder, CATALOG), RUNTIME, CATALOG)
+    return [each for each in every if each.name.startswith("reader")]
+
+
+def _told(program: Program, variable: str) -> Any:
+    return program.environment[f"CLARION_{variable}"]

@@ -64,14 +64,19 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the server writes."""
+    return tmp_path_factory.mktemp("triton") / "server.log"
+
+
+@pytest.fixture(scope="module")
 def client(
-    runtime: Runtime, models: Path, tmp_path_factory: pytest.TempPathFactory
+    runtime: Runtime, models: Path, log: Path
 ) -> Iterator[triton_grpc.InferenceServerClient]:
-    folder = tmp_path_factory.mktemp("triton")
     grpc_port, http_port, metrics_port = free_ports(3)
     server = triton.TritonServer(models, grpc_port, http_port, metrics_port)
     environment = triton.environment(runtime)
-    with running(triton.command(server, runtime), folder / "server.log", environment):
+    with running(triton.command(server, runtime), log, environment):
         asyncio.run(_until_linear_is_loaded(server))
         with triton_grpc.InferenceServerClient(f"127.0.0.1:{server.grpc_port}") as connected:
             yield connected
@@ -85,6 +90,14 @@ def test_a_batch_comes_back_with_every_output(client: triton_grpc.InferenceServe
 
     np.testing.assert_array_equal(result.as_numpy("y"), x @ WEIGHTS)
     np.testing.assert_array_equal(result.as_numpy("largest"), [[1], [1]])
+
+
+def test_a_request_that_is_answered_leaves_no_traceback(
+    client: triton_grpc.InferenceServerClient, log: Path
+) -> None:
+    client.infer("linear", [_input(np.ones((1, 3), np.float32))])
+    client.infer("linear", [_input(np.zeros((4, 3), np.float32))])
+    assert "Traceback" not in log.read_text()
 
 
 @pytest.mark.parametrize("name", TYPES)

@@ -6,6 +6,7 @@ where `max_batch_size` is above zero. It runs inside Triton, in an environment o
 imports nothing of Clarion's.
 """
 
+import ctypes
 import hashlib
 import json
 from pathlib import Path
@@ -25,6 +26,11 @@ _LEVELS = {
 }
 ABOUT = (".pbtxt", ".md", ".yaml")
 """What a version's folder may hold that is about the weights."""
+
+
+_USED = b"used_dltensor"
+_rename_capsule = ctypes.pythonapi.PyCapsule_SetName
+_rename_capsule.argtypes = [ctypes.py_object, ctypes.c_char_p]
 
 
 class TritonPythonModel:
@@ -110,7 +116,15 @@ def _array(request: Any, name: str) -> "np.ndarray[Any, Any]":
 
 
 def _tensor(name: str, array: "np.ndarray[Any, Any]") -> Any:
-    return pb_utils.Tensor.from_dlpack(name, array)
+    """A tensor that keeps the array alive and frees it.
+
+    A taken capsule is to be renamed "used_dltensor" (DLPack's Python protocol); the backend calls
+    it otherwise, so that numpy's destructor of the capsule would write a traceback for each tensor.
+    """
+    capsule = array.__dlpack__()
+    tensor = pb_utils.Tensor.from_dlpack(name, capsule)
+    _rename_capsule(capsule, _USED)
+    return tensor
 
 
 def _options(config: dict[str, Any]) -> ort.SessionOptions:
