@@ -26,8 +26,6 @@ _LEVELS = {
 }
 ABOUT = (".pbtxt", ".md", ".yaml")
 """What a version's folder may hold that is about the weights."""
-
-
 _USED = b"used_dltensor"
 _rename_capsule = ctypes.pythonapi.PyCapsule_SetName
 _rename_capsule.argtypes = [ctypes.py_object, ctypes.c_char_p]
