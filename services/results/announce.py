@@ -9,6 +9,7 @@ from services.results.ledger.outbox import SOURCE
 from services.results.ledger.runs import StoredRun
 from services.results.progress import Progress
 from shared.events.models import (
+    Alert,
     DicomDelivered,
     InputReady,
     JobControl,
@@ -18,6 +19,8 @@ from shared.events.models import (
 )
 from shared.events.wire import Event
 from shared.identity import event_id
+
+STANDING_JOB = "standing-job"
 
 
 def job_finished(
@@ -101,6 +104,22 @@ def dicom_delivered(
     extra = (delivery.sop_instance_uid, delivery.destination, attempt)
     name = event_id(run.job_id, run.run, delivery.stage, "dicom-delivered", *extra)
     return _event(name, "dicom-delivered", run.job_id, now, traceparent, data)
+
+
+def standing_job(run: StoredRun, stage: str, service: str, since: datetime, now: datetime) -> Event:
+    """A run has stood still in a stage since then; found again, it is the same event."""
+    data = Alert(
+        code=STANDING_JOB,
+        window="live",
+        key={"job": run.job_id, "run": str(run.run), "stage": stage, "service": service},
+        figures={
+            "stands_s": round((now - since).total_seconds(), 1),
+            "restarts": float(run.restarts),
+        },
+        at=now,
+    )
+    name = event_id(run.job_id, run.run, stage, "alert", STANDING_JOB, since.isoformat())
+    return _event(name, "alert", run.job_id, now, run.traceparent, data)
 
 
 def input_ready(request: InputReady, traceparent: str) -> Event:

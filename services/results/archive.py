@@ -12,7 +12,7 @@ from services.results.ledger.database import Ledger
 from services.results.ledger.deliveries import Delivery
 from services.results.ledger.runs import StoredRun, StoredStage
 from services.results.ledger.tables import jobs as jobs_table
-from services.results.progress import StageStatus, judge, ready_stages
+from services.results.progress import StageStatus, judge, ready_since, ready_stages
 from services.results.views import (
     DeliveryView,
     HolderView,
@@ -175,11 +175,12 @@ def _holders(
     if definition is None or run.status != "running":
         return
     facts = {name: stage.fact for name, stage in stages.items()}
+    ends = {name: stage.finished_at for name, stage in stages.items()}
     began = run.started_at or run.received_at
     for name in ready_stages(definition, facts):
-        ends = (stages[source].finished_at for source in definition.sources[name] & set(stages))
         service = definition.stages[name].service_name
-        yield HolderView(stage=name, service=service, since=max(ends, default=began))
+        since = ready_since(definition, name, ends, began)
+        yield HolderView(stage=name, service=service, since=since)
 
 
 def path_of(store: PayloadStore, ref: PayloadRef) -> str | None:

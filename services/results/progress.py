@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from shared.events.models import ReasonModel
@@ -89,6 +90,14 @@ def ready_stages(definition: Definition, facts: Mapping[str, StageFact]) -> tupl
             for source in definition.sources[name]
         )
     )
+
+
+def ready_since(
+    definition: Definition, stage: str, ends: Mapping[str, datetime], began: datetime
+) -> datetime:
+    """When a stage got the last of its inputs; `ends` says when other stages ended."""
+    sources = definition.sources[stage] & ends.keys()
+    return max((ends[source] for source in sources), default=began)
 
 
 def _stages(definition: Definition, facts: Mapping[str, StageFact]) -> dict[str, StageStatus]:

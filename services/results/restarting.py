@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 
 from services.results import announce
 from services.results.definitions import Definitions
-from services.results.ledger import runs
+from services.results.ledger import outbox, runs
 from services.results.ledger.database import Ledger
 from services.results.ledger.runs import StoredRun
-from services.results.progress import StageFact, ready_stages
+from services.results.progress import StageFact, ready_since, ready_stages
 from shared.bus import outcomes
 from shared.bus.outcomes import Outcome
 from shared.bus.received import Publisher
@@ -33,11 +33,21 @@ _QUEUE_PATIENCE = 10
 
 
 @dataclass(frozen=True)
+class Silent:
+    """A stage that has had all its inputs since then, and of which nothing is heard."""
+
+    stage: str
+    service: str
+    since: datetime
+
+
+@dataclass(frozen=True)
 class Standstill:
     """A run of which nothing was heard for a while, and what to publish again for it."""
 
     run: StoredRun
     waits_for: tuple[str, ...]
+    silent: tuple[Silent, ...]
     again: tuple[Event, ...]
 
 
@@ -56,8 +66,8 @@ class Restarter:
 
         Raises `Unavailable` while ledger or store are down.
         """
-        found = await asyncio.to_thread(self.standing, watching_since)
-        for still in found:
+        claimed = await asyncio.to_thread(self._claimed, watching_since)
+        for still in claimed:
             logger().warning(
                 "no progress",
                 again=len(still.again),
@@ -65,8 +75,10 @@ class Restarter:
             )
             for event in still.again:
                 await publisher.publish(event, still.run.lane, still.run.partition)
-            await asyncio.to_thread(self._note, still.run)
-        return len(found)
+        return len(claimed)
+
+    def _claimed(self, watching_since: datetime) -> list[Standstill]:
+        return [still for still in self.standing(watching_since) if self.claim(still)]
 
     def standing(self, watching_since: datetime) -> list[Standstill]:
         """Runs without a new fact for `patience`, twice that after a restart, then four times …
@@ -93,16 +105,26 @@ class Restarter:
         pause: timedelta = self.patience * 2 ** min(run.restarts, 10)
         return run.restarted_at + pause
 
-    def _note(self, run: StoredRun) -> None:
+    def claim(self, still: Standstill) -> bool:
+        """One replica restarts the run, and says once where it stands: several may have seen it.
+
+        A crash before its events are out leaves them to the next restart.
+        """
+        now = self.clock()
         with self.ledger.transaction() as connection:
-            runs.restarted(connection, run, self.clock())
+            if not runs.claim_restart(connection, still.run, now):
+                return False
+            for at in still.silent:
+                alert = announce.standing_job(still.run, at.stage, at.service, at.since, now)
+                outbox.put(connection, alert, lane=None, partition=0)
+        return True
 
     def _standstill(
         self, run: StoredRun, facts: Mapping[str, StageFact], moving: Set[str], now: datetime
     ) -> Standstill:
         definition = self.definitions.get(run.definition)
         if definition is None:
-            return Standstill(run, (), ())
+            return Standstill(run, (), (), ())
         written = {
             name: found
             for name in definition.stages
@@ -111,8 +133,10 @@ class Restarter:
         open_ = _ready(definition, facts, written)
         waited = now - (run.started_at or now)
         queued = waited < self.patience * _QUEUE_PATIENCE
-        silent = {name for name in open_ if not (queued and name in moving)}
-        return Standstill(run, open_, tuple(self._lacking(run, definition, facts, written, silent)))
+        silent = tuple(name for name in open_ if not (queued and name in moving))
+        lacking = self._lacking(run, definition, facts, written, frozenset(silent))
+        told = tuple(_silent(run, definition, name, written) for name in silent)
+        return Standstill(run, open_, told, tuple(lacking))
 
     def _lacking(
         self,
@@ -140,6 +164,14 @@ def _ready(
     """The stages that have all their inputs and have not ended, by ledger and store together."""
     ended = {name: _fact(outcome) for name, outcome in written.items()} | dict(facts)
     return ready_stages(definition, ended)
+
+
+def _silent(
+    run: StoredRun, definition: Definition, stage: str, written: Mapping[str, Outcome]
+) -> Silent:
+    ends = {name: outcome.finished_at for name, outcome in written.items()}
+    since = ready_since(definition, stage, ends, run.started_at or run.received_at)
+    return Silent(stage, definition.stages[stage].service_name, since)
 
 
 def _fact(outcome: Outcome) -> StageFact:

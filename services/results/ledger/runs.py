@@ -203,13 +203,15 @@ def ended_since(connection: Connection, since: datetime) -> frozenset[str]:
     return frozenset(connection.execute(query).scalars())
 
 
-def restarted(connection: Connection, run: StoredRun, now: datetime) -> None:
-    """Note that the run's events were published again."""
-    connection.execute(
+def claim_restart(connection: Connection, run: StoredRun, now: datetime) -> bool:
+    """Note that the run's events are published again; False when another replica does that."""
+    same = (runs.c.job_id == run.job_id, runs.c.run == run.run, runs.c.status == "running")
+    claimed = connection.execute(
         update(runs)
-        .where(runs.c.job_id == run.job_id, runs.c.run == run.run)
+        .where(*same, runs.c.restarts == run.restarts)
         .values(restarts=runs.c.restarts + 1, restarted_at=now)
     )
+    return claimed.rowcount > 0
 
 
 def close(

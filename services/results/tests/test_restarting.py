@@ -1,18 +1,21 @@
 """A lost event is made good from the outcome that holds it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from services.results.definitions import Definitions
 from services.results.intake import Intake
+from services.results.ledger import outbox
+from services.results.ledger.database import Ledger
 from services.results.restarting import Restarter
-from services.results.tests.facts import RECEIVED, Story, intake_into
+from services.results.tests.facts import RECEIVED, Story, intake_into, job
 from shared.bus import outcomes
 from shared.bus.memory import MemoryBus
 from shared.bus.outcomes import Outcome, OutcomeEvent
 from shared.bus.received import Received
 from shared.clock import ManualClock
-from shared.events.models import Common
+from shared.events.models import Alert, Common
 from shared.store.memory import MemoryStore
 
 
@@ -37,6 +40,12 @@ class System:
         for received in made:
             outcomes.keep(self.store, _outcome_of(received))
         return made
+
+    def alerts(self) -> list[Alert]:
+        """What waits to be told, in its order."""
+        with self.intake.ledger.reading() as connection:
+            waiting = [letter.event.data for letter in outbox.unsent(connection)]
+        return [data for data in waiting if isinstance(data, Alert)]
 
     async def sweep(self) -> list[tuple[str, str]]:
         """What a round publishes: kind and id."""
@@ -121,6 +130,38 @@ async def test_a_queue_that_moves_gets_no_second_copy(tmp_path: Path) -> None:
         system.intake.take([late])
     system.clock.advance(70)
     assert await system.sweep() == []
+
+
+async def test_a_run_that_stands_is_told_once_with_the_stages_that_hold_it(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    made = system.ended("reader", "lung-seg", "lesion-seg")
+    system.intake.take([system.story.input_ready(), *made])
+    for seconds in (70, 130):
+        system.clock.advance(seconds)
+        await system.sweep()
+    held = {(each.key["stage"], each.figures["stands_s"]) for each in system.alerts()}
+    assert held == {
+        ("classifier", 68.0),
+        ("ratio", 67.0),
+        ("lung-dicom-seg", 68.0),
+        ("lesion-dicom-seg", 67.0),
+    }
+    one = system.alerts()[0]
+    assert (one.code, one.key) == (
+        "standing-job",
+        {"job": job(), "run": "1", "stage": "classifier", "service": "classifier"},
+    )
+
+
+async def test_two_replicas_that_find_the_same_standstill_restart_it_once(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    asked = system.story.input_ready()
+    system.intake.take([asked])
+    system.clock.advance(70)
+    seen = system.restarter.standing(RECEIVED)
+    assert len(await system.sweep()) == 1
+    other = replace(system.restarter, ledger=Ledger(f"sqlite:///{tmp_path}/ledger.db"))
+    assert [other.claim(still) for still in seen] == [False]
 
 
 async def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
