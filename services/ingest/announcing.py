@@ -12,7 +12,6 @@ from shared.events.models import Completeness, InputReady, PayloadRef
 from shared.manifest import Extent, Instance, Manifest
 from shared.pipelines.definition import INGEST
 
-KIND = "input-ready"
 _OFFSET = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
 
 

@@ -1,21 +1,23 @@
 """The outbox: each decided version is published until that has succeeded, then marked."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from services.ingest import commitment
-from services.ingest.announcing import KIND
 from services.ingest.cases import partition
 from services.ingest.index import Index, Kept
 from services.ingest.journal import Journal
 from services.ingest.records import PUBLISHED
 from services.ingest.spans import publish_traceparent, record_spans
 from shared import identity
+from shared.bus.announced import KIND, Announced, keep
 from shared.clock import Clock
 from shared.events.models import CommitmentReported, InputReady, Lane
 from shared.events.wire import Event
+from shared.store.port import PayloadStore
 from shared.telemetry.logs import logger
 
 SOURCE = "ingest"
@@ -25,16 +27,24 @@ Publish = Callable[[Event, Lane | None, int | None], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Outbox:
-    """Publishes in the order of decision; used by one task."""
+    """Publishes in the order of decision; used by one task.
+
+    What is announced lies in the store first: an event that is lost before results has read it
+    is missed by nobody else.
+    """
 
     publish: Publish
     journal: Journal
     index: Index
+    store: PayloadStore
     partitions: int
     clock: Clock
 
     async def flush(self) -> int:
-        """Publish what nobody has been told of; gives how many."""
+        """Publish what nobody has been told of; gives how many.
+
+        Raises `Unavailable("store")`; what was not published waits.
+        """
         waiting, reports = self.index.unpublished(), self.index.unpublished_reports()
         for kept in waiting:
             await self._announce(kept)
@@ -53,21 +63,20 @@ class Outbox:
     async def _announce(self, kept: Kept) -> None:
         ready = InputReady.model_validate(kept.announcement["ready"])
         started = self.clock()
-        where = partition(ready.case_id, self.partitions)
-        await self.publish(event(ready, kept.announcement), ready.lane, where)
+        told = announced(ready, kept.announcement, partition(ready.case_id, self.partitions))
+        await asyncio.to_thread(keep, self.store, told)
+        await self.publish(told.event, ready.lane, told.partition)
         record_spans(ready, kept.announcement, started, self.clock())
         self._mark(ready.job_id)
         logger().info("version published", job=ready.job_id, lane=str(ready.lane))
 
 
-def event(ready: InputReady, announcement: dict[str, Any]) -> Event:
+def announced(ready: InputReady, announcement: dict[str, Any], where: int) -> Announced:
     """The same event however often it is published."""
-    return Event(
+    return Announced(
         id=identity.event_id(ready.job_id, ready.run, ready.stage, KIND),
-        source=SOURCE,
-        kind=KIND,
-        subject=ready.job_id,
         time=datetime.fromisoformat(announcement["decided_at"]),
         traceparent=publish_traceparent(ready.job_id),
+        partition=where,
         data=ready,
     )

@@ -17,9 +17,11 @@ from shared.bus.kafka import KafkaPublisher, group_consumer, read_facts
 from shared.bus.received import Received
 from shared.catalog import Catalog, Service, Topics
 from shared.clock import system_clock
+from shared.errors import Unavailable
 from shared.health import health_route, serve_app
 from shared.run import patiently_connected
 from shared.store.open import open_store
+from shared.store.port import PayloadStore
 from shared.telemetry.logs import logger
 
 _TICK_S = 0.1
@@ -42,7 +44,7 @@ async def run(catalog: Catalog, topics: Topics, settings: IngestSettings) -> Non
         async with asyncio.TaskGroup() as group:
             group.create_task(_http(service, settings, ingest, troubles))
             group.create_task(_decide(ingest, troubles))
-            group.create_task(_bus(ingest, service, topics, settings, troubles))
+            group.create_task(_bus(ingest, service, topics, settings, store, troubles))
     finally:
         await asyncio.to_thread(scp.close)  # files stay open: a thread may still be writing
 
@@ -81,17 +83,18 @@ async def _bus(
     service: Service,
     topics: Topics,
     settings: IngestSettings,
+    store: PayloadStore,
     troubles: Troubles,
 ) -> None:
     publisher, producer = await patiently_connected(settings.kafka)
     troubles.pop("kafka")
     outbox = Outbox(
-        publisher.publish, ingest.journal, ingest.index, topics.partitions, system_clock
+        publisher.publish, ingest.journal, ingest.index, store, topics.partitions, system_clock
     )
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(publisher.watch(partial(_tell, troubles)))
-            group.create_task(_publish(outbox))
+            group.create_task(_publish(outbox, troubles))
             group.create_task(_recognise(ingest, publisher, service, topics, settings))
     finally:
         await producer.stop()
@@ -104,10 +107,16 @@ def _tell(troubles: Troubles, answers: bool) -> None:
         troubles["kafka"] = "does not answer"
 
 
-async def _publish(outbox: Outbox) -> None:
+async def _publish(outbox: Outbox, troubles: Troubles) -> None:
     while True:
-        await outbox.flush()
-        await asyncio.sleep(_TICK_S)
+        try:
+            await outbox.flush()
+        except Unavailable as outage:
+            troubles["announcements"] = f"{outage.what} does not answer"
+            await asyncio.sleep(_RETRY_S)
+        else:
+            troubles.pop("announcements", None)
+            await asyncio.sleep(_TICK_S)
 
 
 async def _recognise(

@@ -12,8 +12,8 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind
 
-from services.ingest.announcing import KIND
 from shared import identity
+from shared.bus.announced import KIND
 from shared.events.models import InputReady
 from shared.telemetry import attributes, tracing
 

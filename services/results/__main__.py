@@ -5,7 +5,16 @@ from collections.abc import Sequence
 
 from services.results.api import create_app
 from services.results.ledger.record import KINDS
-from services.results.runtime import Bell, build, deliver, keep_deadlines, publish, restart, watch
+from services.results.runtime import (
+    Bell,
+    build,
+    deliver,
+    keep_deadlines,
+    publish,
+    restart,
+    take_turns,
+    watch,
+)
 from services.results.settings import ResultsSettings
 from shared.bus.kafka import group_consumer, read_facts
 from shared.bus.received import Received
@@ -45,6 +54,7 @@ async def run(settings: ResultsSettings) -> None:
         consumer = group_consumer(settings.kafka, "results", settings.instance)
         await consumer.start()
         try:
+            group.create_task(take_turns(results, bell))
             group.create_task(publish(results, publisher, bell))
             group.create_task(keep_deadlines(results, watching_since, bell))
             group.create_task(restart(results, publisher, watching_since))

@@ -4,17 +4,23 @@ import asyncio
 
 from services.results.ledger import outbox
 from services.results.ledger.database import Ledger
+from services.results.turn import Turn
 from shared.bus.received import Publisher
 from shared.clock import Clock
 
 
-async def publish_all(ledger: Ledger, publisher: Publisher, clock: Clock) -> int:
-    """Publish everything that waits; how much that was. Raises `Unavailable` where it got stuck."""
+async def publish_all(ledger: Ledger, publisher: Publisher, clock: Clock, turn: Turn) -> int:
+    """Publish what waits while it is this replica's turn; how much that was.
+
+    Raises `Unavailable` where it got stuck.
+    """
     published = 0
-    while waiting := await asyncio.to_thread(_waiting, ledger):
+    while turn.held and (waiting := await asyncio.to_thread(_waiting, ledger)):
         sent = []
         try:
             for letter in waiting:
+                if not turn.held:
+                    break
                 await publisher.publish(letter.event, letter.lane, letter.partition, letter.key)
                 sent.append(letter.seq)
         finally:

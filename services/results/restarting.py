@@ -102,8 +102,7 @@ class Restarter:
         """Any fact since the last restart makes the next one as prompt as the first."""
         if run.restarted_at is None or last > run.restarted_at:
             return last + self.patience
-        pause: timedelta = self.patience * 2 ** min(run.restarts, 10)
-        return run.restarted_at + pause
+        return run.restarted_at + doubled(self.patience, run.restarts)
 
     def claim(self, still: Standstill) -> bool:
         """One replica restarts the run, and says once where it stands: several may have seen it.
@@ -156,6 +155,12 @@ class Restarter:
         for name, outcome in written.items():
             if name not in facts or silent & set(definition.woken_by(name)):
                 yield from _events(outcome)
+
+
+def doubled(patience: timedelta, times: int) -> timedelta:
+    """How long to wait after so many times: at most for some hours."""
+    pause: timedelta = patience * 2 ** min(times, 10)
+    return pause
 
 
 def _ready(

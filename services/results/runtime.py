@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.results import deadlines, scu
+from services.results import deadlines, scu, unread
 from services.results.archive import Archive
 from services.results.conclude import Concluder
 from services.results.definitions import Definitions
@@ -17,6 +18,8 @@ from services.results.publishing import publish_all
 from services.results.requests import Desk
 from services.results.restarting import Restarter
 from services.results.settings import ResultsSettings
+from services.results.turn import LENGTH, Turn
+from services.results.unread import Unread
 from shared.bus.received import Publisher
 from shared.clock import Clock
 from shared.errors import Unavailable
@@ -66,6 +69,8 @@ class Results:
     courier: Courier
     concluder: Concluder
     restarter: Restarter
+    unread: Unread
+    turn: Turn
     clock: Clock
 
     def why_not(self) -> tuple[str, ...]:
@@ -87,6 +92,7 @@ def build(settings: ResultsSettings, store: PayloadStore, clock: Clock) -> Resul
     with ledger.transaction() as connection:
         deliveries.release(connection, name, clock())
     definitions = Definitions(store)
+    patience = timedelta(seconds=settings.patience_s)
     concluder = Concluder(definitions, clock)
     courier = Courier(
         ledger=ledger,
@@ -106,18 +112,30 @@ def build(settings: ResultsSettings, store: PayloadStore, clock: Clock) -> Resul
         desk=Desk(ledger, concluder, clock),
         courier=courier,
         concluder=concluder,
-        restarter=Restarter(
-            ledger, store, definitions, clock, timedelta(seconds=settings.patience_s)
-        ),
+        restarter=Restarter(ledger, store, definitions, clock, patience),
+        unread=Unread(ledger, store, clock, patience),
+        turn=Turn(ledger, "publishing", name, clock),
         clock=clock,
     )
 
 
+async def take_turns(results: Results, bell: Bell) -> None:
+    """Have the turn whenever it is to be had, until cancelled; then another replica has it."""
+    try:
+        while True:
+            if await _patiently(asyncio.to_thread(results.turn.take)):
+                bell.ring()
+            await asyncio.sleep(LENGTH.total_seconds() / 3)
+    finally:
+        with suppress(Unavailable):
+            results.turn.give_back()
+
+
 async def publish(results: Results, publisher: Publisher, bell: Bell) -> None:
-    """Publish the outbox until cancelled."""
+    """Publish the outbox, when it is this replica's turn, until cancelled."""
     heard = bell.listen()
     while True:
-        await _patiently(publish_all(results.ledger, publisher, results.clock))
+        await _patiently(publish_all(results.ledger, publisher, results.clock, results.turn))
         await heard()
 
 
@@ -149,6 +167,13 @@ async def restart(results: Results, publisher: Publisher, watching_since: dateti
     while True:
         await asyncio.sleep(_SWEEP_S)
         await _patiently(results.restarter.round(publisher, watching_since))
+        if results.turn.held:
+            await _patiently(_announce_again(results, publisher))
+
+
+async def _announce_again(results: Results, publisher: Publisher) -> None:
+    found = await asyncio.to_thread(results.unread.round)
+    await unread.publish_again(found, publisher)
 
 
 async def watch(results: Results, why_not: list[str]) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.bus.announced import Announced
 from shared.bus.outcomes import Outcome, OutcomeEvent
 from shared.events import models as m
 from shared.identity import case_id, event_id, job_id, uid
@@ -138,6 +139,13 @@ EXAMPLES: dict[str, m.Model] = {
     ),
 }
 
+ANNOUNCED = Announced(
+    id=event_id(_JOB, 1, "ingest", "input-ready"),
+    time=_INPUT.finished_at,
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    partition=2,
+    data=_INPUT,
+)
 OUTCOME = Outcome(
     job_id=_JOB,
     run=1,

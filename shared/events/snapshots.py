@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from shared.bus.announced import Announced
 from shared.bus.outcomes import Outcome
 from shared.catalog import ROOT
-from shared.events.examples import EXAMPLES, OUTCOME
+from shared.events.examples import ANNOUNCED, EXAMPLES, OUTCOME
 from shared.events.models import KINDS
 from shared.findings import Classification, Measurement
 from shared.manifest import Manifest
@@ -30,7 +31,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     """Every published schema, by its path below `schemas/`."""
     found = {f"events/{kind}.v1.json": _schema(kind, model) for kind, model in KINDS.items()}
     found |= {f"payloads/{name}.v1.json": _schema(name, model) for name, model in PAYLOADS.items()}
-    return {**found, "outcome.v1.json": _schema("outcome", Outcome)}
+    kept: dict[str, type[BaseModel]] = {"announced": Announced, "outcome": Outcome}
+    return found | {f"{name}.v1.json": _schema(name, model) for name, model in kept.items()}
 
 
 def examples() -> dict[str, dict[str, Any]]:
@@ -39,7 +41,11 @@ def examples() -> dict[str, dict[str, Any]]:
         f"examples/{kind}.v1.json": data.model_dump(mode="json", exclude_none=True)
         for kind, data in EXAMPLES.items()
     }
-    return {**found, "examples/outcome.v1.json": OUTCOME.model_dump(mode="json", exclude_none=True)}
+    kept = {"announced": ANNOUNCED, "outcome": OUTCOME}
+    return found | {
+        f"examples/{name}.v1.json": made.model_dump(mode="json", exclude_none=True)
+        for name, made in kept.items()
+    }
 
 
 def _schema(name: str, model: type[BaseModel]) -> dict[str, Any]:

@@ -53,12 +53,11 @@ def encode(event: Event) -> tuple[Headers, bytes]:
             "specversion": "1.0",
             "datacontenttype": "application/json",
         },
-        event.data.model_dump(mode="json", exclude_none=True),
+        event.data.model_dump_json(exclude_none=True).encode(),
     )
     message = to_binary(cloud, _JSON)
     headers = {**message.headers, "traceparent": event.traceparent.encode("ascii")}
-    value = message.value
-    return tuple(headers.items()), value.encode() if isinstance(value, str) else value or b""
+    return tuple(headers.items()), message.value
 
 
 def decode(headers: Iterable[tuple[str, bytes]], value: bytes) -> Event:

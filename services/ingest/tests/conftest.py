@@ -54,8 +54,9 @@ class House:
         self.publish()
         return self.published()
 
-    def publish(self) -> None:
-        outbox = Outbox(self.bus.publish, self.ingest.journal, self.ingest.index, 4, self.clock)
+    def publish(self, store: PayloadStore | None = None) -> None:
+        journal, index = self.ingest.journal, self.ingest.index
+        outbox = Outbox(self.bus.publish, journal, index, store or self.store, 4, self.clock)
         asyncio.run(outbox.flush())
 
     def published(self) -> list[InputReady]:

@@ -15,11 +15,21 @@ import pytest
 from services.ingest.publishing import Outbox
 from services.ingest.tests.conftest import House, settled, started
 from services.ingest.tests.instances import associate, ct, send, with_meta
+from shared.bus import announced
 from shared.catalog import ROOT
 from shared.clock import ManualClock
+from shared.errors import Unavailable
 from shared.events.models import Lane
 from shared.events.wire import Event
 from shared.store.memory import MemoryStore
+
+
+class Full(MemoryStore):
+    """A store that takes nothing."""
+
+    def create(self, key: str, data: bytes) -> bool:  # noqa: ARG002 - the port's
+        raise Unavailable("store")
+
 
 SERVE = """
 import signal, time
@@ -66,13 +76,35 @@ def test_a_crash_between_publishing_and_its_mark_repeats_the_same_event(house: H
     house.clock.advance(6)
     house.ingest.decider.decide_due()
     ingest = house.ingest
-    outbox = Outbox(published_then_killed, ingest.journal, ingest.index, 4, house.clock)
+    outbox = Outbox(
+        published_then_killed, ingest.journal, ingest.index, house.store, 4, house.clock
+    )
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(outbox.flush())
     house.restart()
     house.publish()
     first, second = house.bus.records
     assert first.event == second.event
+
+
+def test_what_is_announced_lies_in_the_store_as_it_was_published(house: House) -> None:
+    send(house.scp.port, [ct(1)])
+    (ready,) = house.quiet()
+    kept = announced.read(house.store, ready.job_id)
+    (published,) = house.bus.records
+    assert kept
+    assert (kept.event, kept.partition) == (published.event, published.place.partition)
+
+
+def test_while_the_store_is_down_nothing_is_announced_and_nothing_lost(house: House) -> None:
+    send(house.scp.port, [ct(1)])
+    house.clock.advance(6)
+    house.ingest.decider.decide_due()
+    with pytest.raises(Unavailable):
+        house.publish(Full())
+    assert house.published() == []
+    house.publish()
+    assert len(house.published()) == 1
 
 
 def test_the_index_is_made_again_when_it_is_lost(house: House) -> None:

@@ -30,7 +30,7 @@ STAGE_KINDS = (
 KINDS = ("input-ready", *STAGE_KINDS, "commitment-reported")
 """The kinds that tell the ledger something which it has not written itself."""
 
-_INSERT: Mapping[str, Callable[[Table], Any]] = {
+INSERT: Mapping[str, Callable[[Table], Any]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
@@ -81,14 +81,14 @@ def _insert(
 @cache
 def _unless_there(table: Table, dialect: str) -> Executable:
     """One statement for each table: what it compiles to is kept."""
-    statement: Executable = _INSERT[dialect](table).on_conflict_do_nothing()
+    statement: Executable = INSERT[dialect](table).on_conflict_do_nothing()
     return statement
 
 
 @cache
 def _with_object(dialect: str) -> Executable:
     """A stage may announce its object beside another fact of it, which may have come first."""
-    insert = _INSERT[dialect](stages)
+    insert = INSERT[dialect](stages)
     statement: Executable = insert.on_conflict_do_update(
         index_elements=list(stages.primary_key), set_={"dicom": insert.excluded.dicom}
     )

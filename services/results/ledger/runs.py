@@ -41,6 +41,7 @@ _NEWEST = (
     .where(_LATER.c.job_id == runs.c.job_id, _LATER.c.run > runs.c.run)
     .exists()
 )
+_AT_ONCE = 500
 _NOBODY_SAW = (runs.c.discarded_at.is_(None), _NEWEST)
 
 
@@ -195,6 +196,18 @@ def last_news(connection: Connection, job_ids: Sequence[str]) -> dict[tuple[str,
         func.coalesce(_LAST_END, runs.c.started_at, jobs.c.received_at).label("last"),
     )
     return {(row.job_id, row.run): row.last for row in connection.execute(query)}
+
+
+def requested(connection: Connection, job_ids: Sequence[str]) -> frozenset[str]:
+    """Those of the jobs whose input-ready was read."""
+    found: set[str] = set()
+    for start in range(0, len(job_ids), _AT_ONCE):
+        some = job_ids[start : start + _AT_ONCE]
+        query = select(runs.c.job_id).where(
+            runs.c.job_id.in_(some), runs.c.run == 1, runs.c.started_at.is_not(None)
+        )
+        found |= set(connection.execute(query).scalars())
+    return frozenset(found)
 
 
 def ended_since(connection: Connection, since: datetime) -> frozenset[str]:

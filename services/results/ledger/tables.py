@@ -146,3 +146,11 @@ outbox = Table(
     Column("sent_at", Moment),
     Index("outbox_unsent", "sent_at", "seq"),
 )
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),  # a replica
+    Column("until", Moment, nullable=False),
+)

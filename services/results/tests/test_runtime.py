@@ -54,6 +54,7 @@ async def test_a_job_s_facts_become_its_end_and_its_deliveries(tmp_path: Path) -
         for fact in RealObjects(store).whole():
             await bus.publish(fact.event, fact.place.lane, fact.place.partition)
         tasks = [
+            asyncio.create_task(runtime.take_turns(results, bell)),
             asyncio.create_task(runtime.publish(results, bus, bell)),
             asyncio.create_task(runtime.deliver(results, 2, bell)),
         ]
