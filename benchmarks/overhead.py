@@ -1,113 +1,40 @@
-"""What the platform costs: every handler instant, real Kafka, all stages, one job at a time.
+"""What the platform costs: every handler instant, real Kafka, all services, one job at a time.
 
 The peer, in the same run, is the bare relay: as many chained hops over the same broker, with one
 acknowledged send and one commit each, and nothing else: no outcome, no worker process, no ledger.
 
-    python -m benchmarks.overhead [--jobs N] [--json]
+    python -m benchmarks.overhead [--jobs N] [--backlog EVENTS] [--sample SERVICE] [--json]
+
+`cpu_ms` is user and system time of each process per job, from /proc; `idle_cpu_ms_per_s` the same
+per second while nothing happens (and is taken off the time in which the last spans are exported).
+`--backlog` measures instead how a stage service and the ledger
+drain so many events; `--sample` adds where the main process of one service spends its CPU time.
 """
 
 import argparse
 import asyncio
+import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 import httpx
-import yaml
 
-from benchmarks.instant_system import System, cpu_s, running
+from benchmarks import backlog, jobs
+from benchmarks.instant_system import ALL, System, broker, cpu_s, end, samples, serve
 from benchmarks.relay import relay
 from benchmarks.report import tell
-from shared.bus.kafka import KafkaPublisher, group_consumer, read_facts, start_publisher
-from shared.bus.received import Received
-from shared.bus.units import DEFINITION
-from shared.catalog import ROOT, load_topics
-from shared.clock import system_clock
-from shared.events.models import Completeness, InputReady, Lane, PayloadRef
-from shared.events.wire import Event
-from shared.identity import event_id, job_id, trace_id
-from shared.store.open import open_store
+from shared.telemetry.tracing import EXPORTED_EVERY_S
 
 _WARM_UP = 20
 _HOPS = 5
 """The longest way: reader, a segmentation, ratio, a writer, results."""
-
-Hear = Callable[[Sequence[Received]], Awaitable[None]]
-
-
-def _definition() -> bytes:
-    document = yaml.safe_load((ROOT / "deploy/pipelines/covid19-ct.yaml").read_text())
-    return yaml.safe_dump({**document, "deliver": {}}).encode()
-
-
-async def _jobs(system: System, numbers: range) -> list[tuple[str, float]]:
-    """Run jobs one after the other; the trace and the seconds of each."""
-    finished: dict[str, asyncio.Event] = {}
-
-    async def hear(batch: Sequence[Received]) -> None:
-        for received in batch:
-            finished.setdefault(received.event.subject, asyncio.Event()).set()
-
-    store = open_store(system.store)
-    refs = {
-        DEFINITION: store.put(_definition(), "application/yaml"),
-        "ingest.manifest": store.put(b"{}", "application/json"),
-    }
-    async with _listening(system.kafka, hear) as publisher:
-        taken = []
-        for number in numbers:
-            job = job_id("benchmark", 1, str(number))
-            done = finished.setdefault(job, asyncio.Event())
-            begin = time.perf_counter()
-            await publisher.publish(_input_ready(job, refs), Lane.ROUTINE, number % 4)
-            await asyncio.wait_for(done.wait(), 30)
-            taken.append((f"{trace_id(job, 1):032x}", time.perf_counter() - begin))
-        return taken
-
-
-@asynccontextmanager
-async def _listening(bootstrap: str, hear: Hear) -> AsyncIterator[KafkaPublisher]:
-    publisher, producer = await start_publisher(bootstrap)
-    consumer = group_consumer(bootstrap, "benchmark", "1")
-    await consumer.start()
-    reading = asyncio.create_task(
-        read_facts(consumer, publisher, load_topics(), ("job-finished",), hear)
-    )
-    while not consumer.assignment():
-        await asyncio.sleep(0.05)
-    try:
-        yield publisher
-    finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
-        await consumer.stop()
-        await producer.stop()
-
-
-def _input_ready(job: str, refs: Mapping[str, PayloadRef]) -> Event:
-    now = system_clock()
-    data = InputReady(
-        job_id=job,
-        case_id="benchmark",
-        version=1,
-        run=1,
-        pipeline="covid19-ct",
-        lane=Lane.ROUTINE,
-        received_at=now,
-        stage="ingest",
-        started_at=now,
-        finished_at=now,
-        payloads=dict(refs),
-        completeness=Completeness(rule="benchmark", instances=0, waited_s=0),
-    )
-    traceparent = f"00-{trace_id(job, 1):032x}-{1:016x}-01"
-    name = event_id(job, 1, "ingest", "input-ready")
-    return Event(name, "ingest", "input-ready", job, now, traceparent, data)
+_IDLE_S = 5.0
+_EXPORTED_S = 2 * EXPORTED_EVERY_S
 
 
 def _where(system: System, traces: Sequence[str]) -> dict[str, float]:
@@ -124,37 +51,74 @@ def _where(system: System, traces: Sequence[str]) -> dict[str, float]:
     return {name: round(total / len(traces), 2) for name, total in ranked}
 
 
-def measure(jobs: int) -> dict[str, Any]:
-    """Latency and CPU of a job through all stages, and of the bare relay."""
+def _idle(system: System) -> dict[str, float]:
+    """CPU milliseconds a second of every process while there is nothing to do."""
+    time.sleep(_EXPORTED_S)
+    before = cpu_s(system)
+    time.sleep(_IDLE_S)
+    return _spent(system, before, _IDLE_S, {})
+
+
+def _spent(
+    system: System, before: Mapping[str, float], parts: float, less: Mapping[str, float]
+) -> dict[str, float]:
+    """CPU milliseconds since `before`, by process, for each of so many parts, `less` what idles."""
+    spent = {
+        name: 1e3 * (used - before.get(name, 0)) / parts for name, used in cpu_s(system).items()
+    }
+    return {name: round(each - less.get(name, 0), 2) for name, each in spent.items()}
+
+
+def measure(count: int, sampled: str = "") -> dict[str, Any]:
+    """Latency and CPU of a job through all services, and of the bare relay."""
     with (
         tempfile.TemporaryDirectory(prefix="clarion-overhead-") as name,
-        running(Path(name)) as system,
+        broker(Path(name)) as system,
     ):
-        asyncio.run(_jobs(system, range(_WARM_UP)))
+        serve(system, ALL, sampled)
+        asyncio.run(jobs.one_by_one(system, range(_WARM_UP)))
+        idle = _idle(system)
         before = cpu_s(system)
-        taken = asyncio.run(_jobs(system, range(_WARM_UP, _WARM_UP + jobs)))
-        cpu = {name: (used - before[name]) / jobs for name, used in cpu_s(system).items()}
-        bare = asyncio.run(relay(system.kafka, _HOPS, _WARM_UP + jobs))[_WARM_UP:]
-        time.sleep(1)  # spans are exported every 200 ms
+        taken = asyncio.run(jobs.one_by_one(system, range(_WARM_UP, _WARM_UP + count)))
+        time.sleep(_EXPORTED_S)  # spans and commits follow: they are part of the cost
+        idled = {name: used * _EXPORTED_S / count for name, used in idle.items()}
+        cpu = _spent(system, before, count, idled)
+        bare = asyncio.run(relay(system.kafka, _HOPS, _WARM_UP + count))[_WARM_UP:]
         ours = [seconds for _, seconds in taken]
-        return {
-            "jobs": jobs,
+        figures = {
+            "jobs": count,
             "ms_per_job": round(median(ours) * 1e3, 1),
             "ms_p95": round(quantiles(ours, n=20)[-1] * 1e3, 1),
-            "cpu_ms_per_job": round(sum(cpu.values()) * 1e3, 1),
-            "cpu_ms": {name: round(used * 1e3, 1) for name, used in cpu.items()},
+            "cpu_ms_per_job": round(sum(cpu.values()), 1),
+            "cpu_ms": cpu,
+            "idle_cpu_ms_per_s": {"all": round(sum(idle.values()), 1), **idle},
             "relay_ms": round(median(bare) * 1e3, 1),
             "ratio": round(median(ours) / median(bare), 2),
             "leaf_ms": _where(system, [trace for trace, _ in taken[-20:]]),
         }
+        if sampled:
+            end(system, sampled)
+            figures["sampled"] = {sampled: json.loads(samples(system).read_text())}
+        return figures
+
+
+def measure_backlog(events: int) -> dict[str, Any]:
+    """How a stage service and the ledger drain a backlog."""
+    with (
+        tempfile.TemporaryDirectory(prefix="clarion-backlog-") as name,
+        broker(Path(name)) as system,
+    ):
+        return {"backlog": events, **backlog.drain(system, events)}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
     parser.add_argument("--jobs", type=int, default=100)
+    parser.add_argument("--backlog", type=int, default=0, metavar="EVENTS")
+    parser.add_argument("--sample", default="", metavar="SERVICE", choices=["", *ALL])
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
-    figures = measure(told.jobs)
+    figures = measure_backlog(told.backlog) if told.backlog else measure(told.jobs, told.sample)
     tell(figures, told.json)
     return 0
 

@@ -43,6 +43,7 @@ from shared.events.models import Lane, PayloadRef
 from shared.identity import derived
 from shared.inference.triton import TritonInference
 from shared.store.folder import FolderStore
+from shared.telemetry.tracing import EXPORTED_EVERY_S
 from shared.testing.manifests import manifest_of
 from shared.testing.work import work_for
 
@@ -120,7 +121,7 @@ def _seconds(home: Home, job_id: str) -> float:
     job = _get(home, "results.api", f"/jobs/{job_id}")
     if job["status"] != "completed":
         raise RuntimeError(f"the job is {job['status']}: {job['reasons']}")
-    time.sleep(1)  # spans are exported every 200 ms
+    time.sleep(2 * EXPORTED_EVERY_S)
     spans = _get(home, "console.http", f"/api/traces/{job['trace_id']}")["spans"]
     quiet = max(span["end_ns"] for span in spans if span["name"] == "quiet-time")
     finished = max(span["end_ns"] for span in spans if span["name"] == "finish")

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from shared.bus import attempts, settling
-from shared.bus.attempts import Attempt
+from shared.bus.attempts import Attempt, History
 from shared.bus.execution import Defect, Done, Down, Refused, Verdict
 from shared.bus.outcomes import Outcome
 from shared.bus.platform import Platform
@@ -65,18 +65,21 @@ class Woken:
 class Attempting:
     """Tries a unit until it is done, refused or given up; see `errors` for the verdicts."""
 
-    def __init__(self, platform: Platform, woken: Woken) -> None:
+    def __init__(self, platform: Platform, woken: Woken, before: History) -> None:
         self._on, self._woken = platform, woken
-        self._notes: list[Attempt] = []
-        self._lost: list[int] = []
+        self._notes = list(before.failed)
+        self._lost = before.lost
+        self._mark = attempts.mark(*woken.key, max(self._lost, default=0) + 1)
         self._outages = 0
         self._wait, self._waited_from = "queue", woken.received.event.time
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What is to be deleted when the unit has its outcome."""
+        return (self._mark, *(attempts.mark(*self._woken.key, number) for number in self._lost))
+
     async def outcome(self) -> Outcome:
         """Raises `Stopped` when the run is stopped while it waits."""
-        on, store = self._on, self._on.store
-        self._notes = await on.patiently(attempts.earlier, store, *self._woken.key)
-        self._lost = await on.patiently(attempts.begun, store, *self._woken.key)
         if self._exhausted:  # a crash came before the outcome
             return self._given_up(self._after_a_crash())
         if len(self._lost) >= LOST_IN_ALL:
@@ -90,8 +93,7 @@ class Attempting:
             if defect is None:
                 continue
             logger().warning("attempt failed", attempt=settled.attempts, code=defect.code)
-            run = self._woken.event.run
-            self._notes.append(await on.patiently(attempts.keep, store, settled, run, defect))
+            self._notes.append(await self._on.patiently(self._noted, settled, defect))
             if self._exhausted:
                 return self._given_up(settled)
             await self._back_off()
@@ -132,17 +134,16 @@ class Attempting:
                 await held.aclose()
 
     async def _execute(self, work: Work) -> Verdict:
-        store, number = self._on.store, max(self._lost, default=0) + 1
-        note = await self._on.patiently(attempts.begin, store, *self._woken.key, number)
+        store = self._on.store
+        await self._on.patiently(store.mark, self._mark)
         try:
             verdict = await self._on.executor.execute(work)
             if isinstance(verdict, Down) and await self._on.executor.is_up(verdict.what):
                 verdict = _dependency_failed(verdict.what)  # asked at once: later it may be back
         except asyncio.CancelledError:  # a stop that was asked for is nobody's fault
             with suppress(Unavailable):
-                await asyncio.to_thread(store.delete, note)
+                await asyncio.to_thread(store.delete, self._mark)
             raise
-        await self._on.patiently(store.delete, note)
         return verdict
 
     def _wanted(self) -> AbstractAsyncContextManager[None]:
@@ -177,11 +178,17 @@ class Attempting:
         if isinstance(verdict, Defect):
             return verdict
         self._wait = "outage"
+        await self._on.patiently(self._on.store.delete, self._mark)
         async with self._wanted():
             is_up = partial(self._on.executor.is_up, verdict.what)
             await self._on.watch.until_up(verdict.what, is_up)
         self._outages += 1
         return _dependency_failed(verdict.what) if self._outages > 1 else None
+
+    def _noted(self, settled: Settled, defect: Defect) -> Attempt:
+        note = attempts.keep(self._on.store, settled, self._woken.event.run, defect)
+        self._on.store.delete(self._mark)
+        return note
 
     async def _back_off(self) -> None:
         self._wait = "backoff"

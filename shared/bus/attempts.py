@@ -1,11 +1,16 @@
 """Notes of attempts that failed, kept in the payload store so that a restart forgives none."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from pydantic import AwareDatetime
 
 from shared.bus.execution import Defect
 from shared.bus.settling import Settled
 from shared.events.models import Model, PayloadRef
 from shared.store.port import PayloadStore
+
+_BEGUN = "begun/"
 
 
 class Attempt(Model):
@@ -17,6 +22,20 @@ class Attempt(Model):
     details: PayloadRef
     traceparent: str
     finished_at: AwareDatetime
+
+
+@dataclass(frozen=True)
+class History:
+    """What was tried before: the attempts that failed, and the starts whose end nobody saw."""
+
+    failed: tuple[Attempt, ...]
+    lost: tuple[int, ...]
+
+
+def history(store: PayloadStore, job_id: str, run: int, stage: str) -> History:
+    """What was tried before, of a unit that has no outcome."""
+    failed, lost = earlier(store, job_id, run, stage), begun(store, job_id, run, stage)
+    return History(tuple(failed), tuple(lost))
 
 
 def key(job_id: str, run: int, stage: str, number: int) -> str:
@@ -32,16 +51,24 @@ def earlier(store: PayloadStore, job_id: str, run: int, stage: str) -> list[Atte
 
 
 def begun(store: PayloadStore, job_id: str, run: int, stage: str) -> list[int]:
-    """The numbers of the starts whose end nobody saw: the whole service died meanwhile."""
-    notes = store.keys(f"begun/{job_id}/{run}/{stage}/")
-    return [int(note.rpartition("/")[2]) for note in notes]
+    """The numbers of the starts whose end nobody saw: the whole service died meanwhile.
+
+    One folder holds the marks of all units that are in work now: they are few.
+    """
+    own = mark(job_id, run, stage, 0)[:-1]
+    marks = (key for key in store.keys(_BEGUN) if key.startswith(own))
+    return sorted(int(key.removeprefix(own)) for key in marks)
 
 
-def begin(store: PayloadStore, job_id: str, run: int, stage: str, number: int) -> str:
-    """Note that the unit is about to be worked on; to be deleted when that has ended."""
-    where = f"begun/{job_id}/{run}/{stage}/{number}"
-    store.create(where, b"")
-    return where
+def mark(job_id: str, run: int, stage: str, number: int) -> str:
+    """The key under which it is marked that the unit is about to be worked on."""
+    return f"{_BEGUN}{job_id}.{run}.{stage}.{number}"
+
+
+def forget(store: PayloadStore, marks: Iterable[str]) -> None:
+    """What was marked has ended."""
+    for key in marks:
+        store.delete(key)
 
 
 def keep(store: PayloadStore, settled: Settled, run: int, defect: Defect) -> Attempt:

@@ -10,14 +10,16 @@ from structlog.contextvars import bound_contextvars
 
 from shared.bus import outcomes, settling
 from shared.bus.attempting import Attempting, Woken
+from shared.bus.attempts import History, forget, history
 from shared.bus.control import Stopped
 from shared.bus.outcomes import Outcome
 from shared.bus.platform import Platform
 from shared.bus.received import Received
-from shared.bus.units import DEFINITION, Unit, gather, input_digests, woken
+from shared.bus.units import DEFINITION, Gathered, Unit, gather, input_digests, woken
 from shared.events.models import KINDS, Common
 from shared.events.wire import Event
 from shared.pipelines.definition import Definition, parse
+from shared.store.port import PayloadStore
 from shared.telemetry import attributes as names
 from shared.telemetry.tracing import span, traceparent_of
 
@@ -32,6 +34,33 @@ class _Turn:
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A unit without an outcome, whose inputs are there."""
+
+    gathered: Gathered
+    before: History
+
+
+def _look(
+    store: PayloadStore, event: Common, definition: Definition, unit: Unit
+) -> Outcome | _Ready | None:
+    """All that the store says of a unit, asked in one go; None while it waits for a partner."""
+    key = (event.job_id, event.run, unit.name)
+    held = outcomes.read(store, *key)
+    if held:
+        return held
+    gathered = gather(store, event, definition, unit)
+    return _Ready(gathered, history(store, *key)) if gathered else None
+
+
+def _end(store: PayloadStore, made: Outcome, marks: tuple[str, ...]) -> Outcome:
+    """Keep the outcome, then forget that the unit was begun; gives the outcome that holds."""
+    held = outcomes.keep(store, made)
+    forget(store, marks)
+    return held
 
 
 class Engine:
@@ -102,16 +131,14 @@ class Engine:
         self, received: Received, event: Common, definition: Definition, unit: Unit
     ) -> Outcome | None:
         on, store = self._on, self._on.store
-        held = await on.patiently(outcomes.read, store, event.job_id, event.run, unit.name)
-        if held:
-            return held
-        gathered = await on.patiently(gather, store, event, definition, unit)
-        if gathered is None:
-            return None
-        woken_unit = Woken(received, event, definition, unit, gathered)
-        made = await self._take_over(woken_unit) or await Attempting(on, woken_unit).outcome()
+        found = await on.patiently(_look, store, event, definition, unit)
+        if not isinstance(found, _Ready):
+            return found
+        woken_unit = Woken(received, event, definition, unit, found.gathered)
+        attempting = Attempting(on, woken_unit, found.before)
+        made = await self._take_over(woken_unit) or await attempting.outcome()
         with span("outcome", parent=made.traceparent):
-            return await on.patiently(outcomes.keep, store, made)
+            return await on.patiently(_end, store, made, attempting.marks)
 
     async def _take_over(self, unit: Woken) -> Outcome | None:
         """The newest success of an earlier run, if it was made of the same inputs."""

@@ -1,6 +1,5 @@
 """CloudEvents 1.0 over Kafka in binary mode: JSON data, `traceparent` beside it."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,14 +64,14 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes) -> Event:
     fields = dict(headers)
     traceparent = fields.pop("traceparent", b"").decode("ascii", "replace")
     try:
-        cloud = from_binary(KafkaMessage(headers=fields, key=None, value=value), _JSON)
+        cloud = from_binary(KafkaMessage(headers=fields, key=None, value=b""), _JSON)
         kind = _kind(cloud.get_type())
-        raw = cloud.get_data()
-        data = KINDS[kind].model_validate(json.loads(raw) if isinstance(raw, (str, bytes)) else raw)
+        data = KINDS[kind].model_validate_json(value)
     except Undecodable:
         raise
-    except ValidationError:
-        raise Undecodable("schema-mismatch") from None
+    except ValidationError as error:
+        is_json = error.errors()[0]["type"] != "json_invalid"
+        raise Undecodable("schema-mismatch" if is_json else "not-a-cloudevent") from None
     except Exception:
         raise Undecodable("not-a-cloudevent") from None
     return Event(

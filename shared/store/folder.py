@@ -75,6 +75,14 @@ class FolderStore:
         with _unavailable():
             return self._write(key, data)
 
+    def mark(self, key: str) -> None:
+        with _unavailable():
+            try:
+                (self._root / key).touch()
+            except FileNotFoundError:
+                self._make((self._root / key).parent)
+                (self._root / key).touch()
+
     def read(self, key: str) -> bytes | None:
         with _unavailable():
             try:

@@ -54,6 +54,9 @@ class MemoryStore:
             self._objects[key] = data
             return True
 
+    def mark(self, key: str) -> None:
+        self._objects[key] = b""
+
     def read(self, key: str) -> bytes | None:
         return self._objects.get(key)
 

@@ -40,6 +40,10 @@ class PayloadStore(Protocol):
         """Write a keyed object unless it exists; tells whether this call wrote it."""
         ...
 
+    def mark(self, key: str) -> None:
+        """Write an empty keyed object that outlives every process, but perhaps not a power cut."""
+        ...
+
     def read(self, key: str) -> bytes | None:
         """A keyed object, or None."""
         ...

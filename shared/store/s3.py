@@ -89,6 +89,10 @@ class S3Store:
                 return False
         return True
 
+    def mark(self, key: str) -> None:
+        with _unavailable():
+            obstore.put(self._bucket, key, b"")
+
     def read(self, key: str) -> bytes | None:
         with _unavailable():
             try:

@@ -290,8 +290,16 @@ async def test_a_study_that_takes_the_whole_service_with_it_is_set_aside_at_the_
     store = MemoryStore()
     job = toy.input_ready(store).subject
     for number in range(1, lost + 1):
-        attempts.begin(store, job, 1, "reader", number)
+        store.mark(attempts.mark(job, 1, "reader", number))
     rig = _rig(store)
     await _run(rig)
     ended = {"measurement-ready", "stage-failed"}
     assert {record.event.kind for record in rig.bus.records} & ended == kinds
+
+
+async def test_a_unit_that_has_ended_leaves_no_mark_of_its_starts() -> None:
+    store = MemoryStore()
+    job = toy.input_ready(store).subject
+    store.mark(attempts.mark(job, 1, "reader", 1))
+    await _run(_rig(store))
+    assert store.keys("begun/") == []

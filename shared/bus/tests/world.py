@@ -188,6 +188,10 @@ class _Store(MemoryStore):
         self._reach()  # written, and the answer lost
         return made
 
+    def mark(self, key: str) -> None:
+        self._reach()
+        super().mark(key)
+
     def read(self, key: str) -> bytes | None:
         self._reach()
         return super().read(key)

@@ -107,6 +107,14 @@ def test_a_keyed_object_is_created_once(store: PayloadStore) -> None:
     assert store.read("outcomes/a/1/reader.json") == b"first"
 
 
+def test_a_mark_is_there_until_it_is_deleted(store: PayloadStore) -> None:
+    for _ in range(2):
+        store.mark("begun/a")
+    assert (store.keys("begun/"), store.read("begun/a")) == (["begun/a"], b"")
+    store.delete("begun/a")
+    assert store.keys("begun/") == []
+
+
 def test_keys_are_listed_by_prefix_and_deleted(store: PayloadStore) -> None:
     for key in ("outcomes/a/1/x", "outcomes/a/2/x", "outcomes/b/1/x"):
         store.create(key, b"")

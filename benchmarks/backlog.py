@@ -1,0 +1,99 @@
+"""How a service drains a backlog: is the last tenth of it as fast as the first?"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from benchmarks import jobs
+from benchmarks.instant_system import System, cpu_s, end, serve
+from shared.catalog import load_service, load_topics
+
+_LOOK_EVERY_S = 0.25
+_STANDS_S = 300
+_DRAINED = ("reader", "results")
+"""A stage service, and the ledger: one after the other, each alone with the broker."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How far a service was at a moment."""
+
+    at: float
+    done: float
+    cpu: float
+
+
+def drain(system: System, count: int) -> dict[str, Any]:
+    """Put up a backlog, and let each service drain it: rate and CPU for each tenth."""
+    asyncio.run(jobs.all_at_once(system, count))
+    found = {}
+    for name in _DRAINED:
+        serve(system, (name,))
+        found[name] = deciles(asyncio.run(_watched(system, name)))
+        end(system, name)
+    return found
+
+
+async def _watched(system: System, name: str) -> list[Look]:
+    """Look until everything that lay there at the start is done and committed."""
+    topics = [topic for kind in load_service(name).consumes for topic in load_topics().names(kind)]
+    admin = AIOKafkaAdminClient(bootstrap_servers=system.kafka)
+    consumer = AIOKafkaConsumer(bootstrap_servers=system.kafka)
+    await asyncio.gather(admin.start(), consumer.start())
+    try:
+        places = [
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in range(load_topics().partitions)
+        ]
+        whole = sum((await consumer.end_offsets(places)).values())
+        looks = [Look(time.monotonic(), 0, sum(cpu_s(system).values()))]
+        while looks[-1].done < whole:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            committed = await admin.list_consumer_group_offsets(name)
+            done = sum(max(0, offset.offset) for offset in committed.values())
+            if done > looks[-1].done:
+                looks.append(Look(time.monotonic(), done, sum(cpu_s(system).values())))
+            elif time.monotonic() > looks[-1].at + _STANDS_S:
+                raise TimeoutError(f"{name} stands at {done} of {whole}")
+        return looks
+    finally:
+        await asyncio.gather(admin.close(), consumer.stop())
+
+
+def deciles(looks: Sequence[Look]) -> dict[str, Any]:
+    """Events per second and CPU ms per event of each tenth, and the last's rate by the first's.
+
+    Counted from the first look that saw something done: starting is no draining.
+    """
+    first, last = looks[1], looks[-1]
+    marks = [first.done + (last.done - first.done) * tenth / 10 for tenth in range(11)]
+    points = [_at(looks[1:], mark) for mark in marks]
+    rates = [(b.done - a.done) / (b.at - a.at) for a, b in pairwise(points)]
+    cpu = [1e3 * (b.cpu - a.cpu) / (b.done - a.done) for a, b in pairwise(points)]
+    return {
+        "events": int(last.done),
+        "per_s": [round(rate, 1) for rate in rates],
+        "cpu_ms": [round(used, 2) for used in cpu],
+        "last_to_first": round(rates[-1] / rates[0], 2),
+        "last_to_first_by_cpu": round(cpu[0] / cpu[-1], 2),
+    }
+
+
+def _at(looks: Sequence[Look], done: float) -> Look:
+    """Between two looks, as if it had gone on evenly."""
+    for before, after in pairwise(looks):
+        if before.done <= done <= after.done:
+            share = (done - before.done) / (after.done - before.done)
+            return Look(
+                before.at + share * (after.at - before.at),
+                done,
+                before.cpu + share * (after.cpu - before.cpu),
+            )
+    return looks[-1]

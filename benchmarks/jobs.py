@@ -1,0 +1,114 @@
+"""Jobs as ingest would announce them, and their ends, for a benchmark of the platform."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import yaml
+
+from benchmarks.instant_system import System
+from shared.bus.kafka import KafkaPublisher, group_consumer, read_facts, start_publisher
+from shared.bus.received import Received
+from shared.bus.units import DEFINITION
+from shared.catalog import ROOT, load_topics
+from shared.clock import system_clock
+from shared.events.models import Completeness, InputReady, Lane, PayloadRef
+from shared.events.wire import Event
+from shared.identity import event_id, job_id, trace_id
+from shared.store.open import open_store
+
+_JOB_S = 300
+
+Hear = Callable[[Sequence[Received]], Awaitable[None]]
+
+
+async def one_by_one(system: System, numbers: range) -> list[tuple[str, float]]:
+    """Run jobs one after the other; the trace and the seconds of each."""
+    finished: dict[str, asyncio.Event] = {}
+
+    async def hear(batch: Sequence[Received]) -> None:
+        for received in batch:
+            finished.setdefault(received.event.subject, asyncio.Event()).set()
+
+    refs = _payloads(system)
+    async with _listening(system.kafka, hear) as publisher:
+        taken = []
+        for number in numbers:
+            job = job_id("benchmark", 1, str(number))
+            done = finished.setdefault(job, asyncio.Event())
+            begin = time.perf_counter()
+            await publisher.publish(_input_ready(job, refs), Lane.ROUTINE, number % 4)
+            await asyncio.wait_for(done.wait(), _JOB_S)
+            taken.append((f"{trace_id(job, 1):032x}", time.perf_counter() - begin))
+        return taken
+
+
+async def all_at_once(system: System, count: int) -> None:
+    """Announce jobs, over all partitions, and wait for none."""
+    refs = _payloads(system)
+    publisher, producer = await start_publisher(system.kafka)
+    try:
+        for first in range(0, count, 500):
+            jobs = [
+                (job_id("backlog", 1, str(number)), number % 4)
+                for number in range(first, min(first + 500, count))
+            ]
+            await asyncio.gather(
+                *(
+                    publisher.publish(_input_ready(job, refs), Lane.ROUTINE, partition)
+                    for job, partition in jobs
+                )
+            )
+    finally:
+        await producer.stop()
+
+
+def _payloads(system: System) -> dict[str, PayloadRef]:
+    store = open_store(system.store)
+    document = yaml.safe_load((ROOT / "deploy/pipelines/covid19-ct.yaml").read_text())
+    definition = yaml.safe_dump({**document, "deliver": {}}).encode()
+    return {
+        DEFINITION: store.put(definition, "application/yaml"),
+        "ingest.manifest": store.put(b"{}", "application/json"),
+    }
+
+
+@asynccontextmanager
+async def _listening(bootstrap: str, hear: Hear) -> AsyncIterator[KafkaPublisher]:
+    publisher, producer = await start_publisher(bootstrap)
+    consumer = group_consumer(bootstrap, "benchmark", "1")
+    await consumer.start()
+    reading = asyncio.create_task(
+        read_facts(consumer, publisher, load_topics(), ("job-finished",), hear)
+    )
+    while not consumer.assignment():
+        await asyncio.sleep(0.05)
+    try:
+        yield publisher
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await consumer.stop()
+        await producer.stop()
+
+
+def _input_ready(job: str, refs: Mapping[str, PayloadRef]) -> Event:
+    now = system_clock()
+    data = InputReady(
+        job_id=job,
+        case_id="benchmark",
+        version=1,
+        run=1,
+        pipeline="covid19-ct",
+        lane=Lane.ROUTINE,
+        received_at=now,
+        stage="ingest",
+        started_at=now,
+        finished_at=now,
+        payloads=dict(refs),
+        completeness=Completeness(rule="benchmark", instances=0, waited_s=0),
+    )
+    traceparent = f"00-{trace_id(job, 1):032x}-{1:016x}-01"
+    name = event_id(job, 1, "ingest", "input-ready")
+    return Event(name, "ingest", "input-ready", job, now, traceparent, data)
