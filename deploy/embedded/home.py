@@ -109,7 +109,7 @@ def default_ports(catalog: Catalog) -> dict[str, int]:
     return ports
 
 
-def _replica_ports(catalog: Catalog, replicas: Mapping[str, int]) -> dict[str, int]:
+def replica_ports(catalog: Catalog, replicas: Mapping[str, int]) -> dict[str, int]:
     """What the replicas after the first listen on: the first's ports, each a step further up."""
     first = default_ports(catalog)
     return {
@@ -131,7 +131,7 @@ def open_home(folder: Path, catalog: Catalog) -> Home:
     found = _read(path) if path.is_file() else None
     settings = HomeSettings.model_validate(found or {})
     _require_possible(settings.replicas, catalog, path)
-    defaults = default_ports(catalog) | _replica_ports(catalog, settings.replicas)
+    defaults = default_ports(catalog) | replica_ports(catalog, settings.replicas)
     unknown = sorted(settings.ports.keys() - defaults.keys())
     if unknown:
         raise ValueError(f"{path}: no part of the system has the port {', '.join(unknown)}")

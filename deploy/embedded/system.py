@@ -34,8 +34,6 @@ Progress = Callable[[str, str], None]
 
 INFRASTRUCTURE = {"kafka", "triton", "pacs"}
 _PROBE_INTERVAL_S = 0.1
-_SUPERVISOR_S = 15.0
-_KAFKA_S = 60.0
 _DOWN_S = 45.0
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  where POSIX shared memory is on Linux
 
@@ -76,9 +74,9 @@ async def bring_up(
         wanted = programs(home, runtime, catalog)
         _require_free_ports(home)
         kafka.prepare(kafka_node(home), runtime)
-        control = await _supervised(home, wanted)
+        control = await _supervised(home, wanted, deadline_s)
         _start(control, [each for each in wanted if not each.is_service])
-        await _topics(home, progress)
+        await _topics(home, progress, deadline_s)
         _start(control, [each for each in wanted if each.is_service])
         await _all_ready(home, wanted, progress, deadline_s)
 
@@ -146,10 +144,10 @@ def _why_not(answer: httpx.Response) -> str:
     return f"HTTP status {answer.status_code}"
 
 
-async def _supervised(home: Home, wanted: list[Program]) -> Control:
+async def _supervised(home: Home, wanted: list[Program], deadline_s: float) -> Control:
     process = start(home, write_configuration(home, wanted))
     control, log = Control(home), home.logs / "supervisord.out"
-    async with _deadline(_SUPERVISOR_S, f"supervisord: see {log}"):
+    async with _deadline(deadline_s, f"supervisord: see {log}"):
         while not control.answers():
             if process.poll() is not None:
                 raise NotStarted(f"supervisord ended: {log.read_text().strip()}")
@@ -157,10 +155,10 @@ async def _supervised(home: Home, wanted: list[Program]) -> Control:
     return control
 
 
-async def _topics(home: Home, progress: Progress) -> None:
+async def _topics(home: Home, progress: Progress, deadline_s: float) -> None:
     bootstrap = kafka_node(home).bootstrap
-    async with _deadline(_KAFKA_S, f"kafka: see {home.logs / 'kafka.log'}"):
-        await kafka.wait_until_ready(bootstrap, _KAFKA_S)
+    async with _deadline(deadline_s, f"kafka: see {home.logs / 'kafka.log'}"):
+        await kafka.wait_until_ready(bootstrap, deadline_s)
     made = await topics.create(bootstrap, load_topics())
     progress("topics", f"{len(made)} topics")
 

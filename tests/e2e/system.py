@@ -5,7 +5,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -16,12 +16,13 @@ import yaml
 from pydicom.dataset import Dataset
 
 from deploy.embedded.cache import REPOSITORY
-from deploy.embedded.home import Home, create_home
+from deploy.embedded.home import Home, create_home, default_ports, replica_ports
+from deploy.embedded.ports import free_ports
 from deploy.embedded.runtime import Runtime
 from deploy.embedded.survivors import marked_processes
 from deploy.embedded.system import bring_down, bring_up
 from phantom.studies import slab
-from shared.catalog import load_catalog
+from shared.catalog import Catalog, load_catalog
 from shared.identity import case_id
 from tests.e2e import sending
 
@@ -175,13 +176,23 @@ def _waiting(job: Job) -> bool:
 
 @contextmanager
 def running_system(
-    folder: Path, runtime: Runtime, echo_port: int, environment: Mapping[str, str] | None = None
+    folder: Path,
+    runtime: Runtime,
+    echo_port: int,
+    environment: Mapping[str, str] | None = None,
+    *,
+    catalog: Catalog | None = None,
+    replicas: Mapping[str, int] | None = None,
+    prepare: Callable[[Home], None] = lambda _: None,
 ) -> Iterator[System]:
-    """A whole system in a new home; `echo_port` is where the destination `echo` listens."""
-    catalog = load_catalog()
-    home = create_home(folder, catalog, any_ports=True)
-    _write_settings(home, echo_port, environment or {})
+    """A whole system in a new home; `echo_port` is where the destination `echo` listens.
+
+    `prepare` is shown the home before anything runs in it.
+    """
+    catalog = catalog or load_catalog()
+    _write_settings(folder, echo_port, environment or {}, catalog, replicas or {})
     home = create_home(folder, catalog)
+    prepare(home)
     try:
         asyncio.run(bring_up(home, runtime, catalog, _untold, _START_S))
         with _client(home, "results.api") as results, _client(home, "console.http") as console:
@@ -194,15 +205,23 @@ def _client(home: Home, port: str) -> httpx.Client:
     return httpx.Client(base_url=f"http://{home.local(port)}", trust_env=False, timeout=60)
 
 
-def _write_settings(home: Home, echo_port: int, environment: Mapping[str, str]) -> None:
-    """Short quiet times, and a second pipeline whose destination sends all back."""
-    pipelines = home.folder / "pipelines"
-    pipelines.mkdir()
+def _write_settings(
+    folder: Path,
+    echo_port: int,
+    environment: Mapping[str, str],
+    catalog: Catalog,
+    replicas: Mapping[str, int],
+) -> None:
+    """Free ports, short quiet times, and a second pipeline whose destination sends all back."""
+    names = default_ports(catalog) | replica_ports(catalog, replicas)
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    pipelines = folder / "pipelines"
+    pipelines.mkdir(parents=True)
     text = (DEFINITIONS / f"{PIPELINE}.yaml").read_text()
     (pipelines / f"{PIPELINE}.yaml").write_text(text)
     echoed = text.replace(f"pipeline: {PIPELINE}", f"pipeline: {ECHO_PIPELINE}")
     (pipelines / f"{ECHO_PIPELINE}.yaml").write_text(echoed.replace("[pacs]", "[echo]"))
-    pacs = {"ae_title": "PACS", "host": "127.0.0.1", "port": home.ports["pacs"]}
+    pacs = {"ae_title": "PACS", "host": "127.0.0.1", "port": ports["pacs"]}
     aes = {
         title: {"pipeline": ECHO_PIPELINE if title == ECHO else PIPELINE, "quiet_s": quiet}
         for title, quiet in _QUIET_S.items()
@@ -217,8 +236,8 @@ def _write_settings(home: Home, echo_port: int, environment: Mapping[str, str]) 
         ).strip(),
         **environment,
     }
-    settings = {"ports": home.settings.ports, "environment": told}
-    (home.folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    settings = {"ports": ports, "environment": told, "replicas": dict(replicas)}
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
 
 
 def _untold(part: str, what: str) -> None:
@@ -259,10 +278,12 @@ def output_digests(job: Job) -> dict[str, str]:
 
 
 def children(pid: int) -> set[int]:
-    """The direct children of a process."""
-    tasks = Path("/proc", str(pid), "task")
-    found = (path.read_text().split() for path in tasks.glob("*/children"))
-    return {int(child) for part in found for child in part}
+    """The direct children of a process; none of one that has ended."""
+    found: set[int] = set()
+    for path in Path("/proc", str(pid), "task").glob("*/children"):
+        with suppress(OSError):
+            found |= {int(child) for child in path.read_text().split()}
+    return found
 
 
 def is_alive(pid: int) -> bool:

@@ -1,0 +1,158 @@
+"""The judgement when all is over: nothing lost, nothing twice, every byte as without faults."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from shared.identity import case_id
+from tests.chaos.plan import Plan
+from tests.chaos.poison import CAUSES
+from tests.chaos.running import settled
+from tests.chaos.studies import Study
+from tests.e2e.system import (
+    PIPELINE,
+    Job,
+    System,
+    dataset_digests,
+    dicom_outputs,
+    output_digests,
+    until,
+)
+
+_ATTEMPTS = 3
+_RERUNS_S = 600.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What should not be; `study` is its number, for a study is named nowhere."""
+
+    code: str
+    study: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The findings, and of how much."""
+
+    findings: Sequence[Finding]
+    completed: int
+    set_aside: int
+    compared: int
+    objects: int
+
+    def count(self, *codes: str) -> int:
+        return sum(finding.code in codes for finding in self.findings)
+
+
+LOST = ("lost", "unfinished", "not-at-the-pacs")
+TWICE = ("two-jobs", "unexpected-at-the-pacs")
+
+
+def judge(plan: Plan, system: System, acknowledged: Sequence[Study], within_s: float) -> Judged:
+    """Wait for the end of all jobs, and compare ledger, store and PACS; then compute anew."""
+    settled(system, len(acknowledged), within_s)
+    jobs = _jobs(system)
+    findings: list[Finding] = []
+    found: dict[Study, Job] = {}
+    objects = 0
+    for study in acknowledged:
+        own = jobs.get(_case(study), [])
+        findings += _counted(study, own)
+        if own:
+            job = found[study] = system.job(own[0]["job_id"])
+            findings += [*_ended(study, job), *_delivered(study, job, system)]
+            objects += len(dicom_outputs(job))
+    completed = [study for study, job in found.items() if job["status"] == "completed"]
+    chosen = plan.sample([study.number for study in completed])
+    sample = {study: found[study] for study in completed if study.number in chosen}
+    findings += _computed_anew(system, sample)
+    set_aside = sum(
+        bool(study.poison) and job["status"] == "failed" for study, job in found.items()
+    )
+    return Judged(findings, len(completed), set_aside, len(sample), objects)
+
+
+def _case(study: Study) -> str:
+    return case_id(PIPELINE, study.uid, "study")
+
+
+def _jobs(system: System) -> Mapping[str, list[Job]]:
+    """Every job, by case."""
+    answer = system.results.get("/jobs", params={"limit": 10_000}).raise_for_status()
+    found: dict[str, list[Job]] = {}
+    for job in answer.json():
+        found.setdefault(job["case_id"], []).append(job)
+    return found
+
+
+def _counted(study: Study, jobs: Sequence[Job]) -> Iterator[Finding]:
+    if not jobs:
+        yield Finding("lost", study.number, "acknowledged, and no job")
+    if len(jobs) > 1:
+        yield Finding("two-jobs", study.number, f"{len(jobs)} versions of what was sent once")
+
+
+def _ended(study: Study, job: Job) -> Iterator[Finding]:
+    status, codes = job["status"], [reason["code"] for reason in job["reasons"]]
+    if status == "running":
+        waits = ", ".join(stage["stage"] for stage in job["waits_for"])
+        yield Finding("unfinished", study.number, f"waits for {waits}")
+    elif study.poison:
+        yield from _set_aside(study, job)
+    elif status != "completed":
+        yield Finding("not-completed", study.number, f"{status}: {', '.join(codes)}")
+
+
+def _set_aside(study: Study, job: Job) -> Iterator[Finding]:
+    """Failed, after three attempts, with its cause, and nothing behind it was tried."""
+    [reader] = [stage for stage in job["stages"] if stage["stage"] == "reader"]
+    said = (
+        job["status"],
+        reader["status"],
+        reader["attempts"],
+        [reason["code"] for reason in reader["reasons"]],
+    )
+    if said != ("failed", "failed", _ATTEMPTS, [CAUSES[study.poison]]):
+        yield Finding("poison-not-set-aside", study.number, f"{study.poison}: {said}")
+
+
+def _delivered(study: Study, job: Job, system: System) -> Iterator[Finding]:
+    """The ledger, the store and the PACS say the same of every object."""
+    made, filed = dicom_outputs(job), system.received(study.uid)
+    for output in job["outputs"]:
+        for delivery in output["deliveries"]:
+            if delivery["status"] != "delivered":
+                why = f"{output['name']} is {delivery['status']}: {delivery['last_error']}"
+                yield Finding("not-delivered", study.number, why)
+    if missing := made.keys() - filed.keys():
+        yield Finding("not-at-the-pacs", study.number, f"{len(missing)} objects")
+    if more := filed.keys() - made.keys():
+        yield Finding("unexpected-at-the-pacs", study.number, f"{len(more)} objects")
+    both = made.keys() & filed.keys()
+    if _digests(made, both) != _digests(filed, both):
+        yield Finding("differs-at-the-pacs", study.number, "filed other bytes than were made")
+
+
+def _digests(paths: Mapping[str, Path], wanted: set[str]) -> Mapping[str, str]:
+    return dataset_digests({uid: paths[uid] for uid in wanted})
+
+
+def _computed_anew(system: System, sample: Mapping[Study, Job]) -> Iterator[Finding]:
+    """A fresh run of each job, without faults: the same outputs, byte for byte."""
+    for job in sample.values():
+        asked = system.results.post(f"/jobs/{job['job_id']}/rerun", params={"fresh": True})
+        asked.raise_for_status()
+    for study, job in sample.items():
+        again = until("a fresh run", partial(_later_run, system, job), within_s=_RERUNS_S)
+        before, after = output_digests(job), output_digests(again)
+        names = sorted(name for name in before | after if before.get(name) != after.get(name))
+        if names:
+            yield Finding("differs", study.number, ", ".join(names))
+
+
+def _later_run(system: System, job: Job) -> Job | None:
+    now = system.job(job["job_id"])
+    return now if now["run"] > job["run"] and now["status"] != "running" else None

@@ -1,0 +1,96 @@
+"""Faults of processes: killed, frozen, stopped as an operator stops them."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+
+from tests.chaos.scene import Scene
+from tests.e2e.system import until
+
+_LONGER_THAN_A_SESSION_S = 13.0
+"""Kafka takes a member of a group for gone after ten seconds."""
+_A_WHILE_S = 5.0
+
+
+def kill_service(scene: Scene) -> str:
+    """SIGKILL the process that talks to Kafka; its workers go with it."""
+    return _kill(scene, scene.any_service())
+
+
+def kill_worker(scene: Scene) -> str:
+    """SIGKILL a worker. The reader's die of poison, whose attempts are counted."""
+    workers = {name: pid for name, pid in scene.workers().items() if not name.startswith("reader")}
+    name = scene.random.choice(sorted(workers))
+    _signal(workers[name], signal.SIGKILL)
+    return f"a worker of {name}"
+
+
+def kill_kafka(scene: Scene) -> str:
+    return _kill(scene, "kafka")
+
+
+def kill_triton(scene: Scene) -> str:
+    return _kill(scene, "triton")
+
+
+def kill_pacs(scene: Scene) -> str:
+    return _kill(scene, "pacs")
+
+
+def freeze_service(scene: Scene) -> str:
+    """SIGSTOP for longer than its group waits, then SIGCONT: it believes that it is a member."""
+    return _freeze(scene, scene.any_service(), _LONGER_THAN_A_SESSION_S)
+
+
+def freeze_kafka(scene: Scene) -> str:
+    return _freeze(scene, "kafka", _A_WHILE_S)
+
+
+def freeze_triton(scene: Scene) -> str:
+    """Accepts and does not answer."""
+    return _freeze(scene, "triton", _A_WHILE_S)
+
+
+def freeze_pacs(scene: Scene) -> str:
+    return _freeze(scene, "pacs", _A_WHILE_S)
+
+
+def drain_service(scene: Scene) -> str:
+    """SIGTERM, time to end what is in work, and a start, as an update does it."""
+    return _restart(scene, scene.any_service())
+
+
+def restart_kafka(scene: Scene) -> str:
+    """An orderly restart of the broker."""
+    return _restart(scene, "kafka")
+
+
+def _kill(scene: Scene, name: str) -> str:
+    _signal(scene.control.pids().get(name), signal.SIGKILL)
+    return name
+
+
+def _freeze(scene: Scene, name: str, seconds: float) -> str:
+    pid = scene.control.pids().get(name)
+    _signal(pid, signal.SIGSTOP)
+    try:
+        time.sleep(seconds)
+    finally:
+        _signal(pid, signal.SIGCONT)
+    return f"{name} for {seconds:g} s"
+
+
+def _restart(scene: Scene, name: str) -> str:
+    if scene.control.states()[name] == "RUNNING":
+        scene.control.stop(name)
+        until(f"{name} stopped", lambda: name not in scene.control.busy())
+        scene.control.start(name)
+    return name
+
+
+def _signal(pid: int | None, number: int) -> None:
+    """To a process that may have ended by itself meanwhile."""
+    if pid:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)

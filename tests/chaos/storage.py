@@ -1,0 +1,92 @@
+"""Faults of the disk and of shared memory, made so that the system's own calls fail.
+
+What is left out: a store that is slow. It would take a file system of one's own.
+"""
+
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from deploy.embedded.survivors import marked_processes
+from shared.inference.regions import PREFIX, SHM
+from tests.chaos.scene import Scene
+
+_OUTAGE_S = 5.0
+
+
+def store_refuses_writes(scene: Scene) -> str:
+    """The folder in which every write begins is none: reads go on, and the store's probe fails."""
+    pending = scene.home.payloads / "pending"
+    with _replaced_by_a_file(pending, scene.home.run / "pending"):
+        time.sleep(_OUTAGE_S)
+    return f"for {_OUTAGE_S:g} s"
+
+
+def disk_full(scene: Scene) -> str:
+    """No file of any service grows beyond a size: the rest of the write fails, as on a full disk.
+
+    RLIMIT_FSIZE with the signal ignored, as Python ignores it, is EFBIG where a disk gives ENOSPC.
+    """
+    size = scene.random.choice((0, 4096, 1 << 16))
+    pids = scene.control.pids()
+    mains = {pids[name] for name in scene.services()}
+    limited = [
+        each.pid for each in marked_processes(scene.home.folder) if _ancestry(each.pid) & mains
+    ]
+    for pid in limited:
+        _limit(pid, size)
+    try:
+        time.sleep(_OUTAGE_S)
+    finally:
+        for each in (*marked_processes(scene.home.folder), *marked_processes(scene.home.folder)):
+            _limit(each.pid, resource.RLIM_INFINITY)
+    return f"beyond {size} bytes for {_OUTAGE_S:g} s"
+
+
+def shared_memory_orphaned(scene: Scene) -> str:
+    """The names of the regions between services and Triton are gone, as a cleaner takes them."""
+    own = {str(each.pid) for each in marked_processes(scene.home.folder)}
+    regions = [
+        path
+        for path in SHM.glob(f"{PREFIX}*")
+        if path.name.removeprefix(PREFIX).split("-")[0] in own
+    ]
+    for path in regions:
+        path.unlink(missing_ok=True)
+    return f"{len(regions)} regions"
+
+
+@contextmanager
+def _replaced_by_a_file(folder: Path, aside: Path) -> Iterator[None]:
+    """A folder's place is taken by a file, so that nobody can make it anew meanwhile."""
+    folder.rename(aside)
+    with suppress(FileExistsError):  # made anew already: then this outage is over before it began
+        folder.touch(exist_ok=False)
+    try:
+        yield
+    finally:
+        if folder.is_file():
+            folder.unlink()
+        with suppress(OSError):  # made anew and in use
+            aside.rename(folder)
+
+
+def _limit(pid: int, size: int) -> None:
+    with suppress(ProcessLookupError):
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+
+
+def _ancestry(pid: int) -> set[int]:
+    """A process and those that it descends from."""
+    found = set()
+    while pid > 1:
+        found.add(pid)
+        try:
+            status = Path("/proc", str(pid), "stat").read_text()
+        except OSError:
+            break
+        pid = int(status.rpartition(")")[2].split()[1])
+    return found
