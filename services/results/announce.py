@@ -72,14 +72,14 @@ def job_control(control: JobControl, lane_changes: int, now: datetime, tracepare
 def dicom_delivered(
     run: StoredRun,
     delivery: Delivery,
+    attempt: int,
     status: Literal["delivered", "held", "failed"],
     dicom_status: str | None,
     began_at: datetime,
     now: datetime,
     traceparent: str,
 ) -> Event:
-    """An attempt to deliver has ended: the one after those that `delivery` counts."""
-    attempt = delivery.attempts + 1
+    """An attempt to deliver has ended."""
     data = DicomDelivered(
         job_id=run.job_id,
         case_id=run.case_id,

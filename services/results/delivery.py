@@ -1,18 +1,20 @@
 """Delivers what is due: one association per destination and job, each destination by itself."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from opentelemetry.trace import SpanKind
+from sqlalchemy import Connection
 
 from services.results import announce
 from services.results.ledger import deliveries, outbox, runs
 from services.results.ledger.database import Ledger
-from services.results.ledger.deliveries import Delivery, Due
+from services.results.ledger.deliveries import LEASE, Delivery, Due
+from services.results.ledger.runs import StoredRun
 from services.results.scu import Answer, Parcel
 from services.results.settings import Destination
 from shared.clock import Clock
@@ -43,6 +45,15 @@ class Backoff:
 
 
 @dataclass(frozen=True)
+class _Voyage:
+    """What the facts about one shipment have in common."""
+
+    began_at: datetime
+    traceparent: str
+    runs: Mapping[int, StoredRun | None]
+
+
+@dataclass(frozen=True)
 class Courier:
     """Carries one shipment at a time, in the thread that calls it."""
 
@@ -60,8 +71,10 @@ class Courier:
         began_at = self.clock()
         with self.ledger.transaction() as connection:
             claimed = deliveries.claim(connection, due, began_at, self.name)
-            run = runs.load(connection, due.job_id, claimed[-1].run) if claimed else None
-        if not claimed or run is None:
+            numbers = sorted({delivery.run for delivery in claimed})
+            known = {number: runs.load(connection, due.job_id, number) for number in numbers}
+        run = known.get(claimed[-1].run) if claimed else None
+        if run is None:
             return
         parent = run.finish_traceparent
         attempt = claimed[0].attempts + 1
@@ -74,7 +87,13 @@ class Courier:
             self._given_back(claimed),
             tracing.span("deliver", counted, parent=parent, kind=SpanKind.CLIENT) as span,
         ):
-            self._carry(due, claimed, began_at, tracing.traceparent_of(span))
+            self._carry(due, claimed, _Voyage(began_at, tracing.traceparent_of(span), known))
+
+    def keep(self, carried: Iterable[Due]) -> None:
+        """What is being carried stays this replica's own, however long it takes."""
+        with self.ledger.transaction() as connection:
+            for due in carried:
+                deliveries.renew(connection, due, self.clock(), self.name)
 
     @contextmanager
     def _given_back(self, claimed: Sequence[Delivery]) -> Iterator[None]:
@@ -87,37 +106,44 @@ class Courier:
                 for delivery in claimed:
                     later = now + self.backoff.after(delivery.attempts + 1)
                     deliveries.settle(
-                        connection, delivery, "waiting", "broke-off", None, now, later
+                        connection, delivery, self.name, "waiting", "broke-off", None, now, later
                     )
             raise
 
-    def _carry(
-        self, due: Due, claimed: Sequence[Delivery], began_at: datetime, traceparent: str
-    ) -> None:
+    def _carry(self, due: Due, claimed: Sequence[Delivery], voyage: "_Voyage") -> None:
         destination = self.destinations.get(due.destination)
         parcels = [self._parcel(delivery) for delivery in claimed]
         ready = [(d, p) for d, p in zip(claimed, parcels, strict=True) if p]
-        for delivery, parcel in zip(claimed, parcels, strict=True):
-            if destination is None or parcel is None:
-                lacking = PAYLOAD_MISSING if destination else UNKNOWN_DESTINATION
-                self._settle(delivery, lacking, began_at, traceparent)
+        lacking = PAYLOAD_MISSING if destination else UNKNOWN_DESTINATION
+        gone = [d for d, p in zip(claimed, parcels, strict=True) if destination is None or not p]
+        self._settle([(delivery, lacking) for delivery in gone], voyage)
         if destination is None or not ready:
             return
-        arrived = []
-        by_uid = {delivery.sop_instance_uid: delivery for delivery in claimed}
-        answers = self.send(
-            destination,
-            [parcel for _, parcel in ready],
-            lambda parcel: self._is_wanted(by_uid[parcel.sop_instance_uid]),
-        )
-        for (delivery, parcel), answer in zip(ready, answers, strict=True):
-            if answer is None:
-                continue
-            self._settle(delivery, answer, began_at, traceparent)
-            if answer.verdict == "delivered":
-                arrived.append((delivery, parcel))
+        arrived = list(self._sent(destination, ready, voyage))
         if destination.commitment and arrived:
             self._commit(destination, arrived)
+
+    def _sent(
+        self, destination: Destination, ready: Sequence[tuple[Delivery, Parcel]], voyage: "_Voyage"
+    ) -> Iterator[tuple[Delivery, Parcel]]:
+        """Send all, and give those that arrive.
+
+        What has arrived is noted before the next is sent: a crash sends that one again at most.
+        What has not is noted together.
+        """
+        by_uid = {delivery.sop_instance_uid: delivery for delivery, _ in ready}
+        parcels = [parcel for _, parcel in ready]
+        answers = self.send(
+            destination, parcels, lambda parcel: self._is_wanted(by_uid[parcel.sop_instance_uid])
+        )
+        unsent: list[tuple[Delivery, Answer]] = []
+        for (delivery, parcel), answer in zip(ready, answers, strict=True):
+            if answer and answer.verdict == "delivered":
+                self._settle([(delivery, answer)], voyage)
+                yield delivery, parcel
+            elif answer:
+                unsent.append((delivery, answer))
+        self._settle(unsent, voyage)
 
     def _is_wanted(self, delivery: Delivery) -> bool:
         """A newer version or a later run may have put an end to it since it was claimed."""
@@ -131,29 +157,42 @@ class Courier:
             return None
         return Parcel(delivery.sop_class_uid, delivery.sop_instance_uid, path)
 
-    def _settle(
-        self, delivery: Delivery, answer: Answer, began_at: datetime, traceparent: str
-    ) -> None:
+    def _settle(self, answered: Sequence[tuple[Delivery, Answer]], voyage: "_Voyage") -> None:
+        """Note answers, and have told what they change, in one transaction."""
+        if not answered:
+            return
         now = self.clock()
+        with self.ledger.transaction() as connection:
+            for delivery, answer in answered:
+                self._note(connection, delivery, answer, voyage, now)
+        for delivery, answer in answered:
+            if answer.verdict != "delivered":
+                logger().warning(
+                    "not delivered",
+                    **{JOB: delivery.job_id, DESTINATION: delivery.destination, CODE: answer.code},
+                )
+
+    def _note(
+        self,
+        connection: Connection,
+        delivery: Delivery,
+        answer: Answer,
+        voyage: "_Voyage",
+        now: datetime,
+    ) -> None:
         again = answer.verdict == "retry"
         later = now + self.backoff.after(delivery.attempts + 1) if again else None
         status = "waiting" if answer.verdict == "retry" else answer.verdict
         said = "failed" if answer.verdict == "retry" else answer.verdict
-        with self.ledger.transaction() as connection:
-            deliveries.settle(
-                connection, delivery, status, answer.code, answer.dicom_status, now, later
-            )
-            run = runs.load(connection, delivery.job_id, delivery.run)
-            if run:
-                event = announce.dicom_delivered(
-                    run, delivery, said, answer.dicom_status, began_at, now, traceparent
-                )
-                outbox.put(connection, event, lane=run.lane, partition=run.partition)
-        if answer.verdict != "delivered":
-            logger().warning(
-                "not delivered",
-                **{JOB: delivery.job_id, DESTINATION: delivery.destination, CODE: answer.code},
-            )
+        attempt = deliveries.settle(
+            connection, delivery, self.name, status, answer.code, answer.dicom_status, now, later
+        )
+        run = voyage.runs.get(delivery.run)
+        if attempt is None or run is None:
+            return
+        at = (voyage.began_at, now, voyage.traceparent)
+        event = announce.dicom_delivered(run, delivery, attempt, said, answer.dicom_status, *at)
+        outbox.put(connection, event, lane=run.lane, partition=run.partition)
 
     def _commit(self, destination: Destination, arrived: Sequence[tuple[Delivery, Parcel]]) -> None:
         first = arrived[0][0]
@@ -178,9 +217,17 @@ class Dispatch:
         self._associations = associations
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._under_way: dict[Due, asyncio.Future[None]] = {}
+        self._kept_at = courier.clock()
 
     async def round(self) -> None:
-        """Start what is due and not under way, as far as threads are free."""
+        """Start what is due and not under way, as far as threads are free.
+
+        What is under way is kept from other replicas, who would take it for given up.
+        """
+        now = self._courier.clock()
+        if self._under_way and now >= self._kept_at + LEASE / 4:
+            self._kept_at = now
+            await asyncio.to_thread(self._courier.keep, tuple(self._under_way))
         for due in await asyncio.to_thread(self._due):
             busy = sum(other.destination == due.destination for other in self._under_way)
             if due not in self._under_way and busy < self._associations:

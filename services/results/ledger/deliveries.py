@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, func, select, true, update
+from sqlalchemy import Connection, and_, func, select, update
 
 from services.results.ledger.record import insert_new
 from services.results.ledger.tables import deliveries
@@ -17,7 +17,8 @@ ORDER = {"seg": 0, "sr": 1, "encapsulated-pdf": 2, "key-object": 3}
 """SEG first, because reports refer to it; what is none of these goes before the key object."""
 
 _URGENCY = {lane: place for place, lane in enumerate(Lane)}
-_LEASE = timedelta(minutes=15)
+LEASE = timedelta(minutes=2)
+"""How long a claim holds of which nothing more is heard: then its replica has died."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def next_due(connection: Connection) -> datetime | None:
 
 
 def claim(connection: Connection, wanted: Due, now: datetime, by: str) -> list[Delivery]:
-    """Take what is due for one association, in its order; others leave it alone for a while."""
+    """Take what is due for one association, in its order; others leave it alone for `LEASE`."""
     mine = and_(
         deliveries.c.job_id == wanted.job_id,
         deliveries.c.destination == wanted.destination,
@@ -179,45 +180,61 @@ def claim(connection: Connection, wanted: Due, now: datetime, by: str) -> list[D
     rows = connection.execute(
         select(deliveries).where(mine).order_by(*order).with_for_update(skip_locked=True)
     ).all()
-    values = {"claimed_by": by, "next_attempt_at": now + _LEASE}
-    connection.execute(update(deliveries).where(mine).values(**values))
-    return [_delivery_of(dict(row._mapping)) for row in rows]
+    taken = [_delivery_of(dict(row._mapping)) for row in rows]
+    for delivery in taken:  # these alone: more may have become due meanwhile
+        values = {"claimed_by": by, "next_attempt_at": now + LEASE}
+        connection.execute(update(deliveries).where(_key(delivery)).values(**values))
+    return taken
+
+
+def renew(connection: Connection, carried: Due, now: datetime, by: str) -> None:
+    """What this replica still carries for one association stays its own for another `LEASE`."""
+    connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.job_id == carried.job_id,
+            deliveries.c.destination == carried.destination,
+            _claimed(by),
+        )
+        .values(next_attempt_at=now + LEASE)
+    )
 
 
 def release(connection: Connection, by: str, now: datetime) -> None:
     """What this replica had claimed before it died is due again: same UIDs, same bytes."""
     connection.execute(
-        update(deliveries)
-        .where(deliveries.c.claimed_by == by, deliveries.c.status == "waiting")
-        .values(claimed_by=None, next_attempt_at=now)
+        update(deliveries).where(_claimed(by)).values(claimed_by=None, next_attempt_at=now)
     )
 
 
 def is_claimed(connection: Connection, delivery: Delivery, by: str) -> bool:
     """Whether it is still wanted, and nobody else has taken it up since it was claimed."""
-    query = select(deliveries.c.job_id).where(
-        _key(delivery), deliveries.c.status == "waiting", deliveries.c.claimed_by == by
-    )
+    query = select(deliveries.c.job_id).where(_key(delivery), _claimed(by))
     return connection.execute(query).first() is not None
 
 
 def settle(
     connection: Connection,
     delivery: Delivery,
+    by: str,
     status: DeliveryStatus,
     error: str | None,
     dicom_status: str | None,
     now: datetime,
     next_attempt_at: datetime | None = None,
-) -> None:
-    """Write what an attempt came to. What has arrived counts, even if it was cancelled since."""
-    still = deliveries.c.status == "waiting" if status != "delivered" else true()
-    connection.execute(
+) -> int | None:
+    """Write what an attempt came to; which attempt that was, of all that were made.
+
+    What has arrived counts, even if it was cancelled or taken over since; anything else only from
+    whom it is claimed by: None where that is somebody else, or it had arrived already.
+    """
+    still = _claimed(by) if status != "delivered" else deliveries.c.status != "delivered"
+    settled = connection.execute(
         update(deliveries)
         .where(_key(delivery), still)
         .values(
             status=status,
-            attempts=delivery.attempts + 1,
+            attempts=deliveries.c.attempts + 1,
             last_error=error,
             dicom_status=dicom_status,
             claimed_by=None,
@@ -225,6 +242,9 @@ def settle(
             next_attempt_at=next_attempt_at or now,
         )
     )
+    if not settled.rowcount:
+        return None
+    return connection.execute(select(deliveries.c.attempts).where(_key(delivery))).scalar()
 
 
 def ask_commitment(connection: Connection, sent: Sequence[Delivery], transaction_uid: str) -> None:
@@ -254,6 +274,10 @@ def counts(connection: Connection, job_ids: Sequence[str]) -> dict[str, dict[str
     for row in connection.execute(query):
         found.setdefault(row.job_id, {})[row.status] = row.many
     return found
+
+
+def _claimed(by: str) -> Any:
+    return and_(deliveries.c.claimed_by == by, deliveries.c.status == "waiting")
 
 
 def _key(delivery: Delivery) -> Any:

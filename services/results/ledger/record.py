@@ -56,12 +56,24 @@ def record(connection: Connection, batch: Sequence[Received]) -> dict[tuple[str,
     insert_new(connection, stages, *_in_order(facts.stages))
     _insert(connection, _with_object(connection.dialect.name), _in_order(facts.objects))
     touched = dict(facts.touched)
+    _lock(connection, facts)
     for received, request in facts.requests:
         superseded = _record_request(connection, received, request)
         touched |= dict.fromkeys(sorted(superseded), received)
     for report in facts.commitments:
         _record_commitment(connection, report)
     return touched
+
+
+def _lock(connection: Connection, facts: "_Facts") -> None:
+    """Have all runs that this transaction may write, in one order: else two could each wait for
+    the other. SQLite's writers take turns anyway.
+    """
+    superseded = {asked.supersedes for _, asked in facts.requests if asked.supersedes}
+    if connection.dialect.name != "sqlite":
+        theirs = runs.c.job_id.in_(sorted(superseded | facts.jobs.keys()))
+        query = select(runs.c.run).where(theirs).order_by(runs.c.job_id, runs.c.run)
+        connection.execute(query.with_for_update()).all()
 
 
 def insert_new(connection: Connection, table: Table, *rows: Mapping[str, Any]) -> bool:

@@ -100,7 +100,7 @@ def load(
     """A run, or the job's newest; locked, nobody else decides about it in this transaction."""
     query = _LAST if run is None else _ONE
     asked = {"job_id": job_id} | ({} if run is None else {"run": run})
-    row = connection.execute(query.with_for_update() if lock else query, asked).first()
+    row = connection.execute(query.with_for_update(of=runs) if lock else query, asked).first()
     return _run_of(dict(row._mapping)) if row else None
 
 

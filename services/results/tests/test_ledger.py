@@ -186,7 +186,7 @@ def test_a_later_run_delivers_only_what_the_destination_lacks(tmp_path: Path) ->
     ledger = taken([WITH_A_FAILURE], tmp_path)
     with ledger.transaction() as connection:
         for delivery in deliveries.claim(connection, deliveries.Due("pacs", job()), RECEIVED, "me"):
-            deliveries.settle(connection, delivery, "delivered", None, "0000", RECEIVED)
+            deliveries.settle(connection, delivery, "me", "delivered", None, "0000", RECEIVED)
     ledger = taken([Story(STORE, run=2).whole()], tmp_path)
     with ledger.transaction() as connection:
         claimed = deliveries.claim(connection, deliveries.Due("pacs", job()), RECEIVED, "me")

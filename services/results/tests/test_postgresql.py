@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,17 +15,21 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from services.results import deadlines
 from services.results.conclude import Concluder
 from services.results.definitions import Definitions
 from services.results.intake import Intake
-from services.results.ledger import deliveries
+from services.results.ledger import deliveries, outbox
 from services.results.ledger.database import Ledger
 from services.results.ledger.deliveries import Due
 from services.results.ledger.tables import metadata
+from services.results.restarting import Restarter
 from services.results.tests.facts import RECEIVED, Story, job
 from services.results.tests.test_delivery import free_port
 from services.results.tests.test_ledger import EVERYTHING, STORE, content, expected
+from services.results.turn import Turn
 from shared.clock import ManualClock
+from shared.events.models import JobFinished
 
 _PLACES = os.pathsep.join(
     [os.environ.get("PATH", ""), *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
@@ -110,3 +115,31 @@ def test_two_replicas_never_claim_the_same_delivery(intake: Intake) -> None:
 
     with ThreadPoolExecutor(4) as replicas:
         assert sorted(replicas.map(claim, "abcd")) == [0, 0, 0, 4]
+
+
+def test_of_replicas_that_want_the_turn_at_once_one_has_it(intake: Intake) -> None:
+    def take(name: str) -> bool:
+        return Turn(intake.ledger, "publishing", name, ManualClock(RECEIVED)).take()
+
+    with ThreadPoolExecutor(4) as replicas:
+        assert sorted(replicas.map(take, "abcd")) == [False, False, False, True]
+
+
+def test_replicas_that_find_the_same_job_late_end_it_once(intake: Intake) -> None:
+    intake.take([Story(STORE).input_ready()])
+    late = Concluder(Definitions(STORE), ManualClock(RECEIVED + timedelta(hours=1)))
+    with ThreadPoolExecutor(4) as replicas:
+        list(replicas.map(lambda _: deadlines.sweep(intake.ledger, late, RECEIVED), range(4)))
+    with intake.ledger.reading() as connection:
+        told = [letter.event.data for letter in outbox.unsent(connection)]
+    assert [data.status for data in told if isinstance(data, JobFinished)] == ["failed"]
+
+
+def test_replicas_that_find_the_same_standstill_restart_it_once(intake: Intake) -> None:
+    intake.take([Story(STORE).input_ready()])
+    clock, patience = ManualClock(RECEIVED + timedelta(minutes=2)), timedelta(minutes=1)
+    restarter = Restarter(intake.ledger, STORE, Definitions(STORE), clock, patience)
+    (seen,) = restarter.standing(RECEIVED)
+    with ThreadPoolExecutor(4) as replicas:
+        claimed = sorted(replicas.map(lambda _: restarter.claim(seen), range(4)))
+    assert claimed == [False, False, False, True]
