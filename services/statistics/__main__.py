@@ -1,7 +1,10 @@
 """Starts statistics: its changelogs, the Faust application, the snapshots and their API."""
 
 import asyncio
+import os
+import time
 from contextlib import suppress
+from typing import NoReturn
 
 import faust
 from aiokafka.errors import KafkaError
@@ -12,6 +15,7 @@ from services.statistics.app import build
 from services.statistics.backlog import LagReader, Reading
 from services.statistics.settings import StatisticsSettings
 from services.statistics.tending import tend
+from services.statistics.watchdog import Verdict, Watchdog, is_ready, recover_again, recovered
 from services.statistics.watching import Watching
 from services.statistics.windows import Kept
 from shared.bus.kafka import KafkaPublisher
@@ -23,14 +27,20 @@ from shared.run import patiently_connected, until_stopped
 from shared.telemetry import logs, tracing
 from shared.telemetry.logs import logger
 
+_STANDS_AFTER_S = 20.0
+_STOP_S = 10.0
+_READ_S = 30.0
+
 
 async def run(settings: StatisticsSettings, service: Service, topics: Topics) -> None:
-    """Serve until cancelled, or until Faust has crashed: then whoever started it does so again."""
+    """Serve until cancelled; ends the process when Faust has crashed, or stands."""
     kept = Kept()
     watching = Watching(kept)
     broker = Broker()
+    names = tuple(name for kind in service.consumes for name in topics.names(kind))
+    app, keeper = build(settings, names, topics.partitions, system_clock)
     starting = ["starting"]
-    why_not = lambda: (*starting, *broker.why_not())  # noqa: E731
+    why_not = lambda: (*broker.why_not(), *(starting or _why_not_ready(app)))  # noqa: E731
     api = create_app(lambda: watching.snapshot, why_not)
     async with asyncio.TaskGroup() as group:
         group.create_task(serve_app(api, settings.statistics_host, settings.statistics_port))
@@ -39,27 +49,29 @@ async def run(settings: StatisticsSettings, service: Service, topics: Topics) ->
         publisher, producer = await patiently_connected(settings.kafka)
         group.create_task(publisher.watch(broker.tell))
         await changelogs.create(settings.kafka, topics.partitions, settings.replication)
-        names = tuple(name for kind in service.consumes for name in topics.names(kind))
-        app, keeper = build(settings, names, topics.partitions, system_clock)
+        watchdog = Watchdog(_STANDS_AFTER_S, settings.ends_after_s, time.monotonic())
         lags = LagReader(settings.kafka, load_catalog(), topics)
+        ending = group.create_task(_watch_over(app, watchdog, broker))
         try:
             await lags.start()
             await app.start()
-            group.create_task(_until_crashed(app))
-            group.create_task(tend(app, keeper, names, settings.kafka))
+            group.create_task(tend(app, keeper, names, settings.kafka, watchdog.moved))
             await _caught_up(group, settings.kafka, topics.partitions, kept)
             starting.clear()
             logger().info("ready", port=settings.statistics_port)
             await _rounds(settings, watching, app, lags, publisher)
         finally:
-            await app.stop()
+            ending.cancel()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_S):
+                    await app.stop()
             await lags.stop()
             await producer.stop()
 
 
 async def _caught_up(group: asyncio.TaskGroup, bootstrap: str, partitions: int, kept: Kept) -> None:
-    """Follow both changelogs, and return when all that they hold is known."""
-    marks = {table: asyncio.Event() for table in changelogs.FOLLOWED}
+    """Follow the changelogs, and return when all that they hold is known."""
+    marks = {table: asyncio.Event() for table in changelogs.TABLES}
     for table, mark in marks.items():
         group.create_task(changelogs.follow(bootstrap, table, partitions, kept, mark))
     for mark in marks.values():
@@ -75,23 +87,40 @@ async def _rounds(
 ) -> None:
     """A snapshot every few seconds; the replica that has partition 0 publishes it."""
     while True:
-        events = watching.look(system_clock(), await _read(lags))
+        events = watching.look(system_clock(), await _read(lags, watching.kept))
         if any(place.partition == 0 for place in app.consumer.assignment()):
             for event in events:
                 await publisher.publish(event, None, 0)
         await asyncio.sleep(settings.snapshot_every_s)
 
 
-async def _read(lags: LagReader) -> Reading | None:
-    with suppress(KafkaError, OSError):
-        return await lags.read()
+async def _read(lags: LagReader, kept: Kept) -> Reading | None:
+    with suppress(KafkaError, OSError):  # a TimeoutError too
+        async with asyncio.timeout(_READ_S):
+            return await lags.read(kept.positions)
     return None
 
 
-async def _until_crashed(app: faust.App) -> None:
-    """Faust stops by itself when it can't go on: then this process ends too."""
-    await app.wait_until_stopped()
-    raise RuntimeError("faust has stopped")
+def _why_not_ready(app: faust.App) -> tuple[str, ...]:
+    return () if is_ready(app) else ("the group rebalances, or tables are being read back",)
+
+
+async def _watch_over(app: faust.App, watchdog: Watchdog, broker: Broker) -> NoReturn:
+    """Help a Faust that stands; end the process when that does not help, or when it has crashed."""
+    while not app.should_stop:
+        await asyncio.sleep(1)
+        verdict = watchdog.look(recovered(app), not broker.why_not(), time.monotonic())
+        if verdict is Verdict.STANDS:
+            recover_again(app)
+        if verdict is Verdict.LOST:
+            _end("faust-stands", stood_s=round(watchdog.stood_s), ready=is_ready(app))
+    _end("faust-stopped")
+
+
+def _end(code: str, **told: float) -> NoReturn:
+    """End at once: a Faust that stands may not stop either, and its threads outlive the loop."""
+    logger().error("ends itself, to be started again", code=code, **told)
+    os._exit(os.EX_SOFTWARE)
 
 
 def main() -> None:

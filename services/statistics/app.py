@@ -9,6 +9,7 @@ What Faust 0.15.3 does not promise, and what is done about it:
 - A changelog and an offset are not written at once. Each change is therefore an upsert that
   follows from the event alone (`facts`), or adds only what is missing (`hours`).
 - It may leave events out after a rebalance, and commit past them: see `keeping`.
+- It may throw changes away that its recovery waits for: see `fetching`, and then `watchdog`.
 """
 
 import asyncio
@@ -18,12 +19,16 @@ import faust
 from faust.types import EventT, StreamT
 
 from services.statistics.changelogs import APP, FACTS, HOURS, LARGEST_RECORD, POSITIONS, TABLES
+from services.statistics.fetching import OneAtATimeTransport
 from services.statistics.keeping import Keeper, Record, reader
 from shared.clock import Clock
 from shared.settings import Settings
 from shared.telemetry.logs import logger
 
-_SESSION_S = 10.0
+_SESSION_S = 30.0
+"""Shorter, and a busy machine has each replica thrown out of the group before it has recovered. A
+replica that is started again under its name does not wait for the end of its session."""
+_HEARTBEAT_S = 2.5
 
 
 class DurableTable(faust.Table[str, Any]):
@@ -71,7 +76,7 @@ def build(
         key_serializer="raw",
         value_serializer="raw",
         broker_session_timeout=_SESSION_S,
-        broker_heartbeat_interval=_SESSION_S / 4,
+        broker_heartbeat_interval=_HEARTBEAT_S,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"{APP}-{settings.instance}",
         producer_max_request_size=LARGEST_RECORD,
@@ -82,6 +87,7 @@ def build(
         stream_wait_empty=False,
         web_enabled=False,
     )
+    app.transport = OneAtATimeTransport(app.conf.broker_consumer, app)
     tables = {name: _table(app, name, partitions) for name in TABLES}
     read_from = reader(settings.kafka)
     keeper = Keeper(tables[FACTS], tables[HOURS], tables[POSITIONS], read_from, clock)

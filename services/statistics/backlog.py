@@ -1,4 +1,7 @@
-"""What waits: how far each service's consumer group is behind the ends of its topics."""
+"""What waits: how far each service's consumer group is behind the ends of its topics.
+
+Faust commits late and sometimes not at all: statistics' own offsets are the positions it keeps.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from services.statistics.alerts import Progress
+from services.statistics.changelogs import APP
 from shared.catalog import Catalog, Topics
 from shared.events.models import Lane
 
@@ -45,9 +49,13 @@ class LagReader:
         await self._consumer.stop()
         await self._admin.close()
 
-    async def read(self) -> Reading:
-        """Every service's lags now; a group that never committed has none. Kafka's errors."""
-        done = {name: await self._committed(name) for name in self._topics}
+    async def read(self, own: Mapping[tuple[str, int], int]) -> Reading:
+        """Every service's lags now; one that has done nothing yet has none. Kafka's errors.
+
+        `own` are statistics' positions, by topic and partition.
+        """
+        done = {name: await self._committed(name) for name in self._topics if name != APP}
+        done[APP] = {TopicPartition(*place): offset for place, offset in own.items()}
         places = {place for committed in done.values() for place in committed}
         ends = await self._consumer.end_offsets(list(places)) if places else {}
         lags: dict[tuple[str, str], int] = {}

@@ -1,7 +1,7 @@
 """The topics that hold the service's own state: made before Faust starts, and read whole.
 
 Faust gives each replica the state of its partitions. Figures are of the whole system, so every
-replica also reads the changelogs of facts and hours whole, and so can answer for everything.
+replica also reads the changelogs whole, and so can answer for everything.
 """
 
 import asyncio
@@ -21,7 +21,6 @@ from shared.telemetry.logs import logger
 APP = "statistics"
 FACTS, HOURS, POSITIONS = "facts", "hours", "positions"
 TABLES = (FACTS, HOURS, POSITIONS)
-FOLLOWED = (FACTS, HOURS)
 LARGEST_RECORD = 8 * 1024 * 1024
 """Bytes: an hour of one partition with some hundred thousand events."""
 
@@ -59,9 +58,12 @@ async def create(bootstrap: str, partitions: int, replication: int) -> None:
         await admin.close()
 
 
-def apply(kept: Kept, table: str, key: str, value: dict[str, Any] | None) -> None:
-    """Take over one record of a table's changelog."""
-    if table == FACTS:
+def apply(kept: Kept, table: str, key: str, value: Any) -> None:
+    """Take over one record of a table's changelog; None removes."""
+    if table == POSITIONS:
+        topic, _, partition = key.rpartition("/")
+        kept.positions[topic, int(partition)] = int(value)
+    elif table == FACTS:
         if value is None:
             kept.facts.pop(key, None)
         else:

@@ -12,3 +12,6 @@ class StatisticsSettings(Settings):
     statistics_port: int = Field(8082, description="GET /snapshot")
     snapshot_every_s: float = Field(5.0, gt=0, description="between two snapshots")
     replication: int = Field(1, ge=1, description="of the topics that hold its own state")
+    ends_after_s: float = Field(
+        120.0, gt=0, description="without any progress while Kafka answers; then it ends itself"
+    )

@@ -1,13 +1,16 @@
 """What a replica sees to in its partitions beside the events that Faust brings."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
 
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.statistics.keeping import Keeper
+from services.statistics.watchdog import is_ready
 from shared.telemetry.logs import logger
 
 _EVERY_S = 5.0
@@ -18,31 +21,49 @@ _AT_ONCE = 500
 Positions = dict[TopicPartition, int]
 
 
-async def tend(app: faust.App, keeper: Keeper, topics: Collection[str], bootstrap: str) -> None:
-    """Until cancelled: bring on topics that stand, and fold old facts once a minute."""
+async def tend(
+    app: faust.App,
+    keeper: Keeper,
+    topics: Collection[str],
+    bootstrap: str,
+    moved: Callable[[], None],
+) -> None:
+    """Until cancelled: bring on topics that stand, and fold old facts once a minute.
+
+    `moved` is called after each round in which all partitions of the replica were looked after.
+    """
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     await consumer.start()
     before: Positions = {}
-    rounds = 0
     try:
-        while True:
+        for rounds in count(1):
             await asyncio.sleep(_EVERY_S)
-            rounds += 1
-            try:
-                before = await _bring_on(consumer, keeper, _owned(app, topics), before)
-                if rounds % _FOLD_EVERY_ROUNDS == 0:
-                    for partition in sorted({at.partition for at in _owned(app, topics)}):
-                        await keeper.fold(partition)
-            except (KafkaError, OSError) as error:
-                logger().warning("kafka does not answer", error=type(error).__name__)
+            if is_ready(app):
+                owned = _owned(app, topics)
+                with _when_kafka_answers(moved):
+                    before = await _bring_on(consumer, keeper, owned, before)
+                    if rounds % _FOLD_EVERY_ROUNDS == 0:
+                        await _fold(keeper, owned)
     finally:
         await consumer.stop()
 
 
+@contextmanager
+def _when_kafka_answers(then: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    except (KafkaError, OSError) as error:
+        logger().warning("kafka does not answer", error=type(error).__name__)
+    else:
+        then()
+
+
+async def _fold(keeper: Keeper, owned: list[TopicPartition]) -> None:
+    for partition in sorted({at.partition for at in owned}):
+        await keeper.fold(partition)
+
+
 def _owned(app: faust.App, topics: Collection[str]) -> list[TopicPartition]:
-    """The partitions of events whose tables are here and complete."""
-    if app.rebalancing or not app.tables.actives_ready:
-        return []
     held = app.consumer.assignment()
     return [TopicPartition(at.topic, at.partition) for at in held if at.topic in topics]
 

@@ -14,10 +14,11 @@ Figures = dict[Series, dict[str, float]]
 
 @dataclass
 class Kept:
-    """All partitions' facts by mark, and hours by place."""
+    """All partitions' facts by mark, hours by place, and positions by topic and partition."""
 
     facts: dict[str, Fact] = field(default_factory=dict)
     hours: dict[Place, Hour] = field(default_factory=dict)
+    positions: dict[tuple[str, int], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
