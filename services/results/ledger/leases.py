@@ -15,7 +15,8 @@ def take(connection: Connection, name: str, holder: str, now: datetime, until: d
     statement = insert.values(name=name, holder=holder, until=until).on_conflict_do_update(
         index_elements=[leases.c.name], set_={"holder": holder, "until": until}, where=free
     )
-    return bool(connection.execute(statement).rowcount > 0)
+    counted = statement.execution_options(preserve_rowcount=True)
+    return bool(connection.execute(counted).rowcount > 0)
 
 
 def give_back(connection: Connection, name: str, holder: str) -> None:

@@ -94,7 +94,7 @@ def _insert(
 def _unless_there(table: Table, dialect: str) -> Executable:
     """One statement for each table: what it compiles to is kept."""
     statement: Executable = INSERT[dialect](table).on_conflict_do_nothing()
-    return statement
+    return statement.execution_options(preserve_rowcount=True)
 
 
 @cache

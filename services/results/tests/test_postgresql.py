@@ -22,7 +22,8 @@ from services.results.intake import Intake
 from services.results.ledger import deliveries, outbox
 from services.results.ledger.database import Ledger
 from services.results.ledger.deliveries import Due
-from services.results.ledger.tables import metadata
+from services.results.ledger.record import insert_new
+from services.results.ledger.tables import metadata, supersessions
 from services.results.restarting import Restarter
 from services.results.tests.facts import RECEIVED, Story, job
 from services.results.tests.test_delivery import free_port
@@ -115,6 +116,13 @@ def test_two_replicas_never_claim_the_same_delivery(intake: Intake) -> None:
 
     with ThreadPoolExecutor(4) as replicas:
         assert sorted(replicas.map(claim, "abcd")) == [0, 0, 0, 4]
+
+
+def test_it_tells_whether_a_row_is_new(intake: Intake) -> None:
+    row = {"job_id": "old", "superseded_by": "new"}
+    with intake.ledger.transaction() as connection:
+        found = [insert_new(connection, supersessions, row) for _ in range(2)]
+    assert found == [True, False]
 
 
 def test_of_replicas_that_want_the_turn_at_once_one_has_it(intake: Intake) -> None:
