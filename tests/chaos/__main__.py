@@ -4,6 +4,7 @@ Exit status 0 when nothing was lost, nothing came twice and every byte is as wit
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ from tests.chaos.running import run, system_of
 
 def main() -> int:
     told = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and take the system down
     plan = Plan(
         jobs=told.jobs,
         seed=told.seed,

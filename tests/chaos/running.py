@@ -20,6 +20,8 @@ from tests.chaos.scene import Scene
 from tests.chaos.studies import Study, send_until_stored
 from tests.e2e.system import System, running_system
 
+_START_S = 1200.0
+"""Twice as many processes as a system has, on a machine that may have other work."""
 _SENDERS = 2
 _GAP_S = 2.0
 _LOOK_S, _LOOKS = 1.0, 3
@@ -62,6 +64,7 @@ def system_of(
         catalog=poisoned_catalog() if plan.poison else load_catalog(),
         replicas=replicas,
         prepare=make_instant if plan.models == "instant" else lambda _: None,
+        start_s=_START_S,
     ) as system:
         yield system
 

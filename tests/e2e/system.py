@@ -184,17 +184,18 @@ def running_system(
     catalog: Catalog | None = None,
     replicas: Mapping[str, int] | None = None,
     prepare: Callable[[Home], None] = lambda _: None,
+    start_s: float = _START_S,
 ) -> Iterator[System]:
     """A whole system in a new home; `echo_port` is where the destination `echo` listens.
 
-    `prepare` is shown the home before anything runs in it.
+    `prepare` is shown the home before anything runs in it; `start_s` is how long a part may take.
     """
     catalog = catalog or load_catalog()
     _write_settings(folder, echo_port, environment or {}, catalog, replicas or {})
     home = create_home(folder, catalog)
     prepare(home)
     try:
-        asyncio.run(bring_up(home, runtime, catalog, _untold, _START_S))
+        asyncio.run(bring_up(home, runtime, catalog, _untold, start_s))
         with _client(home, "results.api") as results, _client(home, "console.http") as console:
             yield System(home, results, console)
     finally:
