@@ -32,6 +32,8 @@ from shared.telemetry.logs import logger
 
 S = TypeVar("S", bound=Settings)
 _DRAIN_S = 20.0
+_LAST_WORDS_S = 1.0
+"""For an outcome that is being written, and its events; what waits for a slot is let go."""
 _RECORDS_PER_SLOT = 8
 
 
@@ -94,6 +96,7 @@ async def run(service: Service, topics: Topics, settings: S, build: Callable[[S]
         group.create_task(publisher.watch(broker.tell))
         control = Control()
         await _follow_control(group, settings.kafka, topics, control)
+        slots = Slots(resources.workers)
         platform = Platform(
             service=service,
             topics=topics,
@@ -101,7 +104,7 @@ async def run(service: Service, topics: Topics, settings: S, build: Callable[[S]
             executor=pool,
             publisher=publisher,
             control=control,
-            slots=Slots(resources.workers),
+            slots=slots,
             watch=watch,
             clock=system_clock,
         )
@@ -117,7 +120,8 @@ async def run(service: Service, topics: Topics, settings: S, build: Callable[[S]
             logger().info("ready", workers=resources.workers)
             await reading
         finally:
-            await intake.drain(_DRAIN_S)
+            await slots.close(_DRAIN_S)
+            await intake.drain(_LAST_WORDS_S)
             await consumer.stop()
             await producer.stop()
             pool.stop()

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 
+from shared.bus.committing import Committer
 from shared.bus.engine import Engine
-from shared.bus.kafka import KafkaPublisher, commit, place_of, received_of
+from shared.bus.kafka import KafkaPublisher, lane_of, place_of, received_of
 from shared.bus.offsets import Offsets
 from shared.bus.watch import Watch
 from shared.catalog import Topics
@@ -15,7 +16,7 @@ from shared.events.models import Lane
 from shared.events.wire import Undecodable
 from shared.telemetry.logs import logger, place_of_error
 
-_POLL_MS = 200
+_POLL_MS = 500
 Where = tuple[str, int, int]
 
 
@@ -26,7 +27,8 @@ class SetAsideFailed(Exception):
 class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's class is untyped
     """At least once: a record's offset moves only when its units of work have ended.
 
-    A lane whose limit of records in work is reached pauses, alone. A record that a rebalance
+    A lane whose limit of records in work is reached pauses, alone, until half of it is done: then
+    what was fetched meanwhile is taken at once. A record that a rebalance
     delivers again while it is in work is matched to that work.
     """
 
@@ -43,7 +45,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cla
         self._offsets = Offsets()
         self._working: dict[Where, asyncio.Task[None]] = {}
         self._load: Counter[Lane | None] = Counter()
-        self._moved = asyncio.Event()
+        self._committer = Committer(consumer, self._offsets)
+        self._full: frozenset[Lane | None] = frozenset()
+        self._throttled: object = None
+        self._room = asyncio.Event()
         self._broken = asyncio.Event()
         self.assigned = asyncio.Event()
 
@@ -52,19 +57,31 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cla
         names = [name for kind in kinds for name in topics.names(kind)]
         self._consumer.subscribe(names, listener=self)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._commit())
+            group.create_task(self._committer.run())
+            group.create_task(self._refill())
             while not self._broken.is_set():
-                self._throttle()
-                batch = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=self._limit)
-                for record in (record for part in batch.values() for record in part):
-                    self._take(record)
+                await self._read(_POLL_MS)
             raise SetAsideFailed
 
     async def drain(self, within_s: float) -> None:
         """Let what is in work end, and commit it; for a stop that was asked for."""
         if self._working:
             await asyncio.wait(self._working.values(), timeout=within_s)
-        await self._commit_once()
+        await self._committer.last()
+
+    async def _read(self, wait_ms: int) -> None:
+        self._throttle()
+        batch = await self._consumer.getmany(timeout_ms=wait_ms, max_records=self._limit)
+        for record in (record for part in batch.values() for record in part):
+            self._take(record)
+        self._throttle()
+
+    async def _refill(self) -> None:
+        """Whoever waits for new records is not woken by those that a paused lane has kept."""
+        while True:
+            await self._room.wait()
+            self._room.clear()
+            await self._read(0)
 
     def _take(self, record: "ConsumerRecord[bytes, bytes]") -> None:
         where = (record.topic, record.partition, record.offset)
@@ -79,6 +96,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cla
 
     def _ended(self, where: Where, lane: Lane | None, task: asyncio.Task[None]) -> None:
         self._load[lane] -= 1
+        if lane in self._full and self._load[lane] <= self._limit // 2:
+            self._room.set()
         del self._working[where]
         if task.cancelled():
             return
@@ -86,7 +105,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cla
             self._broken.set()
             return
         self._offsets.done(*where)
-        self._moved.set()
+        self._committer.moved()
 
     async def _work(self, record: "ConsumerRecord[bytes, bytes]") -> None:
         try:
@@ -99,25 +118,16 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cla
 
     def _throttle(self) -> None:
         """Pause each lane that has enough in work, or all while intake is closed."""
+        self._full = frozenset(lane for lane, load in self._load.items() if load >= self._limit)
+        wanted = (self._watch.open, self._full)
+        if wanted == self._throttled:
+            return
         for place in self._consumer.assignment():
-            suffix = place.topic.rpartition(".")[2]
-            lane = Lane(suffix) if suffix in set(Lane) else None
-            if not self._watch.open or self._load[lane] >= self._limit:
+            if not self._watch.open or lane_of(place.topic) in self._full:
                 self._consumer.pause(place)
             else:
                 self._consumer.resume(place)
-
-    async def _commit(self) -> None:
-        while True:
-            await self._moved.wait()
-            self._moved.clear()
-            await self._commit_once()
-
-    async def _commit_once(self) -> None:
-        positions = self._offsets.to_commit()
-        ends = {TopicPartition(*place): end for place, end in positions.items()}
-        if await commit(self._consumer, ends):
-            self._offsets.committed(positions)
+        self._throttled = wanted
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Nothing is drained here: work goes on, and its outcomes answer the next owner."""
@@ -125,5 +135,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cla
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """The next poll applies the pauses again."""
+        self._throttled = None
         logger().info("partitions assigned", count=len(assigned))
         self.assigned.set()

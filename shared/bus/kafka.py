@@ -7,6 +7,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
+from shared.bus.committing import Committer
+from shared.bus.offsets import Offsets
 from shared.bus.received import Place, Received
 from shared.catalog import Topics, topic_kind, topic_name
 from shared.errors import Unavailable
@@ -16,6 +18,11 @@ from shared.telemetry.logs import logger
 
 _ASK_EVERY_S = 3.0
 _ANSWER_S = 3.0
+_POLL_MS = 1000
+_FETCH_WAIT_MS = 500
+"""A lane that was full and has nothing left of what was fetched waits for so long at most."""
+_CONTROL_WAIT_MS = 5_000
+_LANES = {lane.value: lane for lane in Lane}
 UNREADABLE = topic_name("unreadable", None)
 
 
@@ -93,9 +100,12 @@ async def start_publisher(bootstrap: str) -> tuple[KafkaPublisher, AIOKafkaProdu
 
 def place_of(record: "ConsumerRecord[bytes, bytes]") -> Place:
     """Where a record lies, its lane read from the topic's name."""
-    suffix = record.topic.rpartition(".")[2]
-    lane = Lane(suffix) if suffix in set(Lane) else None
-    return Place(record.topic, record.partition, record.offset, lane)
+    return Place(record.topic, record.partition, record.offset, lane_of(record.topic))
+
+
+def lane_of(topic: str) -> Lane | None:
+    """The lane of a topic; None where its kind has no lanes."""
+    return _LANES.get(topic.rpartition(".")[2])
 
 
 def received_of(record: "ConsumerRecord[bytes, bytes]") -> Received:
@@ -120,7 +130,7 @@ def group_consumer(
         session_timeout_ms=session_ms,
         heartbeat_interval_ms=session_ms // 4,
         max_poll_interval_ms=600_000,
-        fetch_max_wait_ms=200,
+        fetch_max_wait_ms=_FETCH_WAIT_MS,
         metadata_max_age_ms=30_000,
     )
 
@@ -134,31 +144,26 @@ async def read_facts(
 ) -> None:
     """Read facts in batches until cancelled; commit each batch after `on_batch` has returned."""
     consumer.subscribe([name for kind in kinds for name in topics.names(kind)])
-    while True:
-        records = await consumer.getmany(timeout_ms=1000, max_records=500)
-        batch = []
-        for record in (record for part in records.values() for record in part):
-            try:
-                batch.append(received_of(record))
-            except Undecodable as error:
-                await publisher.unreadable(record, error.code)
-        if batch:
-            await on_batch(batch)
-        ends = {place: part[-1].offset + 1 for place, part in records.items() if part}
-        await commit(consumer, ends)
-
-
-async def commit(consumer: AIOKafkaConsumer, positions: dict[TopicPartition, int]) -> bool:
-    """Commit what is still assigned; a lost commit is no error, the work is done anyway."""
-    held = {place: end for place, end in positions.items() if place in consumer.assignment()}
-    if not held:
-        return False
+    offsets = Offsets()
+    committer = Committer(consumer, offsets)
     try:
-        await consumer.commit(held)
-    except KafkaError as error:
-        logger().warning("commit lost", error=type(error).__name__)
-        return False
-    return True
+        async with asyncio.TaskGroup() as group:
+            group.create_task(committer.run())
+            while True:
+                records = await consumer.getmany(timeout_ms=_POLL_MS, max_records=500)
+                batch = []
+                for record in (record for part in records.values() for record in part):
+                    try:
+                        batch.append(received_of(record))
+                    except Undecodable as error:
+                        await publisher.unreadable(record, error.code)
+                if batch:
+                    await on_batch(batch)
+                for place, part in records.items():
+                    offsets.reached(place.topic, place.partition, part[-1].offset + 1)
+                    committer.moved()
+    finally:
+        await committer.last()
 
 
 async def read_whole(
@@ -169,7 +174,11 @@ async def read_whole(
     caught_up: asyncio.Event,
 ) -> None:
     """Read every partition of a compacted topic from its start, and go on until cancelled."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=_CONTROL_WAIT_MS,
+    )
     await consumer.start()
     try:
         places = [TopicPartition(topic, number) for number in range(partitions)]
@@ -180,7 +189,7 @@ async def read_whole(
                 at = [await consumer.position(place) for place in places]
                 if all(now >= ends[place] for now, place in zip(at, places, strict=True)):
                     caught_up.set()
-            for part in (await consumer.getmany(timeout_ms=500)).values():
+            for part in (await consumer.getmany(timeout_ms=_CONTROL_WAIT_MS)).values():
                 for record in part:
                     on_record(record)
     finally:

@@ -36,6 +36,11 @@ class Offsets:
         if known:
             known.pending.discard(offset)
 
+    def reached(self, topic: str, partition: int, end: int) -> None:
+        """Everything before `end` is done, read in order by one reader."""
+        known = self._partitions.setdefault((topic, partition), _Partition(end=end))
+        known.end = max(known.end, end)
+
     def lost(self, partitions: set[tuple[str, int]]) -> None:
         """These partitions belong to somebody else now."""
         for place in partitions:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 
@@ -36,6 +36,8 @@ class Slots:
         self._bulk = 0
         self._waiting: list[_Waiter] = []
         self._order = count()
+        self._closed = False
+        self._all_free = asyncio.Event()
 
     @asynccontextmanager
     async def slot(
@@ -63,6 +65,8 @@ class Slots:
 
     def serve(self) -> None:
         """Give what is free to who comes first now; to be called when a lane has changed."""
+        if self._closed:
+            return
         for waiter in sorted(self._waiting, key=lambda waiter: waiter.rank):
             lane = waiter.lane_now()
             if waiter.turn.done():
@@ -87,4 +91,13 @@ class Slots:
     def _give_back(self, waiter: _Waiter, lane: Lane) -> None:
         self._free += self._size if waiter.alone else 1
         self._bulk -= lane is Lane.BULK
+        if self._closed and self._free == self._size:
+            self._all_free.set()
         self.serve()
+
+    async def close(self, within_s: float) -> None:
+        """Give no slot any more, and return when all that are taken were given back."""
+        self._closed = True
+        if self._free < self._size:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._all_free.wait(), within_s)

@@ -43,6 +43,13 @@ class WorkerLost(Exception):
         self.code = code
 
 
+class NotAsked(WorkerLost):
+    """The process was gone before the question reached it."""
+
+    def __init__(self) -> None:
+        super().__init__("worker-gone", "it ended before it was asked")
+
+
 class DependencyDown(WorkerLost):
     """A worker could not build its ports because a dependency does not answer."""
 
@@ -64,16 +71,24 @@ class Worker:
 
     async def ask(self, question: Work | str | None, deadline_s: float) -> Any:
         """Its answer. Raises `WorkerLost`, after which the worker is to be replaced."""
+        if question is not None:
+            self._send(question)
         try:
-            if question is not None:
-                self._pipe.send(question)
             await asyncio.wait_for(self._readable(), deadline_s)
             return self._pipe.recv()
+        except ConnectionResetError:  # what the system says when the question was never read
+            raise NotAsked from None
         except TimeoutError:
             raise WorkerLost("deadline-exceeded", f"no answer within {deadline_s:g} s") from None
         except (EOFError, OSError):
             self._process.join(1)
             raise WorkerLost("worker-died", f"exit code {self._process.exitcode}") from None
+
+    def _send(self, question: Work | str) -> None:
+        try:
+            self._pipe.send(question)
+        except OSError:
+            raise NotAsked from None
 
     async def _readable(self) -> None:
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
@@ -150,7 +165,12 @@ class WorkerPool:
                 await asyncio.to_thread(worker.end)
                 worker = None
             worker = worker or await self._hire()
-            answer = await worker.ask(question, deadline_s)
+            try:
+                answer = await worker.ask(question, deadline_s)
+            except NotAsked:
+                await asyncio.to_thread(worker.end)
+                worker = await self._hire()
+                answer = await worker.ask(question, deadline_s)
         except BaseException as error:
             if worker:
                 await asyncio.to_thread(worker.end)

@@ -102,3 +102,20 @@ def test_who_must_be_alone_waits_for_all_and_lets_nobody_beside_it() -> None:
     assert virtual_time.run(story()) == [
         "one begins", "one ends", "suspect begins", "suspect ends", "two begins", "two ends",
     ]  # fmt: skip
+
+
+async def test_a_close_waits_for_what_is_in_work_and_lets_nothing_else_begin() -> None:
+    slots = Slots(1)
+    async with slots.slot(lambda: Lane.STAT):
+        queued = asyncio.create_task(_served(slots, lambda: Lane.STAT))
+        closing = asyncio.create_task(slots.close(60))
+        await asyncio.sleep(0)
+        assert not closing.done()
+    await closing
+    assert not queued.done()
+    queued.cancel()
+
+
+async def test_a_close_of_slots_that_nobody_holds_is_at_once() -> None:
+    slots = Slots(2)
+    await asyncio.wait_for(slots.close(60), 5)

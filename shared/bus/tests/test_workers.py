@@ -1,10 +1,13 @@
-"""A worker that hangs costs one attempt, and no longer than its stage may take."""
+"""A worker that hangs or dies costs one attempt, and one that dies before it was asked none."""
 
+import asyncio
+import os
+import signal
 import threading
 from typing import NoReturn
 
-from shared.bus.execution import Defect
-from shared.bus.work import Ports, Work
+from shared.bus.execution import Defect, Done
+from shared.bus.work import Ports, Produced, Work
 from shared.bus.workers import Recipe, WorkerPool
 from shared.pipelines.definition import parse
 from shared.settings import Settings
@@ -12,6 +15,7 @@ from shared.store.memory import MemoryStore
 from shared.testing import toy
 from shared.testing.work import work_for
 
+PLAIN = parse(toy.DEFINITION_TEXT)
 HASTY = parse(toy.DEFINITION_TEXT.replace("{mark: l}", "{mark: l}, deadline: 0.2 s"))
 
 
@@ -34,3 +38,49 @@ async def test_the_deadline_of_a_stage_ends_its_work_before_that_of_the_service(
         pool.stop()
     assert isinstance(verdict, Defect)
     assert (verdict.code, verdict.details) == ("deadline-exceeded", "no answer within 0.2 s")
+
+
+def _tell_process(_: Work) -> Produced:
+    return Produced({}, facts={"pid": os.getpid()})
+
+
+def telling(_: Settings) -> Ports:
+    """Workers that say which process they are."""
+    return Ports(_tell_process, {})
+
+
+async def test_a_worker_that_ends_before_it_has_read_the_question_blames_no_study() -> None:
+    work = work_for("left", MemoryStore(), {}, definition=PLAIN)
+    pool = WorkerPool(Recipe("marker", Settings(), telling, memory_mb=2048), 1, deadline_s=300)
+    await pool.start()
+    try:
+        first = await pool.execute(work)
+        assert isinstance(first, Done)
+        os.kill(first.produced.facts["pid"], signal.SIGSTOP)  # alive, and deaf
+        second = asyncio.create_task(pool.execute(work))
+        await asyncio.sleep(0)
+        os.kill(first.produced.facts["pid"], signal.SIGKILL)
+        assert isinstance(await second, Done)
+    finally:
+        pool.stop()
+
+
+def _die(_: Work) -> NoReturn:
+    os._exit(3)
+
+
+def dying(_: Settings) -> Ports:
+    """Workers that their work ends."""
+    return Ports(_die, {})
+
+
+async def test_a_worker_that_dies_at_its_work_is_that_study_s_defect() -> None:
+    work = work_for("left", MemoryStore(), {}, definition=PLAIN)
+    pool = WorkerPool(Recipe("marker", Settings(), dying, memory_mb=2048), 1, deadline_s=300)
+    await pool.start()
+    try:
+        verdict = await pool.execute(work)
+    finally:
+        pool.stop()
+    assert isinstance(verdict, Defect)
+    assert (verdict.code, verdict.details) == ("worker-died", "exit code 3")

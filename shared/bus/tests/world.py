@@ -286,14 +286,14 @@ class _Consumer:
     def resume(self, place: TopicPartition) -> None:
         self._paused.discard(place)
 
-    async def getmany(self, **_: int) -> dict[TopicPartition, list[Record]]:
+    async def getmany(self, timeout_ms: int, **_: int) -> dict[TopicPartition, list[Record]]:
         self._world.step(self._process)
         found = {}
         for place, position in sorted(self._positions.items()):
             if place not in self._paused and (new := self._world.logs[place][position:][:2]):
                 found[place] = new
                 self._positions[place] += len(new)
-        await asyncio.sleep(0 if found else _POLL_S)
+        await asyncio.sleep(_POLL_S if timeout_ms and not found else 0)
         return found
 
     async def commit(self, ends: dict[TopicPartition, int]) -> None:
