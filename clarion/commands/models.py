@@ -153,24 +153,31 @@ def load(name: NameArgument, home: HomeOption = None) -> None:
     The bytes of the version that answers are checked first.
     """
     place = _place(home)
-    with _server_needed(place):
-        if place.elsewhere:
+    if place.elsewhere:
+        with _server_needed(place):
             place.server.load(name)
-        else:
-            promotion.load(place.repository, place.server, name)
-        serving = place.server.serving(name)
-    typer.echo(f"{name} {serving.version if serving else '-'} answers")
+            serving = place.server.serving(name)
+        typer.echo(f"{name} {serving.version if serving else '-'} answers")
+        return
+    done = promotion.load(place.repository, place.server, name)
+    typer.echo(f"{name} {done.version or '-'} answers{'' if done.known else _LATER}")
 
 
 @app.command()
 def unload(name: NameArgument, home: HomeOption = None) -> None:
-    """Take a model out of Triton's memory until it is loaded, or the system starts, again."""
+    """Take a model out of Triton's memory until `load`, however often Triton starts.
+
+    A Triton elsewhere has it again when its operator starts it.
+    """
     place = _place(home)
-    if not place.elsewhere:
-        place.repository.versions(name)
-    with _server_needed(place):
-        place.server.unload(name)
-    typer.echo(f"{name} is unloaded")
+    if place.elsewhere:
+        with _server_needed(place):
+            place.server.unload(name)
+        typer.echo(f"{name} is unloaded, until the Triton at {place.elsewhere} starts again")
+    else:
+        done = promotion.unload(place.repository, place.server, name)
+        until = f"until `clarion models load {name}`"
+        typer.echo(f"{name} is unloaded{'' if done.known else _LATER}, {until}")
     for stage in _asking_for(name):
         typer.echo(f"studies will fail at {stage}, which asks for it", err=True)
 
@@ -268,7 +275,7 @@ def _tell(chosen: Chosen, as_json: bool) -> None:
     typer.echo(f"{chosen.name} {chosen.version} answers{before}{later}")
 
 
-_LATER = " from the next `clarion up`: Triton is not up"
+_LATER = " from the next `clarion up` (Triton is not up)"
 
 
 def _now() -> datetime:

@@ -79,10 +79,12 @@ def _model(repository: Repository, name: str, states: States | None) -> Iterator
     for number in repository.versions(name):
         origin = repository.origin(name, number)
         state = "down" if states is None else states.get(name, {}).get(number, "-")
+        if repository.is_aside(name):
+            state = "UNLOADED"
         yield {
             "name": name,
             "version": number,
-            "active": number == active,
+            "active": number == active and not repository.is_aside(name),
             "triton": state,
             "task": repository.parameters(name, number).get("kind"),
             "sha256": origin.weights,

@@ -43,6 +43,15 @@ class Added:
     loaded: bool
 
 
+@dataclass(frozen=True)
+class Switched:
+    """The version that answers now, if one does, and whether the server knows already."""
+
+    name: str
+    version: int | None
+    known: bool
+
+
 def explained(code: str) -> str:
     """A code of `Repository.changed` in words, with what to do."""
     return f"{_CHANGED[code]}; {_REMEDY.get(code, _OTHER)}"
@@ -66,14 +75,39 @@ def rollback(repository: Repository, server: ModelServer, name: str, at: datetim
         return _choose(repository, server, name, before, at, "rollback")
 
 
-def load(repository: Repository, server: ModelServer, name: str) -> int | None:
-    """Load the active version anew, its bytes checked first. Raises `Refused`, `ServerDown`."""
+def load(repository: Repository, server: ModelServer, name: str) -> Switched:
+    """Load the active version anew, its bytes checked first. Raises `Refused`.
+
+    A model that was unloaded is the repository's again; it stays aside if it can't be loaded.
+    """
     with repository.changing():
         active = repository.active(name) if repository.versions(name) else None
         if active is not None:
             _require_unchanged(repository, name, active)
-        server.load(name)
-        return active
+        was_aside = repository.is_aside(name)
+        repository.take_back(name)
+        try:
+            return Switched(name, active, _loaded(server, name))
+        except Refused:
+            if was_aside:
+                repository.set_aside(name)
+            raise
+
+
+def unload(repository: Repository, server: ModelServer, name: str) -> Switched:
+    """Let no version answer until it is loaded again, however often the server starts.
+
+    Raises `Refused`.
+    """
+    with repository.changing():
+        repository.versions(name)
+        try:
+            server.unload(name)
+            known = True
+        except ServerDown:
+            known = False
+        repository.set_aside(name)
+        return Switched(name, None, known)
 
 
 def add(
@@ -113,6 +147,8 @@ def _choose(
     action: Literal["promote", "rollback"],
 ) -> Chosen:
     repository.version(name, number)
+    if repository.is_aside(name):
+        raise Refused("unloaded", f"{name} is unloaded: `clarion models load {name}` first")
     _require_unchanged(repository, name, number)
     before = repository.active(name)
     text = repository.activate(name, number)

@@ -96,12 +96,19 @@ def test_what_is_no_model_is_refused_with_what_would_be_one(
     assert "config.pbtxt beside numbered folders" in str(refused.exception)
 
 
-def test_what_needs_a_server_says_that_it_is_down(operator: Operator) -> None:
-    assert "triton-down" in str(operator.types("load", "lung_seg").exception)
+def test_a_model_is_unloaded_until_it_is_loaded(operator: Operator) -> None:
+    told = operator.types("unload", "lung_seg")
+    assert "lung_seg is unloaded from the next `clarion up`" in told.output
+    assert "studies will fail at covid19-ct/lung-seg" in told.output
+    [lungs] = [each for each in operator.reads("list") if each["name"] == "lung_seg"]
+    assert (lungs["active"], lungs["triton"]) == (False, "UNLOADED")
+
+    assert operator.types("load", "lung_seg").stdout.startswith("lung_seg 1 answers")
 
 
 def test_what_a_triton_elsewhere_can_not_do_is_said(operator: Operator) -> None:
     operator.home.mkdir()
     (operator.home / "settings.yaml").write_text("triton: 127.0.0.1:1\n")
     assert "triton-elsewhere" in str(operator.types("promote", "lung_seg", "2").exception)
-    assert "triton-down" in str(operator.types("list").exception)
+    for words in (["list"], ["load", "lung_seg"], ["unload", "lung_seg"]):
+        assert "triton-down" in str(operator.types(*words).exception)

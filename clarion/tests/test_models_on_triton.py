@@ -152,6 +152,16 @@ def test_the_list_tells_what_triton_has_loaded(home: Home) -> None:
     (told,) = (e for e in listing.of_server(home.triton, "elsewhere") if e["active"])
     assert told["sha256"] == home.repository.origin("doubling", 2).weights
 
-    home.triton.unload("doubling")
 
+def test_an_unloaded_model_stays_so_when_triton_starts_again(home: Home) -> None:
+    promotion.unload(home.repository, home.triton, "doubling")
     assert home.triton.serving("doubling") is None
+    home.server.stop()
+    home.server.start()
+    assert home.triton.serving("doubling") is None
+
+    promotion.load(home.repository, home.triton, "doubling")
+
+    inference = TritonInference(home.server.address, shared_memory=False)
+    assert np.array_equal(inference.infer("doubling", {"x": X}, ("y",))["y"], X * 2)
+    inference.close()

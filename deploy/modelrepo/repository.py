@@ -5,7 +5,8 @@
     lung_seg/2/config.pbtxt       … what they expect, card.md, and origin.yaml
     lung_seg/promotions.jsonl     which version was chosen when
 
-Triton has one config.pbtxt for all versions of a model and ignores what else lies in a version.
+Triton has one config.pbtxt for all versions of a model and ignores what else lies in a version. It
+loads every model that lies here when it starts: one that is set aside lies in a folder beside.
 """
 
 import fcntl
@@ -26,6 +27,7 @@ from deploy.modelrepo.refused import Refused
 from shared.inference.weights import weights_digest
 
 CARD = "card.md"
+_MODELS = f"*/{configuration.FILE}"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -51,6 +53,7 @@ class Repository:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._aside = folder.with_name(f"{folder.name}-unloaded")
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -61,14 +64,33 @@ class Repository:
             yield
 
     def names(self) -> list[str]:
-        return sorted(path.parent.name for path in self.folder.glob(f"*/{configuration.FILE}"))
+        here = (*self.folder.glob(_MODELS), *self._aside.glob(_MODELS))
+        return sorted(path.parent.name for path in here)
+
+    def is_aside(self, name: str) -> bool:
+        """Does Triton not see the model, so that none of its versions answers?"""
+        return (self._aside / name / configuration.FILE).is_file()
+
+    def set_aside(self, name: str) -> None:
+        """Let no start of Triton load the model."""
+        self._aside.mkdir(exist_ok=True)
+        if not self.is_aside(name):
+            (self.folder / name).rename(self._aside / name)
+
+    def take_back(self, name: str) -> None:
+        """Let Triton see the model again."""
+        if self.is_aside(name):
+            (self._aside / name).rename(self.folder / name)
+
+    def _model(self, name: str) -> Path:
+        return (self._aside if self.is_aside(name) else self.folder) / name
 
     def versions(self, name: str) -> list[int]:
         """Lowest first. Raises `Refused` for a model that is not here."""
         if name not in self.names():
             known = ", ".join(self.names()) or "none"
             raise Refused("unknown-model", f"no model {name} here; there are: {known}")
-        folders = (path.parent.name for path in (self.folder / name).glob(f"*/{origin.FILE}"))
+        folders = (path.parent.name for path in self._model(name).glob(f"*/{origin.FILE}"))
         return sorted(int(each) for each in folders if each.isdigit())
 
     def version(self, name: str, number: int) -> Path:
@@ -76,10 +98,10 @@ class Repository:
         if number not in self.versions(name):
             known = ", ".join(map(str, self.versions(name)))
             raise Refused("unknown-version", f"{name} has no version {number}; it has: {known}")
-        return self.folder / name / str(number)
+        return self._model(name) / str(number)
 
     def active(self, name: str) -> int | None:
-        """The version that answers, as Triton will read it."""
+        """The version that answers, as Triton will read it; of a model set aside, that would."""
         return configuration.chosen_version(self._active_config(name))
 
     def origin(self, name: str, number: int) -> Origin:
@@ -90,7 +112,7 @@ class Repository:
         return dict(configuration.parameters(config))
 
     def promotions(self, name: str) -> list[Promotion]:
-        return history.read(self.folder / name)
+        return history.read(self._model(name))
 
     def holding(self, name: str, key: tuple[str, str]) -> int | None:
         """The version with these weights and this configuration, if there is one."""
@@ -115,7 +137,7 @@ class Repository:
             model = Path(scratch, name)
             _lay_out(model / str(number), candidate, at)
             if taken:
-                (model / str(number)).rename(self.folder / name / str(number))
+                (model / str(number)).rename(self._model(name) / str(number))
             else:
                 text = _active_text(name, number, model / str(number))
                 (model / configuration.FILE).write_text(text, encoding="utf-8")
@@ -127,13 +149,13 @@ class Repository:
 
         The digest that it tells is that of the weights as they are now.
         """
-        before = (self.folder / name / configuration.FILE).read_text(encoding="utf-8")
+        before = (self._model(name) / configuration.FILE).read_text(encoding="utf-8")
         self.put_back(name, _active_text(name, number, self.version(name, number)))
         return before
 
     def put_back(self, name: str, text: str) -> None:
         """Write what Triton reads of a model, whole or not at all."""
-        path = self.folder / name / configuration.FILE
+        path = self._model(name) / configuration.FILE
         written = path.with_suffix(".new")
         written.write_text(text, encoding="utf-8")
         written.replace(path)
@@ -147,7 +169,7 @@ class Repository:
         at: datetime,
     ) -> None:
         promotion = Promotion(at=at, action=action, version=number, by=by)
-        history.note(self.folder / name, promotion)
+        history.note(self._model(name), promotion)
 
     def remove(self, name: str) -> None:
         """Take a whole model away."""
@@ -176,7 +198,7 @@ class Repository:
         return (digest, configuration.fingerprint(said)) != (known.weights, known.configuration)
 
     def _active_config(self, name: str) -> configuration.ModelConfig:
-        return configuration.read(self.folder / name / configuration.FILE)
+        return configuration.read(self._model(name) / configuration.FILE)
 
 
 def _lay_out(folder: Path, candidate: Candidate, at: datetime) -> None:

@@ -26,8 +26,8 @@ def seed(repository: Repository, reference: Path, at: datetime) -> list[Seeded]:
     """Add each reference version that the repository lacks.
 
     The newest answers where nobody chose otherwise: a model whose last promotion was the
-    operator's stays as it is, and the new version waits beside it. To be called while no server
-    reads the repository.
+    operator's, or that is unloaded, stays as it is, and the new version waits. To be called while
+    no server reads the repository.
     """
     with repository.changing():
         models = sorted(each for each in reference.iterdir() if is_triton_model(each))
@@ -42,7 +42,8 @@ def _seed_model(repository: Repository, model: Path, at: datetime) -> Iterator[S
             _renew_card(repository.version(name, held), candidate)
             continue
         added = repository.add(name, candidate, at, number)
-        answers = all(each.by == "reference" for each in repository.promotions(name)[-1:])
+        chosen_here = any(each.by == "operator" for each in repository.promotions(name)[-1:])
+        answers = not chosen_here and not repository.is_aside(name)
         if answers:
             repository.activate(name, added)
             repository.note(name, added, "promote", "reference", at)

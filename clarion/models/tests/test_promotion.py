@@ -7,7 +7,7 @@ import pytest
 
 from clarion.models import promotion
 from clarion.models.fake import FakeServer
-from clarion.models.promotion import Added, Chosen
+from clarion.models.promotion import Added, Chosen, Switched
 from deploy.modelrepo.refused import Refused
 from deploy.modelrepo.repository import Repository
 from deploy.modelrepo.tests.models import candidate
@@ -34,6 +34,12 @@ class Home:
 
     def rollback(self) -> Chosen:
         return promotion.rollback(self.repository, self.server, "lungs", AT)
+
+    def load(self) -> Switched:
+        return promotion.load(self.repository, self.server, "lungs")
+
+    def unload(self) -> Switched:
+        return promotion.unload(self.repository, self.server, "lungs")
 
     @property
     def answering(self) -> int | None:
@@ -104,7 +110,7 @@ def test_weights_that_changed_are_not_promoted(home: Home) -> None:
 def test_weights_that_changed_are_not_loaded(home: Home) -> None:
     (home.repository.version("lungs", 1) / "model.onnx").write_bytes(b"others")
     with pytest.raises(Refused, match="weights-changed"):
-        promotion.load(home.repository, home.server, "lungs")
+        home.load()
 
 
 def test_while_the_server_is_down_a_promotion_waits_for_its_start(home: Home) -> None:
@@ -115,3 +121,44 @@ def test_while_the_server_is_down_a_promotion_waits_for_its_start(home: Home) ->
     home.server.load("lungs")
 
     assert home.answering == 2
+
+
+def test_an_unloaded_model_is_not_there_when_the_server_starts_again(home: Home) -> None:
+    assert home.unload() == Switched("lungs", None, True)
+
+    assert home.answering is None
+    assert list(home.repository.folder.glob("*/config.pbtxt")) == []
+    assert (home.repository.names(), home.repository.active("lungs")) == (["lungs"], 1)
+
+
+def test_a_model_is_loaded_again_as_it_was(home: Home) -> None:
+    home.promote(2)
+    home.unload()
+
+    assert home.load() == Switched("lungs", 2, True)
+
+    assert home.answering == 2
+    assert home.rollback().version == 1
+
+
+def test_a_model_that_can_not_be_loaded_again_stays_unloaded(home: Home) -> None:
+    home.unload()
+    home.server.broken.add(("lungs", 1))
+    with pytest.raises(Refused, match="triton-refused"):
+        home.load()
+    assert home.repository.is_aside("lungs")
+
+
+def test_while_the_server_is_down_a_model_is_unloaded_for_its_start(home: Home) -> None:
+    home.server.down = True
+    assert (home.unload(), home.load()) == (
+        Switched("lungs", None, False),
+        Switched("lungs", 1, False),
+    )
+
+
+def test_an_unloaded_model_takes_versions_and_no_choice(home: Home) -> None:
+    home.unload()
+    assert home.add("lungs", "weights 4") == Added("lungs", 4, True, False, False)
+    with pytest.raises(Refused, match="models load lungs"):
+        home.promote(4)

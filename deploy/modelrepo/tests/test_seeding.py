@@ -55,6 +55,17 @@ def test_a_choice_of_the_operator_stays_and_the_newer_reference_waits(
     assert (repository.active("lungs"), repository.versions("lungs")) == (own, [1, 2, 3])
 
 
+def test_an_unloaded_model_stays_unloaded_and_the_newer_reference_waits(
+    repository: Repository, reference: Path
+) -> None:
+    repository.set_aside("lungs")
+    put(reference / "lungs", b"trained longer")
+
+    assert seed(repository, reference, AT) == [Seeded("lungs", 2, False)]
+
+    assert (repository.active("lungs"), repository.is_aside("lungs")) == (1, True)
+
+
 def test_a_card_that_knows_more_is_renewed(repository: Repository, reference: Path) -> None:
     (reference / "lungs" / "card.md").write_text("# measured again")
     assert seed(repository, reference, AT) == []
