@@ -10,6 +10,8 @@ from clarion.load.sending import Sent
 
 _PACS = "pacs"
 _AGAIN = b"an instance came again"
+_ID = 8
+"""As much of a job's id as `clarion jobs` lists, which is enough for every command."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,17 @@ def lost(sent: Iterable[Sent], newest: Mapping[str, Job]) -> list[Lost]:
 def _why_lost(job: Job | None) -> str:
     if job is None:
         return "no job began"
+    job_id = job["job_id"][:_ID]
     if job["status"] == "running":
-        return f"job {job['job_id']} has not ended"
-    return "" if settled(job) else f"job {job['job_id']} has ended, its outputs are not delivered"
+        return f"job {job_id} has not ended"
+    return "" if settled(job) else f"job {job_id} has ended, its outputs are not delivered"
 
 
 def unexpected(sent: Iterable[Sent], newest: Mapping[str, Job]) -> list[str]:
     """Jobs of studies that no pipeline admits."""
-    return [newest[s.case_id]["job_id"] for s in sent if not s.makes_job and s.case_id in newest]
+    return [
+        newest[s.case_id]["job_id"][:_ID] for s in sent if not s.makes_job and s.case_id in newest
+    ]
 
 
 def filed(sent: Iterable[Sent], jobs: Iterable[Job], received: Path, repeated: int) -> Filed:

@@ -30,11 +30,14 @@ class TritonQueue:
     queued_us: int = 0
     computed_us: int = 0
 
-    def __sub__(self, other: "TritonQueue") -> "TritonQueue":
+    def since(self, before: "TritonQueue") -> "TritonQueue":
+        """What came after `before`; all of it where Triton has started anew and counts from 0."""
+        if self.requests < before.requests:
+            return self
         return TritonQueue(
-            self.requests - other.requests,
-            self.queued_us - other.queued_us,
-            self.computed_us - other.computed_us,
+            self.requests - before.requests,
+            self.queued_us - before.queued_us,
+            self.computed_us - before.computed_us,
         )
 
 
@@ -74,7 +77,7 @@ class Meter:
     def triton(self) -> dict[str, TritonQueue]:
         """Each model's requests since `begin`."""
         return {
-            model: queue - self._triton.get(model, TritonQueue())
+            model: queue.since(self._triton.get(model, TritonQueue()))
             for model, queue in self._queues().items()
         }
 

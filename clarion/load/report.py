@@ -52,7 +52,7 @@ class Verdict:
     @property
     def faults(self) -> tuple[str, ...]:
         """A line for each thing that must not be; empty when all is well."""
-        lines = [f"lost: case {each.case_id}: {each.why}" for each in self.lost]
+        lines = [f"lost: case {each.case_id[:8]}: {each.why}" for each in self.lost]
         lines += [
             f"unexpected: job {job} of a study that no pipeline admits" for job in self.unexpected
         ]

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clarion.load.figures import Spread
+from clarion.load.plan import Fault
 from clarion.load.report import Report
 from clarion.sheet import Sheet
 
@@ -45,11 +46,12 @@ class _Told:
 
 def line(report: Report) -> str:
     """Where a run stands."""
-    sending = report.sending
+    sending, cpu = report.sending, report.machine.cpu_percent
     ended = sum(report.jobs.values())
+    jobs = "1 job" if ended == 1 else f"{ended} jobs"
     return (
         f"{report.elapsed_s:6.0f} s  {sending.studies} of {sending.planned} sent, "
-        f"{ended} jobs ended, {report.waiting} waiting, CPU {report.machine.cpu_percent:.0f} %"
+        f"{jobs} ended, {report.waiting} waiting, CPU {cpu:.0f} %"
     )
 
 
@@ -74,6 +76,8 @@ def _rates(report: Report) -> Text:
         told.append(f"finished {report.finished_per_h:.0f}/h")
     if sending.late and sending.late.p95 > 1:
         told.append(f"senders late by {sending.late.p95:.1f} s (p95)")
+    if faults := {name: n for name, n in sorted(sending.faults.items()) if name != Fault.NONE}:
+        told.append("clumsy senders: " + " ".join(f"{name} {n}" for name, n in faults.items()))
     if report.unanswered:
         told.append(f"the jobs API did not answer {report.unanswered} times")
     return Text(", ".join(told), style="dim")

@@ -17,8 +17,8 @@ def test_a_study_without_a_finished_job_is_lost() -> None:
     assert [each.case_id for each in found] == ["none", "running", "waiting"]
     assert [each.why for each in found] == [
         "no job began",
-        "job job-of-running has not ended",
-        "job job-of-waiting has ended, its outputs are not delivered",
+        "job job-of-r has not ended",
+        "job job-of-w has ended, its outputs are not delivered",
     ]
 
 
@@ -29,7 +29,7 @@ def test_a_study_that_was_not_acknowledged_is_not_lost() -> None:
 def test_a_study_of_another_modality_makes_no_job() -> None:
     xray = sent("xray", modality="DX")
     assert lost([xray], {}) == []
-    assert unexpected([xray], {"xray": job("xray")}) == ["job-of-xray"]
+    assert unexpected([xray], {"xray": job("xray")}) == ["job-of-x"]
 
 
 def test_the_pacs_has_each_output_once(tmp_path: Path) -> None:

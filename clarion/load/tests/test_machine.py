@@ -17,7 +17,11 @@ def test_tritons_counters_are_added_up_by_model() -> None:
 
 
 def test_what_was_before_is_taken_off() -> None:
-    assert TritonQueue(15, 4500, 90) - TritonQueue(5, 500, 40) == TritonQueue(10, 4000, 50)
+    assert TritonQueue(15, 4500, 90).since(TritonQueue(5, 500, 40)) == TritonQueue(10, 4000, 50)
+
+
+def test_a_triton_that_started_anew_counts_from_nothing() -> None:
+    assert TritonQueue(3, 200, 30).since(TritonQueue(5, 500, 40)) == TritonQueue(3, 200, 30)
 
 
 def test_cpu_is_what_was_used_between_two_readings() -> None:

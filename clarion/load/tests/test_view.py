@@ -1,20 +1,24 @@
 """A run's figures are whole in a narrow terminal."""
 
+from dataclasses import replace
+
 from rich.console import Console
 
 from clarion.load.figures import Spread, Stage
 from clarion.load.machine import TritonQueue
+from clarion.load.plan import Fault
 from clarion.load.report import Machine, Report, sending
-from clarion.load.tests.studies import sent
+from clarion.load.tests.studies import order, sent
 from clarion.load.view import picture
 
+ABORTED = replace(sent("b", ended=130), order=order(fault=Fault.ABORT))
 SPREAD = Spread(250, 12.3, 45.6, 123.4, 1234.5)
 STAGES = ("reader", "lesion-seg", "classification-report")
 BEHIND = dict.fromkeys(("classifier", "lesion_seg", "lung_seg", "ratio", "results"), 12)
 REPORT = Report(
     elapsed_s=1300.0,
     interrupted=False,
-    sending=sending([sent("a"), sent("b", ended=130)], 250),
+    sending=sending([sent("a"), ABORTED], 250),
     jobs={"completed": 2},
     waiting=0,
     waiting_most=2,
@@ -37,6 +41,7 @@ def test_eighty_columns_show_every_heading_and_figure() -> None:
     words = _words(80)
     figures = "12.3 45.6 123.4 12.3 45.6 123.4"
     wanted = [
+        "0 MB, 8 instances, sent 120/h, finished 298/h, clumsy senders: abort 1",
         "end to end, s jobs p50 p95 p99 longest",
         "routine 250 12.3 45.6 123.4 1234.5",
         "took took took wait wait wait",
