@@ -26,9 +26,8 @@ class Plan:
     """How many jobs are computed anew at the end, to compare every byte."""
 
     def studies(self) -> list[Study]:
-        """In the order of sending; poison comes early, and one after the other."""
-        kinds = list(CAUSES) if self.poison else []
-        places = {2 + 2 * number: kind for number, kind in enumerate(kinds)}
+        """In the order of sending; poison comes early."""
+        places = dict(enumerate(CAUSES, start=1)) if self.poison else {}
         return [
             Study(number, places.get(number, ""), self.seed * _MOST + number)
             for number in range(self.jobs)

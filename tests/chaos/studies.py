@@ -13,6 +13,9 @@ from tests.e2e import sending
 from tests.e2e.system import LONG
 
 _AGAIN_S = 1.0
+_ANSWER_S = 10.0
+"""For a status, so that the sender comes again within the quiet time. pynetdicom may lose one: its
+own thread can take an answer out of the queue before the caller looks."""
 _PATIENCE_S = 300.0
 
 
@@ -61,6 +64,7 @@ def _not_stored(port: int, datasets: list[Dataset]) -> list[Dataset]:
         association = sending.associate(port, LONG, datasets)
     except (ConnectionError, AttributeError):  # nobody listens, or not any more
         return datasets
+    association.dimse_timeout = _ANSWER_S
     left = []
     for dataset in datasets:
         answer = association.send_c_store(dataset) if association.is_established else Dataset()
