@@ -73,13 +73,16 @@ def recovered(app: faust.App) -> int:
 
 
 def recover_again(app: faust.App) -> None:
-    """Begin anew a recovery that reads: it goes on from the last change that reached the tables.
+    """Begin anew a recovery that waits for changes: it goes on after the last one that came.
 
-    Its changes were fetched, and thrown away on the way: no later fetch brings them.
+    They were fetched, and thrown away on the way: no later fetch brings them.
     """
-    if app.tables.started and not is_ready(app) and cast(Consumer, app.consumer).flow_active:
+    if is_ready(app) or not app.tables.started or not cast(Consumer, app.consumer).flow_active:
+        return
+    recovery = _tables(app).recovery
+    if recovery.in_recovery and recovery.need_recovery():
         logger().warning("recovery stands: begun anew", code="recovery-stands")
-        _tables(app).recovery.signal_recovery_start.set()
+        recovery.signal_recovery_start.set()
 
 
 def _tables(app: faust.App) -> TableManager:

@@ -1,8 +1,13 @@
 """The watchdog on a clock of its own: looks a second apart, unless a test says otherwise."""
 
+import asyncio
 from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
 
-from services.statistics.watchdog import Verdict, Watchdog
+import pytest
+
+from services.statistics.watchdog import Verdict, Watchdog, recover_again
 
 STANDS_S, LOST_S = 20, 90
 
@@ -47,3 +52,31 @@ def test_neither_rounds_nor_a_long_recovery_are_standing() -> None:
 
 def test_a_process_that_was_frozen_gets_its_time_to_go_on() -> None:
     assert _verdicts([1, 5000]) == {}
+
+
+def _faust(ready: bool, flows: bool, reads: bool, lacks: bool) -> Any:
+    """A Faust in one state of its recovery."""
+    recovery = SimpleNamespace(
+        in_recovery=reads, need_recovery=lambda: lacks, signal_recovery_start=asyncio.Event()
+    )
+    tables = SimpleNamespace(actives_ready=ready, started=True, recovery=recovery)
+    consumer = SimpleNamespace(flow_active=flows)
+    return SimpleNamespace(rebalancing=not ready, tables=tables, consumer=consumer)
+
+
+@pytest.mark.parametrize(
+    ("ready", "flows", "reads", "lacks", "begins"),
+    [
+        (False, True, True, True, True),
+        (True, True, False, False, False),
+        (False, False, True, True, False),
+        (False, True, False, False, False),
+    ],
+    ids=["waits for changes", "ready", "rebalances", "seeks the events"],
+)
+def test_only_a_recovery_that_waits_for_changes_is_begun_anew(
+    ready: bool, flows: bool, reads: bool, lacks: bool, begins: bool
+) -> None:
+    app = _faust(ready, flows, reads, lacks)
+    recover_again(app)
+    assert app.tables.recovery.signal_recovery_start.is_set() is begins
