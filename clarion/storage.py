@@ -113,11 +113,16 @@ def _associate(target: Target, instances: Iterable[Instance]) -> Association:
     return association
 
 
+def rejection(association: Association) -> str:
+    """Why an association was rejected, with result, source and reason (PS3.8 9.3.4)."""
+    answer: Any = association.acceptor.primitive
+    code = f"{answer.result}/{answer.result_source}/{answer.diagnostic}"
+    return f"rejected, {answer.reason_str.lower()} ({code})"
+
+
 def _why_not(association: Association) -> str:
     if association.is_rejected:
-        answer: Any = association.acceptor.primitive
-        code = f"{answer.result}/{answer.result_source}/{answer.diagnostic}"
-        return f"rejected, {answer.reason_str.lower()} ({code})"
+        return rejection(association)
     if association.rejected_contexts:
         return "it takes none of the files' SOP classes in their transfer syntaxes"
     return "nothing answers there; is the system up? (`clarion up`)"

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import typer
 from rich.console import Console
 
+from clarion.destinations import destinations, why_not_there
 from clarion.options import HomeOption, JsonOption
 from deploy.embedded import jars
 from deploy.embedded.cache import InstallFailed, cache_folder
@@ -105,12 +106,24 @@ def _system(home: Home, runtime: Runtime, catalog: Catalog) -> Iterator[Check]:
         for part in asyncio.run(parts(home, runtime, catalog)):
             detail = f"{part.state.lower()}, {part.why_not or 'ready'}"
             yield Check(part.name, part.ready, detail, f"see {home.logs / f'{part.name}.log'}")
+        yield from _destinations(home)
         return
     left = marked_processes(home.folder)
     yield Check("leftovers", not left, f"{len(left)} processes left behind", "run `clarion down`")
     for name, port in home.ports.items():
         remedy = f"stop what uses it, or set ports.{name} in {home.folder / 'settings.yaml'}"
         yield Check(f"port {name}", can_bind(port), str(port), remedy)
+
+
+def _destinations(home: Home) -> Iterator[Check]:
+    """What the system delivers to, which may be anywhere."""
+    told = destinations(home)
+    settings = home.folder / "settings.yaml"
+    remedy = f"deliveries wait for it: bring it up, or correct CLARION_DESTINATIONS in {settings}"
+    for name, why_not in why_not_there(told):
+        address = f"{told[name].ae_title}@{told[name].host}:{told[name].port}"
+        detail = f"{address}, {why_not or 'answers'}"
+        yield Check(f"destination {name}", why_not is None, detail, remedy)
 
 
 def _verified(runtime: Runtime) -> str:

@@ -8,11 +8,12 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless
 from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 
 @dataclass
 class Receiver:
-    """Accepts CT in two transfer syntaxes, under the AE title PACS."""
+    """Accepts CT in two transfer syntaxes, and perhaps C-ECHO, under the AE title PACS."""
 
     port: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
@@ -20,6 +21,8 @@ class Receiver:
     datasets: dict[str, bytes] = field(default_factory=dict)
     priorities: set[int] = field(default_factory=set)
     associations: int = 0
+    echo: int | None = None
+    """The status that it answers C-ECHO with; None: it takes none."""
 
     @property
     def address(self) -> str:
@@ -27,6 +30,9 @@ class Receiver:
 
     def _accepted(self, _: Event) -> None:
         self.associations += 1
+
+    def _echoed(self, _: Event) -> int:
+        return self.echo or 0x0000
 
     def _stored(self, event: Event) -> int:
         assert isinstance(event.request, C_STORE)
@@ -42,9 +48,12 @@ def listening(receiver: Receiver) -> Iterator[Receiver]:
     entity = AE(ae_title="PACS")
     entity.require_called_aet = True
     entity.add_supported_context(CTImageStorage, [ExplicitVRLittleEndian, JPEG2000Lossless])
+    if receiver.echo is not None:
+        entity.add_supported_context(Verification)
     handlers: list[evt.EventHandlerType] = [
         (evt.EVT_ACCEPTED, receiver._accepted),
         (evt.EVT_C_STORE, receiver._stored),
+        (evt.EVT_C_ECHO, receiver._echoed),
     ]
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
     assert server is not None

@@ -1,0 +1,48 @@
+"""Are the destinations there? A C-ECHO to each, from the AE title that results has (PS3.4 A)."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from pynetdicom import AE
+from pynetdicom.presentation import build_context
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from clarion.storage import rejection
+from deploy.embedded.home import Home
+from deploy.embedded.programs import shared_environment
+from services.results.settings import Destination, ResultsSettings
+
+_TIMEOUT_S = 5
+
+
+def destinations(home: Home) -> Mapping[str, Destination]:
+    """By name, as results is told of them."""
+    told = shared_environment(home)["CLARION_DESTINATIONS"]
+    return ResultsSettings.model_validate({"destinations": told}).destinations
+
+
+def why_not_there(asked: Mapping[str, Destination]) -> Iterator[tuple[str, str | None]]:
+    """Each name with None where an AE answers, else with why not. All are asked at once."""
+    with ThreadPoolExecutor(max_workers=max(1, len(asked))) as threads:
+        yield from zip(asked, threads.map(_why_not, asked.values()), strict=True)
+
+
+def _why_not(destination: Destination) -> str | None:
+    entity = AE(ae_title=destination.calling_ae)
+    entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = _TIMEOUT_S
+    association = entity.associate(
+        destination.host,
+        destination.port,
+        contexts=[build_context(Verification)],
+        ae_title=destination.ae_title,
+    )
+    if association.is_rejected:
+        return rejection(association)
+    if not association.is_established:
+        takes_no_echo = bool(association.rejected_contexts)
+        return None if takes_no_echo else "nothing answers there"
+    status = association.send_c_echo()
+    association.release()
+    if "Status" not in status:
+        return "it took the association and did not answer C-ECHO"
+    return None if status.Status == 0 else f"C-ECHO: status {status.Status:04X}"
