@@ -1,33 +1,44 @@
 """Faults of the bus: events that come again, in another order, or mean nothing."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from random import Random
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
+from deploy.embedded.kafka import wait_until_ready
 from shared.catalog import load_topics
 from tests.chaos.scene import Scene
 
 Said = tuple[str, int, bytes | None, list[tuple[str, bytes]]]
 """Topic, partition, value, headers."""
 _PARTITIONS, _RECORDS, _NONSENSE = 6, 8, 5
-_READ_MS = 3000
+_READ_MS, _READY_S = 3000, 120.0
 
 
 def events_again(scene: Scene) -> str:
     """The last events of some partitions a second time: old news between the new."""
-    return asyncio.run(_repeated(scene, backwards=False))
+    return _patiently(scene, _repeated(scene, backwards=False))
 
 
 def events_reversed(scene: Scene) -> str:
     """The same from the last to the first: effects before their causes."""
-    return asyncio.run(_repeated(scene, backwards=True))
+    return _patiently(scene, _repeated(scene, backwards=True))
 
 
 def events_unreadable(scene: Scene) -> str:
     """Bytes that are no event, on topics that services read."""
-    return asyncio.run(_nonsense(scene))
+    return _patiently(scene, _nonsense(scene))
+
+
+def _patiently(scene: Scene, act: Coroutine[None, None, str]) -> str:
+    """The fault before may have been Kafka's."""
+
+    async def when_ready() -> str:
+        await wait_until_ready(scene.home.local("kafka"), _READY_S)
+        return await act
+
+    return asyncio.run(when_ready())
 
 
 async def _repeated(scene: Scene, backwards: bool) -> str:

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+import xmlrpc.client
 from contextlib import suppress
 
 from tests.chaos.scene import Scene
@@ -21,6 +22,8 @@ def kill_service(scene: Scene) -> str:
 def kill_worker(scene: Scene) -> str:
     """SIGKILL a worker. The reader's die of poison, whose attempts are counted."""
     workers = {name: pid for name, pid in scene.workers().items() if not name.startswith("reader")}
+    if not workers:
+        return "no worker that there was"
     name = scene.random.choice(sorted(workers))
     _signal(workers[name], signal.SIGKILL)
     return f"a worker of {name}"
@@ -82,7 +85,7 @@ def _freeze(scene: Scene, name: str, seconds: float) -> str:
 
 
 def _restart(scene: Scene, name: str) -> str:
-    if scene.control.states()[name] == "RUNNING":
+    with suppress(xmlrpc.client.Fault):  # it ended by itself, and is started again
         scene.control.stop(name)
         until(f"{name} stopped", lambda: name not in scene.control.busy())
         scene.control.start(name)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deploy.embedded.survivors import marked_processes
+from deploy.embedded.system import INFRASTRUCTURE
 from shared.inference.regions import PREFIX, SHM
 from tests.chaos.scene import Scene
 
@@ -19,7 +20,7 @@ _OUTAGE_S = 5.0
 def store_refuses_writes(scene: Scene) -> str:
     """The folder in which every write begins is none: reads go on, and the store's probe fails."""
     pending = scene.home.payloads / "pending"
-    with _replaced_by_a_file(pending, scene.home.run / "pending"):
+    with replaced_by_a_file(pending, scene.home.run / "pending"):
         time.sleep(_OUTAGE_S)
     return f"for {_OUTAGE_S:g} s"
 
@@ -30,17 +31,17 @@ def disk_full(scene: Scene) -> str:
     RLIMIT_FSIZE with the signal ignored, as Python ignores it, is EFBIG where a disk gives ENOSPC.
     """
     pids = scene.control.pids()
-    mains = {pids[name] for name in scene.services()}
+    mains = {pid for name, pid in pids.items() if name not in INFRASTRUCTURE}
     limited = [
         each.pid for each in marked_processes(scene.home.folder) if _ancestry(each.pid) & mains
     ]
     for pid in limited:
-        _limit(pid, 0)
+        limit_files(pid, 0)
     try:
         time.sleep(_OUTAGE_S)
     finally:
         for each in (*marked_processes(scene.home.folder), *marked_processes(scene.home.folder)):
-            _limit(each.pid, resource.RLIM_INFINITY)
+            limit_files(each.pid, resource.RLIM_INFINITY)
     return f"for {_OUTAGE_S:g} s"
 
 
@@ -58,7 +59,7 @@ def shared_memory_orphaned(scene: Scene) -> str:
 
 
 @contextmanager
-def _replaced_by_a_file(folder: Path, aside: Path) -> Iterator[None]:
+def replaced_by_a_file(folder: Path, aside: Path) -> Iterator[None]:
     """A folder's place is taken by a file, so that nobody can make it anew meanwhile."""
     folder.rename(aside)
     with suppress(FileExistsError):  # made anew already: then this outage is over before it began
@@ -72,7 +73,8 @@ def _replaced_by_a_file(folder: Path, aside: Path) -> Iterator[None]:
             aside.rename(folder)
 
 
-def _limit(pid: int, size: int) -> None:
+def limit_files(pid: int, size: int) -> None:
+    """What a process writes to files beyond this size fails from now on; pipes are none."""
     with suppress(ProcessLookupError):
         _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
