@@ -29,7 +29,7 @@ def broker(runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     node = kafka.KafkaNode(folder / "node", port, controller_port)
     kafka.prepare(node, runtime)
     with running(kafka.command(node, runtime), folder / "kafka.log"):
-        asyncio.run(kafka.wait_until_ready(node.bootstrap, deadline_s=60))
+        asyncio.run(kafka.wait_until_ready(node.bootstrap, deadline_s=300))
         yield node.bootstrap
 
 
