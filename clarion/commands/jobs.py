@@ -2,7 +2,9 @@
 
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -15,10 +17,15 @@ from clarion import api
 from clarion.options import HomeOption, JobArgument, JsonOption
 from clarion.statuses import coloured
 from shared.events.models import Lane
+from shared.identity import case_id
 
 app = typer.Typer(name="jobs", help="What became of each study, and running it again.")
 
 _WATCH_S = 1.0
+_MOST = 10_000
+"""What the jobs API lists at most."""
+_WHOLE = "study"
+"""The group of a case that is a whole study, not one series of it."""
 _WORTH_A_WORD = timedelta(minutes=1)
 
 
@@ -29,19 +36,22 @@ def jobs(
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
     status: Annotated[str | None, typer.Option(help="Only jobs that stand so.")] = None,
     limit: Annotated[int, typer.Option(help="The newest so many.", min=1)] = 50,
+    study: Annotated[
+        str | None,
+        typer.Option(metavar="UID", help="Only jobs of the whole study with this UID."),
+    ] = None,
     home: HomeOption = None,
 ) -> None:
     """List the jobs, newest first."""
     if context.invoked_subcommand:
         return
-    asked = {"limit": limit} | ({"status": status} if status else {})
-    results = api.results(home)
+    looked_for = partial(_found, api.results(home), status, limit, study)
     if as_json:
-        typer.echo(json.dumps(results.get("/jobs", **asked), indent=1))
+        typer.echo(json.dumps(looked_for(), indent=1))
     elif watch:
-        _watch(results, asked)
+        _watch(looked_for)
     else:
-        Console(markup=False, highlight=False).print(_listing(results.get("/jobs", **asked)))
+        Console(markup=False, highlight=False).print(_listing(looked_for()))
 
 
 @app.command()
@@ -93,10 +103,21 @@ def lane(
     typer.echo(json.dumps(moved, indent=1) if as_json else told)
 
 
-def _watch(results: api.Api, asked: dict[str, Any]) -> None:
+def _found(
+    results: api.Api, status: str | None, limit: int, study: str | None
+) -> list[dict[str, Any]]:
+    """The jobs asked for. Results keeps no StudyInstanceUID; the id of a case follows from it."""
+    asked = {"limit": _MOST if study else limit} | ({"status": status} if status else {})
+    jobs: list[dict[str, Any]] = results.get("/jobs", **asked)
+    if study:
+        jobs = [job for job in jobs if job["case_id"] == case_id(job["pipeline"], study, _WHOLE)]
+    return jobs[:limit]
+
+
+def _watch(looked_for: Callable[[], list[dict[str, Any]]]) -> None:
     with Live(console=Console(markup=False, highlight=False), auto_refresh=False) as screen:
         while True:
-            screen.update(_listing(results.get("/jobs", **asked)), refresh=True)
+            screen.update(_listing(looked_for()), refresh=True)
             time.sleep(_WATCH_S)
 
 

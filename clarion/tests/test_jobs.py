@@ -9,10 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from clarion.__main__ import build
+from shared.identity import case_id
 
 JOB = {
     "job_id": "11111111-2222",
-    "case_id": "c",
+    "case_id": case_id("covid19-ct", "1.2.3", "study"),
     "version": 1,
     "supersedes": None,
     "run": 1,
@@ -124,6 +125,14 @@ def test_jobs_are_listed_for_people_and_for_programs(clarion: CliRunner) -> None
     line = shown.stdout.splitlines()[1].split()
     assert line[2:] == ["11111111", "1", "1", "stat", "covid19-ct", "partial", "1/2", "defect"]
     assert json.loads(clarion.invoke(build(), ["jobs", "--json"]).stdout) == [SUMMARY]
+
+
+@pytest.mark.parametrize(("study", "found"), [("1.2.3", [SUMMARY]), ("1.2.34", [])])
+def test_the_jobs_of_a_study_are_found_by_its_uid(
+    clarion: CliRunner, study: str, found: list[object]
+) -> None:
+    listed = clarion.invoke(build(), ["jobs", "--study", study, "--json"])
+    assert json.loads(listed.stdout) == found
 
 
 def test_a_job_is_shown_with_its_stages_files_and_deliveries(clarion: CliRunner) -> None:
