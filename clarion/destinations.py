@@ -12,8 +12,6 @@ from deploy.embedded.home import Home
 from deploy.embedded.programs import shared_environment
 from services.results.settings import Destination, ResultsSettings
 
-_TIMEOUT_S = 5
-
 
 def destinations(home: Home) -> Mapping[str, Destination]:
     """By name, as results is told of them."""
@@ -29,7 +27,8 @@ def why_not_there(asked: Mapping[str, Destination]) -> Iterator[tuple[str, str |
 
 def _why_not(destination: Destination) -> str | None:
     entity = AE(ae_title=destination.calling_ae)
-    entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = _TIMEOUT_S
+    entity.connection_timeout = destination.timeout_s / 3  # as results itself waits
+    entity.acse_timeout = entity.dimse_timeout = destination.timeout_s
     association = entity.associate(
         destination.host,
         destination.port,
