@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import models, overhead, pipeline, reader
+from benchmarks import memory, models, overhead, pipeline, reader
 
 if __name__ == "__main__":
-    sys.exit(max(benchmark.main() for benchmark in (reader, models, overhead, pipeline)))
+    sys.exit(max(benchmark.main() for benchmark in (reader, models, overhead, memory, pipeline)))

@@ -9,8 +9,8 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from io import FileIO
 from pathlib import Path
+from secrets import token_hex
 
 from shared.errors import Unavailable
 from shared.events.models import PayloadRef
@@ -39,12 +39,11 @@ class FolderStore:
 
     def put_parts(self, parts: Iterable[bytes | memoryview], media_type: str) -> PayloadRef:
         sha256, size = hashlib.sha256(), 0
-        with _unavailable(), self._new_file() as path:
-            with path.open("wb", buffering=0) as file:
-                for part in parts:
-                    sha256.update(part)
-                    size += _write_all(file, part)
-                os.fdatasync(file.fileno())
+        with _unavailable(), self._new_file() as (file, path):
+            for part in parts:
+                sha256.update(part)
+                size += _write_all(file, part)
+            os.fdatasync(file)
             key = artifact_key(sha256.hexdigest(), media_type)
             self._link(path, key)
         return PayloadRef(uri=key, sha256=sha256.hexdigest(), size=size, media_type=media_type)
@@ -104,26 +103,30 @@ class FolderStore:
             file.write(b"probe")
 
     def _write(self, key: str, data: bytes) -> bool:
-        with self._new_file() as path:
-            with path.open("wb", buffering=0) as file:
-                _write_all(file, data)
-                os.fdatasync(file.fileno())
+        with self._new_file() as (file, path):
+            _write_all(file, data)
+            os.fdatasync(file)
             return self._link(path, key)
 
     @contextmanager
-    def _new_file(self) -> Iterator[Path]:
-        descriptor, name = tempfile.mkstemp(dir=self._pending)
-        os.close(descriptor)
+    def _new_file(self) -> Iterator[tuple[int, Path]]:
+        """A file that only this call knows, open for writing, gone when it is over."""
+        path = self._pending / token_hex(16)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            yield Path(name)
+            yield descriptor, path
         finally:
-            Path(name).unlink()
+            os.close(descriptor)
+            path.unlink()
 
     def _link(self, source: Path, key: str) -> bool:
         target = self._root / key
-        self._make(target.parent)
         try:
-            os.link(source, target)
+            try:
+                os.link(source, target)
+            except FileNotFoundError:
+                self._make(target.parent)
+                os.link(source, target)
         except FileExistsError:
             return False
         _sync(target.parent)
@@ -137,12 +140,12 @@ class FolderStore:
             _sync(folder.parent)
 
 
-def _write_all(file: FileIO, data: bytes | memoryview) -> int:
+def _write_all(file: int, data: bytes | memoryview) -> int:
     """Write everything: one call of the system writes at most 2 GiB. Gives the bytes written."""
     rest = memoryview(data).cast("B")
     size = len(rest)
     while rest:
-        rest = rest[file.write(rest) :]
+        rest = rest[os.write(file, rest) :]
     return size
 
 
