@@ -213,7 +213,7 @@ def _finish_search(found: Found, path: Path | None, as_json: bool) -> None:
     limit = found.limit()
     if not as_json:
         screen = Console(highlight=False)
-        screen.print(f"holds [bold]{found.per_h:.0f} studies an hour[/], p95 ≤ {found.limit_s:g} s")
+        screen.print(_held(found))
         if limit:
             screen.print(f"limited by [bold]{limit.code}[/]:")
             for line in limit.evidence:
@@ -223,6 +223,13 @@ def _finish_search(found: Found, path: Path | None, as_json: bool) -> None:
         raise typer.Exit(_INTERRUPTED)
     if found.faults or not found.per_h:
         raise typer.Exit(1)
+
+
+def _held(found: Found) -> str:
+    if found.per_h or not found.steps:
+        return f"holds [bold]{found.per_h:.0f} studies an hour[/], p95 ≤ {found.limit_s:g} s"
+    lowest = min(found.steps, key=lambda step: step.per_h)
+    return f"[bold]no rate holds[/], at {lowest.per_h:.0f} an hour: {lowest.why_not}"
 
 
 def _give(content: Mapping[str, Any], path: Path | None, as_json: bool) -> None:

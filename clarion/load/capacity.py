@@ -46,8 +46,11 @@ def studies_of(per_h: float, step_s: float) -> int:
     return max(FEWEST, round(per_h / 3600 * step_s))
 
 
-def next_rate(steps: Sequence[Step], first: float) -> float | None:
-    """Doubled until it fails (halved until it holds), then the geometric middle; None: found."""
+def next_rate(steps: Sequence[Step], first: float, limit_s: float) -> float | None:
+    """Doubled until it fails (halved until it holds), then the geometric middle; None: found.
+
+    It is not halved on where each study had the machine for itself for as long as it may take.
+    """
     if not steps:
         return first
     held = best(steps)
@@ -57,7 +60,7 @@ def next_rate(steps: Sequence[Step], first: float) -> float | None:
     if failed is None:
         return max(step.per_h for step in steps) * 2
     if not held:
-        return failed / 2
+        return None if 3600 / failed >= limit_s else failed / 2
     if failed / held <= _CLOSE:
         return None
     return float((failed * held) ** 0.5)

@@ -66,7 +66,7 @@ def search(
     sent = 1
     steps: list[Step] = []
     reports: list[Report] = []
-    while (rate := next_rate(steps, first)) and not session.interrupts.count:
+    while (rate := next_rate(steps, first, limit_s)) and not session.interrupts.count:
         count = studies_of(rate, step_s)
         due = orders(steady(rate / 3600), range(sent, sent + count), mix, chance)
         report = session.run(due, count, f"step {len(steps) + 1}: {rate:.0f} studies an hour")

@@ -38,10 +38,16 @@ HELD = Report(
 @pytest.mark.parametrize(("limit", "first"), [(700.0, 120.0), (45.0, 120.0), (130.0, 120.0)])
 def test_the_search_ends_just_below_the_limit(limit: float, first: float) -> None:
     steps: list[Step] = []
-    while rate := next_rate(steps, first):
+    while rate := next_rate(steps, first, 100.0):
         steps.append(Step(rate, 9, 1.0, "" if rate <= limit else "too much"))
     assert limit / 1.15 <= best(steps) <= limit
     assert len(steps) <= MOST_STEPS
+
+
+def test_it_does_not_slow_down_for_a_study_that_takes_too_long_alone() -> None:
+    failed = [Step(120, 4, 90.0, "p95 is above 60 s")]
+    assert next_rate(failed, 120, 60.0) == 60
+    assert next_rate([*failed, replace(failed[0], per_h=60)], 120, 60.0) is None
 
 
 def test_a_rate_above_one_that_failed_does_not_count() -> None:
