@@ -16,6 +16,8 @@ from shared.catalog import load_service, load_topics
 
 _LOOK_EVERY_S = 0.25
 _STANDS_S = 300
+_FEWEST = 12
+"""Looks that a rate for each tenth needs."""
 _DRAINED = ("reader", "results")
 """A stage service, and the ledger: one after the other, each alone with the broker."""
 
@@ -72,6 +74,8 @@ def deciles(looks: Sequence[Look]) -> dict[str, Any]:
 
     Counted from the first look that saw something done: starting is no draining.
     """
+    if len(looks) < _FEWEST:
+        raise ValueError("drained before it could be seen: take a longer backlog")
     first, last = looks[1], looks[-1]
     marks = [first.done + (last.done - first.done) * tenth / 10 for tenth in range(11)]
     points = [_at(looks[1:], mark) for mark in marks]
