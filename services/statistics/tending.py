@@ -30,7 +30,7 @@ async def tend(
 ) -> None:
     """Until cancelled: bring on topics that stand, and fold old facts once a minute.
 
-    `moved` is called after each round in which all partitions of the replica were looked after.
+    `moved` is called after each topic that was brought on, and when all have been looked after.
     """
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     await consumer.start()
@@ -41,7 +41,7 @@ async def tend(
             if is_ready(app):
                 owned = _owned(app, topics)
                 with _when_kafka_answers(moved):
-                    before = await _bring_on(consumer, keeper, owned, before)
+                    before = await _bring_on(consumer, keeper, owned, before, moved)
                     if rounds % _FOLD_EVERY_ROUNDS == 0:
                         await _fold(keeper, owned)
     finally:
@@ -69,13 +69,18 @@ def _owned(app: faust.App, topics: Collection[str]) -> list[TopicPartition]:
 
 
 async def _bring_on(
-    consumer: AIOKafkaConsumer, keeper: Keeper, owned: list[TopicPartition], before: Positions
+    consumer: AIOKafkaConsumer,
+    keeper: Keeper,
+    owned: list[TopicPartition],
+    before: Positions,
+    moved: Callable[[], None],
 ) -> Positions:
     """Keep what is there where nothing was kept since the round before; gives the positions."""
     ends = await consumer.end_offsets(owned) if owned else {}
     now = {at: keeper.position(at.topic, at.partition) for at in owned}
     for at in standing(before, now, ends):
         await keeper.fill(at.topic, at.partition, min(ends[at], now[at] + _AT_ONCE))
+        moved()
     return now
 
 

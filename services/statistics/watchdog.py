@@ -37,7 +37,7 @@ class Watchdog:
         self.stood_s = 0.0
 
     def moved(self) -> None:
-        """A round in which all partitions of the replica were looked after is over."""
+        """Something got done: a topic was brought on, or all were looked after."""
         self.stood_s = self._told_at_s = 0.0
 
     def look(self, recovered: int, kafka_answers: bool, now: float) -> Verdict:
