@@ -24,6 +24,7 @@ from deploy.embedded.system import bring_down, bring_up
 from phantom.studies import slab
 from shared.catalog import Catalog, load_catalog
 from shared.identity import case_id
+from shared.telemetry.tracing import EXPORTED_EVERY_S
 from tests.e2e import sending
 
 DATA = REPOSITORY.parent / "shared" / "data"
@@ -35,7 +36,7 @@ SHORT, LONG, TRICKLE, ECHO = "COVID19", "PATIENT", "TRICKLE", "ECHO"
 that come one by one, and an echoing PACS."""
 _QUIET_S = {SHORT: 1.0, LONG: 30.0, TRICKLE: 5.0, ECHO: 1.0}
 _START_S, _END_S, _LOOK_S = 300.0, 180.0, 0.1
-_LOOKS = 6
+_LOOKS = round(1.5 * EXPORTED_EVERY_S / _LOOK_S)
 """Longer, together, than any process keeps its last spans back."""
 
 T = TypeVar("T")
