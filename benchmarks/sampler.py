@@ -44,7 +44,8 @@ class Samples:
             self.anywhere.update(set(stack))
 
     def keep(self, file: Path, most: int = 60) -> None:
-        """Write the shares of the functions seen most, in percent of all samples."""
+        """Stop, and write the shares of the functions seen most, in percent of all samples."""
+        signal.setitimer(signal.ITIMER_PROF, 0)
         shares = {
             kind: {
                 name: round(100 * n / (self.taken or 1), 1) for name, n in seen.most_common(most)
