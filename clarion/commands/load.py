@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from clarion.failure import Failure
 from clarion.load import session, system
 from clarion.load.arrivals import PROFILES, at_once, by_chance, parse_rate
 from clarion.load.plan import FAULTS, Order, orders
@@ -204,7 +203,8 @@ def _watched(steps: Iterator[Found], screen: Console) -> Found:
             verdict = "[green]holds[/]" if step.held else f"[red]{step.why_not}[/]"
             screen.print(f"{step.per_h:7.0f}/h  {step.studies:4} studies  p95 {p95:>8}  {verdict}")
     if found is None:
-        raise Failure("interrupted: nothing was measured")
+        _complain(("interrupted: nothing was measured",))
+        raise typer.Exit(_INTERRUPTED)
     return found
 
 
