@@ -20,7 +20,7 @@ from tests.chaos.scene import Scene
 from tests.chaos.studies import Study, send_until_stored
 from tests.e2e.system import System, running_system
 
-_START_S = 1200.0
+_START_S = 1800.0
 """Twice as many processes as a system has, on a machine that may have other work."""
 _SENDERS = 2
 _GAP_S = 2.0
