@@ -3,8 +3,8 @@
     python -m benchmarks.sampler FILE MODULE [ARGUMENT…]
 
 FILE gets the counts when the program ends: how often each function was on top of a stack
-(`self`), and how often anywhere on it (`all`). A thread that waits is no sample. Of worker
-processes nothing is seen.
+(`self`), and how often anywhere on it (`all`). A thread that waits is no sample, nor one that
+imports. Of worker processes nothing is seen.
 """
 
 import atexit
@@ -37,7 +37,7 @@ class Samples:
             stack = _stack(top)
             if stack[0] == f"{Path(__file__).name}:take":
                 stack = stack[1:]
-            if not stack or stack[0] in _WAITING:
+            if not stack or stack[0] in _WAITING or any(map(_imports, stack)):
                 continue
             self.taken += 1
             self.on_top[stack[0]] += 1
@@ -62,6 +62,10 @@ def _stack(frame: FrameType | None) -> list[str]:
         names.append(f"{Path(code.co_filename).name}:{code.co_name}")
         frame = frame.f_back
     return names
+
+
+def _imports(name: str) -> bool:
+    return name.startswith("<frozen importlib")
 
 
 def main() -> None:
