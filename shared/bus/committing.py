@@ -45,11 +45,15 @@ class Committer:
             await asyncio.wait_for(self.now(), _LAST_S)
 
     async def now(self) -> bool:
-        """Commit what is still assigned here; whether the broker has taken it."""
+        """Commit what is still assigned here; whether the broker has taken it.
+
+        What is not is forgotten: were it assigned here again, somebody else has been further.
+        """
         positions = self._offsets.to_commit()
         assigned = self._consumer.assignment()
         ends = {TopicPartition(*place): end for place, end in positions.items()}
         held = {place: end for place, end in ends.items() if place in assigned}
+        self._offsets.lost({(place.topic, place.partition) for place in ends.keys() - held.keys()})
         if not held:
             return True
         try:

@@ -142,7 +142,10 @@ async def read_facts(
     kinds: Sequence[str],
     on_batch: Callable[[Sequence[Received]], Awaitable[None]],
 ) -> None:
-    """Read facts in batches until cancelled; commit each batch after `on_batch` has returned."""
+    """Read facts in batches until cancelled; commit each batch after `on_batch` has returned.
+
+    Raises what ended it as it is, Kafka's errors and those of `on_batch`.
+    """
     consumer.subscribe([name for kind in kinds for name in topics.names(kind)])
     offsets = Offsets()
     committer = Committer(consumer, offsets)
@@ -162,6 +165,8 @@ async def read_facts(
                 for place, part in records.items():
                     offsets.reached(place.topic, place.partition, part[-1].offset + 1)
                     committer.moved()
+    except ExceptionGroup as ended:  # the group of tasks is nobody else's affair
+        raise ended.exceptions[0] from None
     finally:
         await committer.last()
 

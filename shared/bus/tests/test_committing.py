@@ -56,3 +56,22 @@ def test_a_lost_commit_is_made_again_though_nothing_else_ends() -> None:
 
 def test_what_belongs_to_somebody_else_now_is_not_committed() -> None:
     assert virtual_time.run(_after([1], Consumer(0, set()))) == []
+
+
+async def _after_a_detour() -> list[dict[TopicPartition, int]]:
+    """A partition goes before its position was committed, and comes back a minute later."""
+    consumer, offsets = Consumer(0, set()), Offsets()
+    committer = Committer(cast("Any", consumer), offsets)
+    running = asyncio.create_task(committer.run())
+    offsets.reached(PLACE.topic, PLACE.partition, 1)
+    committer.moved()
+    await asyncio.sleep(60)
+    consumer.held = {PLACE}
+    committer.moved()
+    await asyncio.sleep(60)
+    running.cancel()
+    return consumer.commits
+
+
+def test_what_somebody_else_has_read_on_meanwhile_is_not_committed_back() -> None:
+    assert virtual_time.run(_after_a_detour()) == []
