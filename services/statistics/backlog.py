@@ -3,7 +3,7 @@
 Faust commits late and sometimes not at all: statistics' own offsets are the positions it keeps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -55,7 +55,9 @@ class LagReader:
         `own` are statistics' positions, by topic and partition.
         """
         done = {name: await self._committed(name) for name in self._topics if name != APP}
-        done[APP] = {TopicPartition(*place): offset for place, offset in own.items()}
+        done[APP] = read_of(
+            self._topics[APP], {TopicPartition(*place): offset for place, offset in own.items()}
+        )
         places = {place for committed in done.values() for place in committed}
         ends = await self._consumer.end_offsets(list(places)) if places else {}
         lags: dict[tuple[str, str], int] = {}
@@ -67,11 +69,14 @@ class LagReader:
 
     async def _committed(self, service: str) -> dict[TopicPartition, int]:
         found = await self._admin.list_consumer_group_offsets(service)
-        return {
-            place: at.offset
-            for place, at in found.items()
-            if place.topic in self._topics[service] and at.offset >= 0
-        }
+        return read_of(self._topics[service], {place: at.offset for place, at in found.items()})
+
+
+def read_of(
+    topics: Collection[str], offsets: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """How far these topics were read: a service may have read others, before it was changed."""
+    return {at: offset for at, offset in offsets.items() if at.topic in topics and offset >= 0}
 
 
 def _lane(topic: str) -> str:
