@@ -65,6 +65,12 @@ def mark(job_id: str, run: int, stage: str, number: int) -> str:
     return f"{_BEGUN}{job_id}.{run}.{stage}.{number}"
 
 
+def forget_all(store: PayloadStore, job_id: str, run: int, stage: str) -> None:
+    """The unit has its outcome: a service that died just after it was kept left its mark."""
+    numbers = begun(store, job_id, run, stage)
+    forget(store, (mark(job_id, run, stage, number) for number in numbers))
+
+
 def forget(store: PayloadStore, marks: Iterable[str]) -> None:
     """What was marked has ended."""
     for key in marks:

@@ -10,7 +10,7 @@ from structlog.contextvars import bound_contextvars
 
 from shared.bus import outcomes, settling
 from shared.bus.attempting import Attempting, Woken
-from shared.bus.attempts import History, forget, history
+from shared.bus.attempts import History, forget, forget_all, history
 from shared.bus.control import Stopped
 from shared.bus.outcomes import Outcome
 from shared.bus.platform import Platform
@@ -51,6 +51,7 @@ def _look(
     key = (event.job_id, event.run, unit.name)
     held = outcomes.read(store, *key)
     if held:
+        forget_all(store, *key)
         return held
     gathered = gather(store, event, definition, unit)
     return _Ready(gathered, history(store, *key)) if gathered else None

@@ -303,3 +303,12 @@ async def test_a_unit_that_has_ended_leaves_no_mark_of_its_starts() -> None:
     store.mark(attempts.mark(job, 1, "reader", 1))
     await _run(_rig(store))
     assert store.keys("begun/") == []
+
+
+async def test_nor_does_one_whose_service_died_before_the_mark_was_gone() -> None:
+    store = MemoryStore()
+    job = toy.input_ready(store).subject
+    await _run(_rig(store))
+    store.mark(attempts.mark(job, 1, "reader", 1))
+    await _run(_rig(store))
+    assert store.keys("begun/") == []
