@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NoReturn
 
+import numpy as np
 from pydantic import Field
 
 from services.reader.handler import handle
@@ -50,9 +51,10 @@ def poisoned(work: Work, *, store: PayloadStore) -> Produced:
 
 
 def _exhaust_memory() -> None:
+    """What a process may have is counted when it is asked for; nothing is written into it."""
     held = []
     while True:
-        held.append(bytearray(_AT_ONCE))
+        held.append(np.empty(_AT_ONCE, np.uint8))
 
 
 def _read_nothing() -> None:
