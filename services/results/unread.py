@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from pydantic import ValidationError
+
 from services.results.ledger import runs
 from services.results.ledger.database import Ledger
 from services.results.restarting import doubled
@@ -50,7 +52,15 @@ class Unread:
         for job_id in due:
             times = self._waits[job_id].times + 1
             self._waits[job_id] = Wait(now + doubled(self.patience, times), times)
-        return [found for job_id in due if (found := announced.read(self.store, job_id))]
+        return [found for job_id in due if (found := self._announced(job_id))]
+
+    def _announced(self, job_id: str) -> Announced | None:
+        """One that is not understood, of an ingest of another make, keeps no other back."""
+        try:
+            return announced.read(self.store, job_id)
+        except ValidationError:
+            logger().error("announcement not understood", **{JOB: job_id})
+            return None
 
     def _lacking(self) -> list[str]:
         jobs = announced.jobs(self.store)

@@ -95,3 +95,11 @@ async def test_after_a_restart_it_is_found_again(tmp_path: Path) -> None:
     assert await system.look() == []  # it may be on its way: this process has not read till now
     system.clock.advance(60)
     assert len(await system.look()) == 1
+
+
+async def test_one_that_cannot_be_understood_keeps_no_other_back(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    system.store.create(announced.key("a-job"), b'{"id": "of another make"}')
+    await system.look()
+    system.clock.advance(60)
+    assert [each.event for each in await system.look()] == [system.asked.event]
