@@ -124,7 +124,8 @@ def add(
     with repository.changing():
         held = repository.holding(name, _key(candidate))
         if held is not None:
-            return Added(name, held, False, held == repository.active(name), False)
+            answers = held == repository.active(name) and not repository.is_aside(name)
+            return Added(name, held, False, answers, False)
         is_new = name not in repository.names()
         number = repository.add(name, candidate, at)
         if not is_new:

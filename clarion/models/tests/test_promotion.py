@@ -162,3 +162,8 @@ def test_an_unloaded_model_takes_versions_and_no_choice(home: Home) -> None:
     assert home.add("lungs", "weights 4") == Added("lungs", 4, True, False, False)
     with pytest.raises(Refused, match="models load lungs"):
         home.promote(4)
+
+
+def test_of_an_unloaded_model_no_version_answers_that_is_added_again(home: Home) -> None:
+    home.unload()
+    assert home.add("lungs", "weights 1") == Added("lungs", 1, False, False, False)
