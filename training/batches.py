@@ -84,10 +84,10 @@ class Patches:
         middle = self._middle(case, rng)
         view = random_view(rng, size, (z, y, x), case.hu.shape, case.spacing, middle)
         hu = view.of(case.hu, "bilinear", AIR)
-        lungs = view.of(case.lungs, "nearest")
         if self._plan.task == "lung":
-            return hu, lungs.astype(np.int64)
-        lesions, others = view.of(case.lesions, "nearest"), view.of(case.others, "nearest")
+            return hu, view.of(case.lungs, "nearest").astype(np.int64)
+        masks = np.stack([case.lungs, case.lesions, case.others])
+        lungs, lesions, others = view.of(masks, "nearest")
         inside = ((lungs > 0) | (lesions > 0)).astype(np.float32)
         return hu, np.stack([lesions, inside, others])
 

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 _SMOOTH = 50.0
 """Voxels added above and below in Dice, so that an absent structure has a gradient too."""
-_LESION, _OUTSIDE, _LOOK_ALIKE = 4.0, 0.5, 0.5
+_LESION, _OUTSIDE, _LOOK_ALIKE = 4.0, 0.5, 0.1
 """Weights of a voxel's cross-entropy; any other voxel of the lung counts 1."""
 
 
@@ -25,15 +25,20 @@ def lesion_loss(logits: Tensor, target: Tensor) -> Tensor:
 
     Lesions are a thousandth of the volume: over the whole of it both first terms drown them.
     `logits` (batch, 1, z, y, x); `target` (batch, 3, z, y, x) holds the lesions, the inside of
-    the lung, and look-alikes, which a reader too could take for lesions.
+    the lung, and look-alikes, which a reader too could take for lesions: they count little, and
+    not in Dice, or whatever is hazy would be called nothing.
     """
     lesions, inside, others = target[:, :1], target[:, 1:2], target[:, 2:]
+    doubtful = others * (1 - lesions)
     weight = inside + _OUTSIDE * (1 - inside) + (_LESION - 1) * lesions
-    weight = weight * (1 - (1 - _LOOK_ALIKE) * others * (1 - lesions))
+    weight = weight * (1 - (1 - _LOOK_ALIKE) * doubtful)
     entropy = functional.binary_cross_entropy_with_logits(logits, lesions, reduction="none")
-    dice = soft_dice(logits.sigmoid() * inside, lesions * inside)
+    certain = inside * (1 - doubtful)
+    dice = soft_dice(logits.sigmoid() * certain, lesions * certain)
     mean = (weight * entropy).sum() / weight.sum()
-    return mean + (1 - dice).mean() + _OUTSIDE * false_alarms(logits, inside)
+    # Where there is none to overlap with, Dice would only punish doubt.
+    overlap = (1 - dice).mean() * bool(lesions.any())
+    return mean + overlap + _OUTSIDE * false_alarms(logits, inside)
 
 
 def false_alarms(logits: Tensor, inside: Tensor) -> Tensor:

@@ -27,13 +27,16 @@ class View:
     offset: NDArray[np.float64]
 
     def of(self, array: NDArray[np.generic], mode: str, outside: float = 0.0) -> Array:
-        """The patch (z, y, x) of `array`; `mode` is "bilinear" or "nearest"."""
+        """The patch of `array`, (z, y, x) or (n, z, y, x); `mode` is "bilinear" or "nearest"."""
         volume = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32) - outside)
-        grid = self._grid(array.shape)
+        several = volume.reshape(1, -1, *array.shape[-3:])
+        grid = self._grid(array.shape[-3:])
         patch = functional.grid_sample(
-            volume[None, None], grid, mode=mode, padding_mode="zeros", align_corners=True
+            several, grid, mode=mode, padding_mode="zeros", align_corners=True
         )
-        return np.asarray(patch[0, 0].numpy() + np.float32(outside))
+        return np.asarray(
+            patch.reshape(*array.shape[:-3], *self.size).numpy() + np.float32(outside)
+        )
 
     def _grid(self, shape: tuple[int, ...]) -> Tensor:
         """Sampling places as `grid_sample` wants them: x first, -1 to 1 over the volume."""

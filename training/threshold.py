@@ -1,7 +1,8 @@
 """Chooses the lesion model's threshold: `python -m training.threshold`.
 
 On phantoms that neither train nor measure it: the threshold of the highest mean Dice within the
-lungs, among those that mark at most `MARKED` of healthy lungs. Writes it into `config.pbtxt`.
+lungs, among those that mark at most `MARKED` of healthy lungs, scars and bands left out: they
+are taken for lesions by readers too. Writes it into `config.pbtxt`.
 """
 
 import argparse
@@ -64,11 +65,11 @@ def judge(cases: Iterable[Case], inference: Inference) -> list[Judged]:
     for case in cases:
         inside = case.lungs > 0
         found = _probabilities(case, inference)[inside]
-        truth = case.lesions[inside] > 0
+        truth, plain = case.lesions[inside] > 0, case.others[inside] == 0
         if truth.any():
             dice.append([_dice(found > threshold, truth) for threshold in THRESHOLDS])
-        elif case.kind == "healthy" and inside.any():
-            marked.append([float((found > threshold).mean()) for threshold in THRESHOLDS])
+        elif case.kind == "healthy" and plain.any():
+            marked.append([float((found[plain] > threshold).mean()) for threshold in THRESHOLDS])
     means = zip(THRESHOLDS, np.mean(dice, axis=0), np.mean(marked, axis=0), strict=True)
     return [Judged(threshold, float(d), float(m)) for threshold, d, m in means]
 

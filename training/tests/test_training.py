@@ -54,8 +54,8 @@ def test_a_false_alarm_costs_outside_the_lung_however_few_its_voxels_are() -> No
 
 
 def test_unet_keeps_the_size_of_its_input() -> None:
-    logits = UNet((4, 8, 8), classes=3)(torch.zeros(2, 1, 8, 12, 16))
-    assert logits.shape == (2, 3, 8, 12, 16)
+    logits = UNet((4, 8, 8), classes=3)(torch.zeros(2, 1, 8, 16, 24))
+    assert logits.shape == (2, 3, 8, 16, 24)
 
 
 def test_a_settled_network_calls_a_patient_the_same_beside_any_neighbour() -> None:
