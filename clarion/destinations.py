@@ -12,6 +12,8 @@ from deploy.embedded.home import Home
 from deploy.embedded.programs import shared_environment
 from services.results.settings import Destination, ResultsSettings
 
+_NOTHING = "nothing answers there"
+
 
 def destinations(home: Home) -> Mapping[str, Destination]:
     """By name, as results is told of them."""
@@ -26,6 +28,12 @@ def why_not_there(asked: Mapping[str, Destination]) -> Iterator[tuple[str, str |
 
 
 def _why_not(destination: Destination) -> str | None:
+    """Asked again when nothing came: pynetdicom seldom loses an answer among its own threads."""
+    first = _why_no_echo(destination)
+    return _why_no_echo(destination) if first == _NOTHING else first
+
+
+def _why_no_echo(destination: Destination) -> str | None:
     entity = AE(ae_title=destination.calling_ae)
     entity.connection_timeout = destination.timeout_s / 3  # as results itself waits
     entity.acse_timeout = entity.dimse_timeout = destination.timeout_s
@@ -39,7 +47,7 @@ def _why_not(destination: Destination) -> str | None:
         return rejection(association)
     if not association.is_established:
         takes_no_echo = bool(association.rejected_contexts)
-        return None if takes_no_echo else "nothing answers there"
+        return None if takes_no_echo else _NOTHING
     status = association.send_c_echo()
     association.release()
     if "Status" not in status:
