@@ -49,7 +49,7 @@ class Replica:
             return False
 
     def jobs(self) -> set[str]:
-        """The jobs that are in the ledger."""
+        """The jobs that are in the ledger, those of other tests on this broker among them."""
         return {job["job_id"] for job in self.api.get("/jobs").json()}
 
 
@@ -112,7 +112,7 @@ def test_lost_inputs_are_found_and_each_job_ends_once_though_a_replica_is_killed
     store = open_store(f"file:{tmp_path}/payloads")
     jobs = {_announce(store) for _ in range(5)}
     with _replica(broker, tmp_path, "1") as first, _replica(broker, tmp_path, "2") as second:
-        until("the jobs are in the ledger", lambda: second.jobs() == jobs, _WITHIN_S)
+        until("the jobs are in the ledger", lambda: second.jobs() >= jobs, _WITHIN_S)
         until("nothing is left to announce", lambda: not announced.jobs(store), _WITHIN_S)
         first.process.kill()
         for job in jobs:
