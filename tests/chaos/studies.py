@@ -70,6 +70,8 @@ def _not_stored(port: int, datasets: list[Dataset]) -> list[Dataset]:
         answer = association.send_c_store(dataset) if association.is_established else Dataset()
         if answer.get("Status") != 0:
             left.append(dataset)
-    if association.is_established:
+    if left:
+        association.abort()  # a release would say that this was all of the study
+    elif association.is_established:
         association.release()
     return left

@@ -1,4 +1,4 @@
-"""Real parts for the end-to-end tests: one broker, and one whole system, for all of them."""
+"""Real parts for the end-to-end tests: brokers, and one whole system for all of them."""
 
 from collections.abc import Iterator
 
@@ -19,9 +19,9 @@ def runtime() -> Runtime:
     return install(cache_folder(), print)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def broker(runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real broker."""
+    """The address of a real broker on which nothing is yet."""
     import asyncio
 
     folder = tmp_path_factory.mktemp("kafka")
