@@ -2,12 +2,12 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from shared.bus import attempts, settling
-from shared.bus.attempts import Attempt, History
+from shared.bus import attempts, outcomes, settling
+from shared.bus.attempts import History
 from shared.bus.execution import Defect, Done, Down, Refused, Verdict
 from shared.bus.outcomes import Outcome
 from shared.bus.platform import Platform
@@ -81,7 +81,7 @@ class Attempting:
     async def outcome(self) -> Outcome:
         """Raises `Stopped` when the run is stopped while it waits."""
         if self._exhausted:  # a crash came before the outcome
-            return self._given_up(self._after_a_crash())
+            return self._given_up(self._after_the_last())
         if len(self._lost) >= LOST_IN_ALL:
             return await self._too_often_lost()
         while True:
@@ -93,10 +93,14 @@ class Attempting:
             if defect is None:
                 continue
             logger().warning("attempt failed", attempt=settled.attempts, code=defect.code)
-            self._notes.append(await self._on.patiently(self._noted, settled, defect))
+            await self._on.patiently(self._note, settled, defect)
             if self._exhausted:
-                return self._given_up(settled)
+                return self._given_up(replace(settled, attempts=len(self._notes)))
             await self._back_off()
+            if ended := await self._on.patiently(self._look):
+                return ended
+            if self._exhausted:
+                return self._given_up(self._after_the_last())
 
     @property
     def _exhausted(self) -> bool:
@@ -185,17 +189,22 @@ class Attempting:
         self._outages += 1
         return _dependency_failed(verdict.what) if self._outages > 1 else None
 
-    def _noted(self, settled: Settled, defect: Defect) -> Attempt:
-        note = attempts.keep(self._on.store, settled, self._woken.event.run, defect)
+    def _note(self, settled: Settled, defect: Defect) -> None:
+        attempts.keep(self._on.store, settled, self._woken.event.run, defect)
+        self._notes = attempts.earlier(self._on.store, *self._woken.key)
         self._on.store.delete(self._mark)
-        return note
+
+    def _look(self) -> Outcome | None:
+        """What a replica that was given this unit by a rebalance has made of it meanwhile."""
+        self._notes = attempts.earlier(self._on.store, *self._woken.key)
+        return outcomes.read(self._on.store, *self._woken.key)
 
     async def _back_off(self) -> None:
         self._wait = "backoff"
         async with self._wanted():
             await asyncio.sleep(self._on.backoff_s[len(self._notes) - 1])
 
-    def _after_a_crash(self) -> Settled:
+    def _after_the_last(self) -> Settled:
         last = self._notes[-1]
         return self._woken.settled(self._on, len(self._notes), last.finished_at, last.traceparent)
 

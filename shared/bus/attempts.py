@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 
 from pydantic import AwareDatetime
 
@@ -77,8 +78,11 @@ def forget(store: PayloadStore, marks: Iterable[str]) -> None:
         store.delete(key)
 
 
-def keep(store: PayloadStore, settled: Settled, run: int, defect: Defect) -> Attempt:
-    """Note the attempt that `settled` tells of."""
+def keep(store: PayloadStore, settled: Settled, run: int, defect: Defect) -> None:
+    """Note the attempt that `settled` tells of; kept twice it is one note.
+
+    Another replica may have noted one under the same number meanwhile: each is of its own.
+    """
     note = Attempt(
         code=defect.code,
         exception_type=defect.exception_type,
@@ -87,6 +91,8 @@ def keep(store: PayloadStore, settled: Settled, run: int, defect: Defect) -> Att
         traceparent=settled.traceparent,
         finished_at=settled.finished_at,
     )
-    where = key(settled.job_id, run, settled.unit.name, settled.attempts)
-    store.create(where, note.model_dump_json().encode())
-    return note
+    text = note.model_dump_json().encode()
+    for number in count(settled.attempts):
+        where = key(settled.job_id, run, settled.unit.name, number)
+        if store.create(where, text) or store.read(where) == text:
+            return

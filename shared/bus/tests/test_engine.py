@@ -144,6 +144,22 @@ async def test_a_defect_is_tried_three_times_and_its_message_stays_off_the_bus()
     assert b"Vera^Phantom 2" in rig.store.get(event.data.details)
 
 
+async def test_two_replicas_that_race_share_the_attempts() -> None:
+    both_at_work, calls = Barrier(2, timeout=10), count()
+
+    def crash(work: Work, *, store: PayloadStore) -> Produced:
+        if next(calls) < 2:
+            both_at_work.wait()
+        raise ValueError
+
+    racing = _rig(MemoryStore(), replicas=2, reader=crash)
+    await racing.bus.publish(toy.input_ready(racing.store), Lane.ROUTINE, 3)
+    await racing.together()
+    told = [r.event.id for r in racing.bus.records if r.event.kind == "stage-failed"]
+    assert len(set(told)) == 1
+    assert next(calls) <= 3 + 1  # one may be under way when the other's is the third
+
+
 @pytest.mark.parametrize(("burnt", "left"), [(2, 1), (3, 0)])
 async def test_attempts_are_kept_across_restarts(burnt: int, left: int) -> None:
     store, calls = MemoryStore(), count()
