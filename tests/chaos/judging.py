@@ -20,7 +20,7 @@ from tests.e2e.system import (
 )
 
 _ATTEMPTS = 3
-_RERUNS_S, _LOOK_S = 600.0, 0.5
+_LOOK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,12 @@ LOST = ("lost", "unfinished", "not-at-the-pacs")
 TWICE = ("two-jobs", "unexpected-at-the-pacs")
 
 
-def judge(plan: Plan, system: System, acknowledged: Sequence[Study], within_s: float) -> Judged:
-    """Wait for the end of all jobs, and compare ledger, store and PACS; then compute anew."""
-    settled(system, len(acknowledged), within_s)
+def judge(plan: Plan, system: System, acknowledged: Sequence[Study], patience_s: float) -> Judged:
+    """Wait for the end of all jobs, and compare ledger, store and PACS; then compute anew.
+
+    It waits no longer when nothing has ended for `patience_s`.
+    """
+    settled(system, len(acknowledged), patience_s)
     jobs = _jobs(system)
     findings: list[Finding] = []
     found: dict[Study, Job] = {}
@@ -67,7 +70,7 @@ def judge(plan: Plan, system: System, acknowledged: Sequence[Study], within_s: f
     completed = [study for study, job in found.items() if job["status"] == "completed"]
     chosen = plan.sample([study.number for study in completed])
     sample = {study: found[study] for study in completed if study.number in chosen}
-    findings += _computed_anew(system, sample)
+    findings += _computed_anew(system, sample, patience_s)
     set_aside = sum(
         bool(study.poison) and job["status"] == "failed" for study, job in found.items()
     )
@@ -139,22 +142,27 @@ def _digests(paths: Mapping[str, Path], wanted: set[str]) -> Mapping[str, str]:
     return dataset_digests({uid: paths[uid] for uid in wanted})
 
 
-def _computed_anew(system: System, sample: Mapping[Study, Job]) -> Iterator[Finding]:
+def _computed_anew(
+    system: System, sample: Mapping[Study, Job], patience_s: float
+) -> Iterator[Finding]:
     """A fresh run of each job, without faults: the same outputs, byte for byte."""
     for job in sample.values():
         asked = system.results.post(f"/jobs/{job['job_id']}/rerun", params={"fresh": True})
         asked.raise_for_status()
-    deadline = time.monotonic() + _RERUNS_S
     for study, job in sample.items():
-        again = _later_run(system, job, deadline)
+        again = _later_run(system, job, patience_s)
         before, after = output_digests(job), output_digests(again) if again else {}
         names = sorted(name for name in before | after if before.get(name) != after.get(name))
         if names:
             yield Finding("differs" if again else "not-run-again", study.number, ", ".join(names))
 
 
-def _later_run(system: System, job: Job, deadline: float) -> Job | None:
-    """The job's next run when it has ended; None when time is up."""
+def _later_run(system: System, job: Job, patience_s: float) -> Job | None:
+    """The job's next run when it has ended; None when it does not in time.
+
+    Runs end about in the order in which they were asked for, so that each has its own time.
+    """
+    deadline = time.monotonic() + patience_s
     while (now := system.job(job["job_id"]))["run"] == job["run"] or now["status"] == "running":
         if time.monotonic() > deadline:
             return None

@@ -135,23 +135,29 @@ def _happen(planned: list[Planned], system: System, pace: Pace) -> list[Happened
     return happened
 
 
-def settled(system: System, jobs: int, within_s: float) -> bool:
+def settled(system: System, jobs: int, patience_s: float) -> bool:
     """Wait until so many jobs have ended and no delivery waits, in several looks on end: a report
-    on a failed job is delivered after its end. Tells whether that was reached.
+    on a failed job is delivered after its end.
+
+    Tells whether that was reached; not, when nothing ends for `patience_s`.
     """
-    deadline, looks = time.monotonic() + within_s, 0
+    most, looks, deadline = -1, 0, 0.0
     while looks < _LOOKS:
+        known, over = _known_and_over(system)
+        if over > most:
+            most, deadline = over, time.monotonic() + patience_s
         if time.monotonic() > deadline:
             return False
-        looks = looks + 1 if _are_over(system, jobs) else 0
+        looks = looks + 1 if over == known >= jobs else 0
         time.sleep(_LOOK_S)
     return True
 
 
-def _are_over(system: System, jobs: int) -> bool:
+def _known_and_over(system: System) -> tuple[int, int]:
+    """How many jobs there are, and how many of them have ended and are delivered."""
     try:
         found = system.results.get("/jobs", params={"limit": 10_000}).raise_for_status().json()
     except httpx.HTTPError:
-        return False
-    waits = any(job["status"] == "running" or job["deliveries"].get("waiting") for job in found)
-    return len(found) >= jobs and not waits
+        return 0, 0
+    waits = (job["status"] == "running" or job["deliveries"].get("waiting") for job in found)
+    return len(found), len(found) - sum(map(bool, waits))
