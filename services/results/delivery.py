@@ -91,9 +91,10 @@ class Courier:
 
     def keep(self, carried: Iterable[Due]) -> None:
         """What is being carried stays this replica's own, however long it takes."""
-        with self.ledger.transaction() as connection:
-            for due in carried:
-                deliveries.renew(connection, due, self.clock(), self.name)
+        now = self.clock()
+        for due in carried:
+            with self.ledger.transaction() as connection:
+                deliveries.renew(connection, due, now, self.name)
 
     @contextmanager
     def _given_back(self, claimed: Sequence[Delivery]) -> Iterator[None]:
@@ -103,6 +104,7 @@ class Courier:
         except Exception:
             now = self.clock()
             with self.ledger.transaction() as connection:
+                deliveries.lock(connection, claimed)
                 for delivery in claimed:
                     later = now + self.backoff.after(delivery.attempts + 1)
                     deliveries.settle(
@@ -163,6 +165,7 @@ class Courier:
             return
         now = self.clock()
         with self.ledger.transaction() as connection:
+            deliveries.lock(connection, [delivery for delivery, _ in answered])
             for delivery, answer in answered:
                 self._note(connection, delivery, answer, voyage, now)
         for delivery, answer in answered:

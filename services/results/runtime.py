@@ -90,7 +90,7 @@ def build(settings: ResultsSettings, store: PayloadStore, clock: Clock) -> Resul
     ledger.migrate()
     name = f"results-{settings.instance}"
     with ledger.transaction() as connection:
-        deliveries.release(connection, name, clock())
+        deliveries.release(connection, name)
     definitions = Definitions(store)
     patience = timedelta(seconds=settings.patience_s)
     concluder = Concluder(definitions, clock)

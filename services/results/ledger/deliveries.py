@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from services.results.ledger.record import insert_new
 from services.results.ledger.tables import deliveries
@@ -19,6 +19,8 @@ ORDER = {"seg": 0, "sr": 1, "encapsulated-pdf": 2, "key-object": 3}
 _URGENCY = {lane: place for place, lane in enumerate(Lane)}
 LEASE = timedelta(minutes=2)
 """How long a claim holds of which nothing more is heard: then its replica has died."""
+_AT_ONCE = datetime.fromtimestamp(0, UTC)
+"""Due by everybody's clock, whoever planned it."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,10 @@ def plan(
     wanted_now = list(planned)
     first = [_row(wanted, now) for wanted in wanted_now if wanted.run == 1]
     insert_new(connection, deliveries, *first)
-    for wanted in (wanted for wanted in wanted_now if wanted.run > 1):
+    later = [wanted for wanted in wanted_now if wanted.run > 1]
+    if later:
+        _lock(connection, deliveries.c.job_id.in_({wanted.job_id for wanted in later}))
+    for wanted in later:
         if insert_new(connection, deliveries, _row(wanted, now)):
             _replace_earlier(connection, wanted)
         elif again:
@@ -100,7 +105,7 @@ def _row(wanted: Planned, now: datetime) -> dict[str, Any]:
         "status": "waiting",
         "attempts": 0,
         "waiting_since": now,
-        "next_attempt_at": now,
+        "next_attempt_at": _AT_ONCE,
     }
 
 
@@ -113,41 +118,29 @@ def _try_again(connection: Connection, wanted: Planned, now: datetime) -> None:
             deliveries.c.destination == wanted.destination,
             deliveries.c.status.in_(("held", "failed")),
         )
-        .values(status="waiting", run=wanted.run, waiting_since=now, next_attempt_at=now)
+        .values(status="waiting", run=wanted.run, waiting_since=now, next_attempt_at=_AT_ONCE)
     )
 
 
 def _replace_earlier(connection: Connection, wanted: Planned) -> None:
     """Another object of the same output that still waits is not wanted any more."""
-    connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.job_id == wanted.job_id,
-            deliveries.c.output == wanted.output,
-            deliveries.c.destination == wanted.destination,
-            deliveries.c.sop_instance_uid != wanted.sop_instance_uid,
-            deliveries.c.status.in_(("waiting", "held")),
-        )
-        .values(status="failed", last_error="replaced-by-later-run")
+    others = and_(
+        _still_waits(wanted.job_id),
+        deliveries.c.output == wanted.output,
+        deliveries.c.destination == wanted.destination,
+        deliveries.c.sop_instance_uid != wanted.sop_instance_uid,
     )
+    _update(connection, others, status="failed", last_error="replaced-by-later-run")
 
 
 def cancel(connection: Connection, job_id: str, why: str) -> None:
     """Nothing of this job that still waits is sent any more."""
-    connection.execute(
-        update(deliveries)
-        .where(deliveries.c.job_id == job_id, deliveries.c.status.in_(("waiting", "held")))
-        .values(status="failed", last_error=why)
-    )
+    _update(connection, _still_waits(job_id), status="failed", last_error=why)
 
 
 def change_lane(connection: Connection, job_id: str, lane: Lane) -> None:
     """What still waits of this job goes by its new lane."""
-    connection.execute(
-        update(deliveries)
-        .where(deliveries.c.job_id == job_id, deliveries.c.status.in_(("waiting", "held")))
-        .values(urgency=_URGENCY[lane])
-    )
+    _update(connection, _still_waits(job_id), urgency=_URGENCY[lane])
 
 
 def due(connection: Connection, now: datetime) -> list[Due]:
@@ -159,13 +152,6 @@ def due(connection: Connection, now: datetime) -> list[Due]:
         .order_by(func.min(deliveries.c.urgency), func.min(deliveries.c.waiting_since))
     )
     return [Due(row.destination, row.job_id) for row in connection.execute(query)]
-
-
-def next_due(connection: Connection) -> datetime | None:
-    """When the next attempt may begin."""
-    query = select(deliveries.c.next_attempt_at).where(deliveries.c.status == "waiting")
-    ordered = query.order_by(deliveries.c.next_attempt_at).limit(1)
-    return connection.execute(ordered).scalar()
 
 
 def claim(connection: Connection, wanted: Due, now: datetime, by: str) -> list[Delivery]:
@@ -187,24 +173,25 @@ def claim(connection: Connection, wanted: Due, now: datetime, by: str) -> list[D
     return taken
 
 
+def lock(connection: Connection, several: Sequence[Delivery]) -> None:
+    """Have these rows, before a transaction writes them one by one in an order of its own."""
+    if len(several) > 1:
+        _lock(connection, or_(*(_key(delivery) for delivery in several)))
+
+
 def renew(connection: Connection, carried: Due, now: datetime, by: str) -> None:
     """What this replica still carries for one association stays its own for another `LEASE`."""
-    connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.job_id == carried.job_id,
-            deliveries.c.destination == carried.destination,
-            _claimed(by),
-        )
-        .values(next_attempt_at=now + LEASE)
+    its = and_(
+        deliveries.c.job_id == carried.job_id,
+        deliveries.c.destination == carried.destination,
+        _claimed(by),
     )
+    _update(connection, its, next_attempt_at=now + LEASE)
 
 
-def release(connection: Connection, by: str, now: datetime) -> None:
+def release(connection: Connection, by: str) -> None:
     """What this replica had claimed before it died is due again: same UIDs, same bytes."""
-    connection.execute(
-        update(deliveries).where(_claimed(by)).values(claimed_by=None, next_attempt_at=now)
-    )
+    _update(connection, _claimed(by), claimed_by=None, next_attempt_at=_AT_ONCE)
 
 
 def is_claimed(connection: Connection, delivery: Delivery, by: str) -> bool:
@@ -249,6 +236,7 @@ def settle(
 
 def ask_commitment(connection: Connection, sent: Sequence[Delivery], transaction_uid: str) -> None:
     """Note under which transaction a destination was asked to commit itself."""
+    lock(connection, sent)
     for delivery in sent:
         connection.execute(
             update(deliveries).where(_key(delivery)).values(commitment_uid=transaction_uid)
@@ -276,11 +264,29 @@ def counts(connection: Connection, job_ids: Sequence[str]) -> dict[str, dict[str
     return found
 
 
-def _claimed(by: str) -> Any:
+def _update(connection: Connection, which: ColumnElement[bool], **values: Any) -> None:
+    _lock(connection, which)
+    connection.execute(update(deliveries).where(which).values(**values))
+
+
+def _lock(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Have all rows that are written, by their key: two transactions that lock the same rows in
+    different orders would each wait for the other. SQLite's writers take turns anyway.
+    """
+    if connection.dialect.name != "sqlite":
+        query = select(deliveries.c.job_id).where(which).order_by(*deliveries.primary_key)
+        connection.execute(query.with_for_update()).all()
+
+
+def _still_waits(job_id: str) -> ColumnElement[bool]:
+    return and_(deliveries.c.job_id == job_id, deliveries.c.status.in_(("waiting", "held")))
+
+
+def _claimed(by: str) -> ColumnElement[bool]:
     return and_(deliveries.c.claimed_by == by, deliveries.c.status == "waiting")
 
 
-def _key(delivery: Delivery) -> Any:
+def _key(delivery: Delivery) -> ColumnElement[bool]:
     return and_(
         deliveries.c.job_id == delivery.job_id,
         deliveries.c.sop_instance_uid == delivery.sop_instance_uid,

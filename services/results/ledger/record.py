@@ -221,8 +221,11 @@ def _own_fields(data: Common) -> dict[str, Any]:
 
 
 def _record_commitment(connection: Connection, report: CommitmentReported) -> None:
-    """PS3.4 J: the destination says which of the instances of a transaction it keeps."""
-    for instance in report.instances:
+    """PS3.4 J: the destination says which of the instances of a transaction it keeps.
+
+    One by one in the order of their key: others may write the same rows.
+    """
+    for instance in sorted(report.instances, key=lambda each: each.sop_instance_uid):
         connection.execute(
             update(deliveries)
             .where(

@@ -134,7 +134,7 @@ def test_what_was_sent_but_not_noted_is_sent_again_with_the_same_uid_and_bytes(
         hospital = Hospital(tmp_path, {"pacs": pacs.destination})
         with hospital.ledger.transaction() as connection:
             deliveries.claim(connection, DUE, RECEIVED, "me")
-            deliveries.release(connection, "me", RECEIVED)
+            deliveries.release(connection, "me")
         hospital.courier.deliver(DUE)
     assert dict(pacs.arrived) == hospital.objects()
 

@@ -107,7 +107,7 @@ def test_what_a_dead_replica_had_claimed_is_due_again_when_it_is_back(tmp_path: 
     with ledger.transaction() as connection:
         deliveries.claim(connection, deliveries.Due("pacs", job()), RECEIVED, "me")
         assert deliveries.due(connection, RECEIVED) == []
-        deliveries.release(connection, "me", RECEIVED)
+        deliveries.release(connection, "me")
         assert deliveries.due(connection, RECEIVED) == [deliveries.Due("pacs", job())]
 
 

@@ -5,19 +5,22 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 
 from services.results import deadlines
 from services.results.conclude import Concluder
 from services.results.definitions import Definitions
+from services.results.delivery import Backoff, Courier, IsWanted
 from services.results.intake import Intake
 from services.results.ledger import deliveries, outbox
 from services.results.ledger.database import Ledger
@@ -25,6 +28,8 @@ from services.results.ledger.deliveries import Due
 from services.results.ledger.record import insert_new
 from services.results.ledger.tables import metadata, supersessions
 from services.results.restarting import Restarter
+from services.results.scu import NO_CONNECTION, Answer, Parcel, ask_commitment
+from services.results.settings import Destination
 from services.results.tests.facts import RECEIVED, Story, job
 from services.results.tests.test_delivery import free_port
 from services.results.tests.test_ledger import EVERYTHING, STORE, content, expected
@@ -36,6 +41,7 @@ _PLACES = os.pathsep.join(
     [os.environ.get("PATH", ""), *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
 )
 _SERVER, _INITDB = (shutil.which(name, path=_PLACES) for name in ("postgres", "initdb"))
+_PACS = Destination(ae_title="PACS", host="127.0.0.1", port=1)
 
 pytestmark = pytest.mark.skipif(
     not (_SERVER and _INITDB and find_spec("psycopg")),
@@ -116,6 +122,49 @@ def test_two_replicas_never_claim_the_same_delivery(intake: Intake) -> None:
 
     with ThreadPoolExecutor(4) as replicas:
         assert sorted(replicas.map(claim, "abcd")) == [0, 0, 0, 4]
+
+
+def test_who_notes_answers_and_who_cancels_never_wait_for_each_other(intake: Intake) -> None:
+    """Both come while a third has the row that is first by key and not first to be sent."""
+    intake.take(Story(STORE).whole())
+    claimed, sent = Event(), Event()
+
+    def send(_: Destination, parcels: Sequence[Parcel], __: IsWanted) -> Iterator[Answer | None]:
+        claimed.set()
+        sent.wait(20)
+        yield from (NO_CONNECTION for _ in parcels)
+
+    def cancel() -> None:
+        with intake.ledger.transaction() as connection:
+            deliveries.cancel(connection, job(), "cancelled")
+
+    courier = Courier(
+        intake.ledger, STORE, {"pacs": _PACS}, ManualClock(RECEIVED), Backoff(1, 1), "me", send,
+        ask_commitment,
+    )  # fmt: skip
+    with ThreadPoolExecutor(2) as replicas:
+        noted = replicas.submit(courier.deliver, Due("pacs", job()))
+        claimed.wait(20)
+        with intake.ledger.transaction() as holding:
+            rows = deliveries.of_job(holding, job())
+            first = min(rows, key=lambda row: row.sop_instance_uid)
+            deliveries.ask_commitment(holding, [first], "2.25.1")
+            cancelled = replicas.submit(cancel)
+            _until_waiting(intake.ledger, 1)
+            sent.set()
+            _until_waiting(intake.ledger, 2)
+        noted.result()
+        cancelled.result()
+    assert rows[0] != first
+
+
+def _until_waiting(ledger: Ledger, many: int) -> None:
+    """Return when so many transactions wait for a lock."""
+    found = 0
+    while found < many:
+        with ledger.reading() as connection:
+            waiting = text("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+            found = connection.execute(waiting).scalar_one()
 
 
 def test_it_tells_whether_a_row_is_new(intake: Intake) -> None:
