@@ -1,0 +1,104 @@
+"""Whether a second training gave as good models: `python -m training.reproduced MODELS`.
+
+MODELS is the `models/` folder of another checkout, trained and measured there with `make train`.
+Reproduced means: on drawn chests that neither was trained on, the headline figure of each task lies
+in the 95 % interval of the first one's. Exit status 0 if each does.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from training.config import MODELS, NAMES
+
+HEADLINES = {"lung": "dice", "lesion": "dice", "class": "area under the ROC curve"}
+"""Of each task; the figures beside it follow from the same cases."""
+DRAWN = ("phantoms", "otherphantoms", "implants")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One figure of both trainings."""
+
+    model: str
+    data: str
+    figure: str
+    first: float
+    interval: tuple[float, float]
+    again: float
+
+    @property
+    def within(self) -> bool:
+        low, high = self.interval
+        return low <= self.again <= high
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
+    try:
+        pairs = [pair for name in NAMES for pair in compared(name, MODELS, options.models)]
+    except FileNotFoundError as missing:
+        sys.stderr.write(f"error: not-measured: no {missing.filename}; run `make train` there\n")
+        return 2
+    if options.json:
+        rows = [{**asdict(pair), "within": pair.within} for pair in pairs]
+        sys.stdout.write(json.dumps(rows, indent=1) + "\n")
+    else:
+        Console().print(_table(pairs))
+    return 0 if all(pair.within for pair in pairs) else 1
+
+
+def compared(name: str, first: Path, again: Path) -> Iterator[Pair]:
+    """The headline of one model on each kind of drawn chest.
+
+    Raises `FileNotFoundError` where either was not measured.
+    """
+    here, there = _reports(first / name), _reports(again / name)
+    for data in DRAWN:
+        if data in here and data in there:
+            figure = HEADLINES[here[data]["task"]]
+            one, other = here[data]["summary"][figure], there[data]["summary"][figure]
+            low, high = one.get("median_interval", one.get("interval"))
+            yield Pair(name, data, figure, _value(one), (low, high), _value(other))
+
+
+def _reports(model: Path) -> dict[str, dict[str, Any]]:
+    return {each["data"]: each for each in json.loads((model / "figures.json").read_text())}
+
+
+def _value(figure: dict[str, float]) -> float:
+    return figure.get("median", figure.get("value", float("nan")))
+
+
+def _table(pairs: Sequence[Pair]) -> Table:
+    table = Table("model", "on", "figure")
+    for column in ("first", "95 % interval", "again"):
+        table.add_column(column, justify="right")
+    table.add_column("within")
+    for pair in pairs:
+        low, high = pair.interval
+        figures = (f"{pair.first:.3f}", f"{low:.3f} to {high:.3f}", f"{pair.again:.3f}")
+        told = "yes" if pair.within else "no"
+        table.add_row(pair.model, pair.data, pair.figure, *figures, told)
+    return table
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    head, _, rest = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m training.reproduced", description=head, epilog=rest
+    )
+    parser.add_argument("models", type=Path, metavar="MODELS", help="the other models/ folder")
+    parser.add_argument("--json", action="store_true", help="for machines, on standard output")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""A second training is compared with the first by figures that lie in its intervals, or do not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from training.config import MODELS, NAMES
+from training.reproduced import main
+
+
+@pytest.fixture
+def again(tmp_path: Path) -> Path:
+    for name in NAMES:
+        (tmp_path / name).mkdir()
+        shutil.copy(MODELS / name / "figures.json", tmp_path / name)
+    return tmp_path
+
+
+def test_the_same_figures_are_reproduced(again: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(again), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["model"] for row in rows} == set(NAMES)
+    assert all(row["first"] == row["again"] for row in rows)
+
+
+def test_a_worse_model_is_not(again: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = again / "lesion_seg" / "figures.json"
+    reports = json.loads(path.read_text())
+    reports[0]["summary"]["dice"]["median"] = 0.3
+    path.write_text(json.dumps(reports))
+    assert main([str(again), "--json"]) == 1
+    wrong = [row for row in json.loads(capsys.readouterr().out) if not row["within"]]
+    assert [(row["model"], row["data"], row["again"]) for row in wrong] == [
+        ("lesion_seg", "phantoms", 0.3)
+    ]
+
+
+def test_what_was_not_measured_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path)]) == 2
+    assert "make train" in capsys.readouterr().err
