@@ -55,7 +55,7 @@ class _Voyage:
 
 @dataclass(frozen=True)
 class Courier:
-    """Carries one shipment at a time, in the thread that calls it."""
+    """Carries one shipment at a time, in the thread that calls it; `clock` is the ledger's."""
 
     ledger: Ledger
     store: PayloadStore
@@ -220,17 +220,15 @@ class Dispatch:
         self._associations = associations
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._under_way: dict[Due, asyncio.Future[None]] = {}
-        self._kept_at = courier.clock()
+        self._kept_at: datetime | None = None
 
     async def round(self) -> None:
         """Start what is due and not under way, as far as threads are free.
 
         What is under way is kept from other replicas, who would take it for given up.
         """
-        now = self._courier.clock()
-        if self._under_way and now >= self._kept_at + LEASE / 4:
-            self._kept_at = now
-            await asyncio.to_thread(self._courier.keep, tuple(self._under_way))
+        if self._under_way:
+            await asyncio.to_thread(self._keep, tuple(self._under_way))
         for due in await asyncio.to_thread(self._due):
             busy = sum(other.destination == due.destination for other in self._under_way)
             if due not in self._under_way and busy < self._associations:
@@ -246,9 +244,16 @@ class Dispatch:
         for threads in self._threads.values():
             threads.shutdown(wait=False, cancel_futures=True)
 
+    def _keep(self, under_way: Iterable[Due]) -> None:
+        now = self._courier.clock()
+        if self._kept_at is None or now >= self._kept_at + LEASE / 4:
+            self._kept_at = now
+            self._courier.keep(under_way)
+
     def _due(self) -> list[Due]:
+        now = self._courier.clock()
         with self._courier.ledger.reading() as connection:
-            return deliveries.due(connection, self._courier.clock())
+            return deliveries.due(connection, now)
 
     def _start(self, due: Due) -> None:
         threads = self._threads.setdefault(

@@ -98,7 +98,7 @@ def build(settings: ResultsSettings, store: PayloadStore, clock: Clock) -> Resul
         ledger=ledger,
         store=store,
         destinations=settings.destinations,
-        clock=clock,
+        clock=ledger.clock,
         backoff=Backoff(settings.delivery_retry_first_s, settings.delivery_retry_longest_s),
         name=name,
         send=scu.send,
@@ -114,7 +114,7 @@ def build(settings: ResultsSettings, store: PayloadStore, clock: Clock) -> Resul
         concluder=concluder,
         restarter=Restarter(ledger, store, definitions, clock, patience),
         unread=Unread(ledger, store, clock, patience),
-        turn=Turn(ledger, "publishing", name, clock),
+        turn=Turn(ledger, "publishing", name, ledger.clock),
         clock=clock,
     )
 
@@ -128,7 +128,7 @@ async def take_turns(results: Results, bell: Bell) -> None:
             await asyncio.sleep(LENGTH.total_seconds() / 3)
     finally:
         with suppress(Unavailable):
-            results.turn.give_back()
+            await asyncio.to_thread(results.turn.give_back)
 
 
 async def publish(results: Results, publisher: Publisher, bell: Bell) -> None:

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import OperationalError
 
+from shared.clock import system_clock
 from shared.errors import Unavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -46,6 +48,17 @@ class Ledger:
             config.set_main_option("script_location", str(_MIGRATIONS))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def clock(self) -> datetime:
+        """The time that all replicas share: leases and claims compare no replica's own clock.
+
+        A file is used by one machine alone, whose clock it is.
+        """
+        if self._engine.dialect.name == "sqlite":
+            return system_clock()
+        with self.reading() as connection:
+            now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return now.astimezone(UTC)
 
     def probe(self) -> None:
         """Raises `Unavailable("ledger")` unless the database answers."""

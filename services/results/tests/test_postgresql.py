@@ -174,6 +174,12 @@ def test_it_tells_whether_a_row_is_new(intake: Intake) -> None:
     assert found == [True, False]
 
 
+def test_the_ledger_s_clock_is_the_server_s_and_goes_on(intake: Intake) -> None:
+    with intake.ledger.reading() as connection:
+        began = connection.execute(text("SELECT now()")).scalar_one()
+    assert began < intake.ledger.clock() < intake.ledger.clock()
+
+
 def test_of_replicas_that_want_the_turn_at_once_one_has_it(intake: Intake) -> None:
     def take(name: str) -> bool:
         return Turn(intake.ledger, "publishing", name, ManualClock(RECEIVED)).take()

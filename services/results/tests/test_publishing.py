@@ -25,7 +25,10 @@ class Replicas:
     def _started(self, name: str) -> tuple[Ledger, Turn]:
         ledger = Ledger(self.url)
         ledger.migrate()
-        return ledger, Turn(ledger, "publishing", name, self.clock)
+        return ledger, Turn(ledger, "publishing", name, self.clock, self.timer)
+
+    def timer(self) -> float:
+        return self.clock().timestamp()
 
     def say(self, *lanes: Lane) -> None:
         """Somebody chooses lanes for the one job, one after the other."""

@@ -2,17 +2,23 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 from services.results import runtime
+from services.results.ledger import deliveries
+from services.results.ledger.deliveries import Due
 from services.results.ledger.record import KINDS
 from services.results.settings import ResultsSettings
-from services.results.tests.facts import job
+from services.results.tests.facts import Story, job
 from services.results.tests.pacs import Pacs, listening
 from services.results.tests.test_delivery import RealObjects
+from services.results.turn import Turn
 from shared.bus.memory import MemoryBus
 from shared.bus.received import Received
-from shared.clock import system_clock
+from shared.clock import Clock, ManualClock, system_clock
 from shared.events.models import DicomDelivered, JobFinished
 from shared.store.folder import FolderStore
 
@@ -72,3 +78,41 @@ async def test_a_job_s_facts_become_its_end_and_its_deliveries(tmp_path: Path) -
     places = {(r.place.partition, r.place.lane) for r in bus.records}
     assert places == {(2, "routine")}
     assert results.why_not() == ()
+
+
+def _replica(path: Path, name: str, clock: Clock) -> runtime.Results:
+    settings = ResultsSettings(ledger=f"sqlite:///{path}/ledger.db", instance=name)
+    return runtime.build(settings, FolderStore(path / "payloads"), clock)
+
+
+def test_replicas_whose_own_clocks_differ_agree_on_whose_turn_it_is(tmp_path: Path) -> None:
+    slow = _replica(tmp_path, "slow", ManualClock(system_clock() - timedelta(hours=1)))
+    fast = _replica(tmp_path, "fast", ManualClock(system_clock() + timedelta(hours=1)))
+    assert (slow.turn.take(), fast.turn.take()) == (True, False)
+
+
+def test_a_replica_whose_clock_is_ahead_takes_no_delivery_from_another(tmp_path: Path) -> None:
+    slow = _replica(tmp_path, "slow", ManualClock(system_clock() - timedelta(hours=1)))
+    fast = _replica(tmp_path, "fast", ManualClock(system_clock() + timedelta(hours=1)))
+    slow.intake.take(Story(slow.store).whole())
+    due, claimed = Due("pacs", job()), []
+    for courier in (slow.courier, fast.courier):
+        with courier.ledger.transaction() as connection:
+            claimed.append(deliveries.claim(connection, due, courier.clock(), courier.name))
+    assert [len(taken) for taken in claimed] == [4, 0]
+
+
+async def test_a_turn_that_is_slow_to_give_back_holds_up_nothing_else(tmp_path: Path) -> None:
+    results, went_on, seen = _replica(tmp_path, "one", system_clock), Event(), []
+
+    class SlowTurn(Turn):
+        def give_back(self) -> None:
+            seen.append(went_on.wait(5))
+
+    slow = SlowTurn(results.ledger, "publishing", "one", results.clock)
+    turns = asyncio.create_task(runtime.take_turns(replace(results, turn=slow), runtime.Bell()))
+    await asyncio.sleep(0)
+    turns.cancel()
+    asyncio.get_running_loop().call_later(0.01, went_on.set)
+    await asyncio.gather(turns, return_exceptions=True)
+    assert seen == [True]
