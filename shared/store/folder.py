@@ -67,6 +67,7 @@ class FolderStore:
     def path(self, ref: PayloadRef) -> Path:
         local = self._root / ref.uri
         if not local.is_file() or local.stat().st_size != ref.size:
+            self._require_folder()
             raise PayloadMissing(ref.sha256)
         return local
 
@@ -79,6 +80,7 @@ class FolderStore:
             try:
                 (self._root / key).touch()
             except FileNotFoundError:
+                self._require_folder()
                 self._make((self._root / key).parent)
                 (self._root / key).touch()
 
@@ -87,16 +89,23 @@ class FolderStore:
             try:
                 return (self._root / key).read_bytes()
             except FileNotFoundError:
+                self._require_folder()
                 return None
 
     def keys(self, prefix: str) -> list[str]:
         with _unavailable():
             found = (self._root / prefix).rglob("*")
-            return sorted(str(path.relative_to(self._root)) for path in found if path.is_file())
+            keys = sorted(str(path.relative_to(self._root)) for path in found if path.is_file())
+        if not keys:
+            self._require_folder()
+        return keys
 
     def delete(self, key: str) -> None:
         with _unavailable():
-            (self._root / key).unlink(missing_ok=True)
+            try:
+                (self._root / key).unlink()
+            except FileNotFoundError:
+                self._require_folder()
 
     def probe(self) -> None:
         with _unavailable(), tempfile.TemporaryFile(dir=self._pending) as file:
@@ -125,12 +134,18 @@ class FolderStore:
             try:
                 os.link(source, target)
             except FileNotFoundError:
+                self._require_folder()
                 self._make(target.parent)
                 os.link(source, target)
         except FileExistsError:
             return False
         _sync(target.parent)
         return True
+
+    def _require_folder(self) -> None:
+        """What is not there may not be because the whole store is away: then nothing is known."""
+        with _unavailable():
+            self._pending.stat()
 
     def _make(self, folder: Path) -> None:
         """A folder that is there after a power cut too: each new name in its parent is synced."""

@@ -1,5 +1,6 @@
 """The judgement when all is over: nothing lost, nothing twice, every byte as without faults."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ class Judged:
     set_aside: int
     compared: int
     objects: int
+    waited_s: float
+    """For the last job."""
 
     def count(self, *codes: str) -> int:
         return sum(finding.code in codes for finding in self.findings)
@@ -50,12 +53,31 @@ LOST = ("lost", "unfinished", "not-at-the-pacs")
 TWICE = ("two-jobs", "unexpected-at-the-pacs")
 
 
+def blamed(system: System, studies: Sequence[Study]) -> Iterator[Finding]:
+    """What an outage must leave no trace of: of a failed attempt, of a failure, of a second run."""
+    numbers = {_case(study): study.number for study in studies}
+    studied = {job["job_id"]: numbers[job["case_id"]] for job in system.jobs}
+    for failure in system.results.get("/failures").raise_for_status().json():
+        codes = ", ".join(reason["code"] for reason in failure["reasons"])
+        said = f"{failure['stage']}: {codes}"
+        yield Finding("failure-recorded", studied[failure["job_id"]], said)
+    for note in (system.home.payloads / "attempts").rglob("*.json"):
+        code = json.loads(note.read_bytes())["code"]
+        job_id = note.parents[2].name
+        yield Finding("attempt-burnt", studied[job_id], f"{note.parent.name}: {code}")
+    for job_id, number in studied.items():
+        if (run := system.job(job_id)["run"]) != 1:
+            yield Finding("run-again", number, f"run {run}, which nobody asked for")
+
+
 def judge(plan: Plan, system: System, acknowledged: Sequence[Study], patience_s: float) -> Judged:
     """Wait for the end of all jobs, and compare ledger, store and PACS; then compute anew.
 
     It waits no longer when nothing has ended for `patience_s`.
     """
+    began = time.monotonic()
     settled(system, len(acknowledged), patience_s)
+    waited = time.monotonic() - began
     jobs = _jobs(system)
     findings: list[Finding] = []
     found: dict[Study, Job] = {}
@@ -74,7 +96,7 @@ def judge(plan: Plan, system: System, acknowledged: Sequence[Study], patience_s:
     set_aside = sum(
         bool(study.poison) and job["status"] == "failed" for study, job in found.items()
     )
-    return Judged(findings, len(completed), set_aside, len(sample), objects)
+    return Judged(findings, len(completed), set_aside, len(sample), objects, waited)
 
 
 def _case(study: Study) -> str:
@@ -83,9 +105,8 @@ def _case(study: Study) -> str:
 
 def _jobs(system: System) -> Mapping[str, list[Job]]:
     """Every job, by case."""
-    answer = system.results.get("/jobs", params={"limit": 10_000}).raise_for_status()
     found: dict[str, list[Job]] = {}
-    for job in answer.json():
+    for job in system.jobs:
         found.setdefault(job["case_id"], []).append(job)
     return found
 

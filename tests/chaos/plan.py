@@ -22,6 +22,7 @@ class Plan:
     faults: int
     names: Sequence[str] = tuple(FAULTS)
     poison: bool = True
+    scene: str = "faults"
     compared: int = 20
     """How many jobs are computed anew at the end, to compare every byte."""
 

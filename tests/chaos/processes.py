@@ -25,7 +25,7 @@ def kill_worker(scene: Scene) -> str:
     if not workers:
         return "no worker that there was"
     name = scene.random.choice(sorted(workers))
-    _signal(workers[name], signal.SIGKILL)
+    send_signal(workers[name], signal.SIGKILL)
     return f"a worker of {name}"
 
 
@@ -70,17 +70,17 @@ def restart_kafka(scene: Scene) -> str:
 
 
 def _kill(scene: Scene, name: str) -> str:
-    _signal(scene.control.pids().get(name), signal.SIGKILL)
+    send_signal(scene.control.pids().get(name), signal.SIGKILL)
     return name
 
 
 def _freeze(scene: Scene, name: str, seconds: float) -> str:
     pid = scene.control.pids().get(name)
-    _signal(pid, signal.SIGSTOP)
+    send_signal(pid, signal.SIGSTOP)
     try:
         time.sleep(seconds)
     finally:
-        _signal(pid, signal.SIGCONT)
+        send_signal(pid, signal.SIGCONT)
     return f"{name} for {seconds:g} s"
 
 
@@ -92,7 +92,7 @@ def _restart(scene: Scene, name: str) -> str:
     return name
 
 
-def _signal(pid: int | None, number: int) -> None:
+def send_signal(pid: int | None, number: int) -> None:
     """To a process that may have ended by itself meanwhile."""
     if pid:
         with suppress(ProcessLookupError):

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -14,9 +15,10 @@ from tests.chaos.running import Ran
 _SHOWN = 20
 
 
-def figures(plan: Plan, ran: Ran, judged: Judged) -> dict[str, Any]:
-    """Everything, as JSON's own types."""
+def figures(plan: Plan, ran: Ran, judged: Judged, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything, as JSON's own types; `more` is what only one scene has to tell."""
     return {
+        "scene": plan.scene,
         "jobs": plan.jobs,
         "seed": plan.seed,
         "models": plan.models,
@@ -29,6 +31,7 @@ def figures(plan: Plan, ran: Ran, judged: Judged) -> dict[str, Any]:
         "twice": judged.count(*TWICE),
         "objects_at_the_pacs": judged.objects,
         "computed_anew": judged.compared,
+        **more,
         "faults": dict(sorted(Counter(each.fault for each in ran.happened).items())),
         "happened": [vars(each) for each in ran.happened],
         "findings": [vars(each) for each in judged.findings],
@@ -49,7 +52,17 @@ def show(found: dict[str, Any], console: Console) -> None:
     faults = Table("after study", "fault", "to", box=None)
     for each in found["happened"]:
         faults.add_row(str(each["after"]), each["fault"], each["to"])
-    console.print(faults)
+    console.print(faults if found["happened"] else "")
+    _show_outages(found.get("outages", ()), console)
     for finding in found["findings"][:_SHOWN]:
         console.print(f"study {finding['study']}: {finding['code']}: {finding['detail']}")
     console.print("nothing lost, nothing twice" if not found["findings"] else "not as it should be")
+
+
+def _show_outages(outages: Sequence[Mapping[str, Any]], console: Console) -> None:
+    if not outages:
+        return
+    table = Table(*(name.replace("_", " ") for name in outages[0]), box=None)
+    for each in outages:
+        table.add_row(*map(str, each.values()))
+    console.print(table)

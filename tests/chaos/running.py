@@ -20,9 +20,9 @@ from tests.chaos.scene import Scene
 from tests.chaos.studies import Study, send_until_stored
 from tests.e2e.system import System, running_system
 
-_START_S = 1800.0
+START_S = 1800.0
 """Twice as many processes as a system has, on a machine that may have other work."""
-_SENDERS = 2
+SENDERS = 2
 _GAP_S = 2.0
 _LOOK_S, _LOOKS = 1.0, 3
 
@@ -64,7 +64,7 @@ def system_of(
         catalog=poisoned_catalog() if plan.poison else load_catalog(),
         replicas=replicas,
         prepare=make_instant if plan.models == "instant" else lambda _: None,
-        start_s=_START_S,
+        start_s=START_S,
     ) as system:
         yield system
 
@@ -97,7 +97,7 @@ class Pace:
 
     def may_send(self, study: Study) -> None:
         """Return when each fault that comes before this study has begun."""
-        before = sum(fault.after <= study.number - _SENDERS for fault in self._planned)
+        before = sum(fault.after <= study.number - SENDERS for fault in self._planned)
         with self._changed:
             self._changed.wait_for(lambda: self._begun >= before)
 
@@ -106,7 +106,7 @@ def run(plan: Plan, system: System) -> Ran:
     """Send everything, do everything; raises what a sender or a fault raised."""
     began, planned = time.monotonic(), plan.schedule()
     pace = Pace(planned)
-    with ThreadPoolExecutor(1) as faults, ThreadPoolExecutor(_SENDERS) as senders:
+    with ThreadPoolExecutor(1) as faults, ThreadPoolExecutor(SENDERS) as senders:
         happening = faults.submit(_happen, planned, system, pace)
         sending = {study: senders.submit(_send, study, system, pace) for study in plan.studies()}
         associations = {study: sent.result() for study, sent in sending.items()}
@@ -156,7 +156,7 @@ def settled(system: System, jobs: int, patience_s: float) -> bool:
 def _known_and_over(system: System) -> tuple[int, int]:
     """How many jobs there are, and how many of them have ended and are delivered."""
     try:
-        found = system.results.get("/jobs", params={"limit": 10_000}).raise_for_status().json()
+        found = system.jobs
     except httpx.HTTPError:
         return 0, 0
     waits = (job["status"] == "running" or job["deliveries"].get("waiting") for job in found)

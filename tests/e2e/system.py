@@ -19,6 +19,7 @@ from deploy.embedded.cache import REPOSITORY
 from deploy.embedded.home import Home, create_home, default_ports, replica_ports
 from deploy.embedded.ports import free_ports
 from deploy.embedded.runtime import Runtime
+from deploy.embedded.supervisor import Control
 from deploy.embedded.survivors import marked_processes
 from deploy.embedded.system import bring_down, bring_up
 from phantom.studies import slab
@@ -71,6 +72,18 @@ class System:
     def dicom_port(self) -> int:
         return self.home.ports["ingest.dicom"]
 
+    @property
+    def control(self) -> Control:
+        """Of its supervisord."""
+        return Control(self.home)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Every job, as the listing shows it."""
+        answer = self.results.get("/jobs", params={"limit": 10_000})
+        found: list[Job] = answer.raise_for_status().json()
+        return found
+
     def send(self, datasets: Iterable[Dataset], called: str = SHORT) -> None:
         """One association, and Success for each instance."""
         answers = sending.statuses(self.dicom_port, called, datasets)
@@ -83,9 +96,9 @@ class System:
     def versions(self, study: str, pipeline: str = PIPELINE) -> list[Job]:
         """The jobs of a study, first version first."""
         case = case_id(pipeline, study, "study")
-        jobs = self.results.get("/jobs", params={"limit": 10_000}).raise_for_status().json()
         return sorted(
-            (job for job in jobs if job["case_id"] == case), key=lambda job: int(job["version"])
+            (job for job in self.jobs if job["case_id"] == case),
+            key=lambda job: int(job["version"]),
         )
 
     def job(self, job_id: str) -> Job:

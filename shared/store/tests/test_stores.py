@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -134,6 +134,37 @@ def test_a_folder_that_is_gone_is_an_outage(tmp_path: Path) -> None:
     (tmp_path / "payloads/pending").rmdir()
     with pytest.raises(Unavailable):
         store.probe()
+
+
+def test_what_a_folder_that_is_gone_held_is_not_missing(tmp_path: Path) -> None:
+    """Nobody is told that there is no outcome, no earlier attempt, no payload: all are away."""
+    root = tmp_path / "payloads"
+    store = FolderStore(root)
+    ref = store.put(b"volume", "text/plain")
+    store.create("outcomes/a/1/x", b"")
+    root.rename(tmp_path / "away")
+
+    asked: tuple[Callable[[], object], ...] = (
+        lambda: store.get(ref),
+        lambda: store.path(ref),
+        lambda: store.read("outcomes/a/1/x"),
+        lambda: store.keys("outcomes/a/1/"),
+        lambda: store.delete("outcomes/a/1/x"),
+        lambda: store.mark("begun/a"),
+        lambda: store.create("outcomes/a/1/y", b""),
+        lambda: store.put(b"mask", "text/plain"),
+    )
+    assert [is_outage(ask) for ask in asked] == [True] * len(asked)
+
+    assert not root.exists()
+
+
+def is_outage(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except Unavailable:
+        return True
+    return False
 
 
 def test_an_unknown_scheme_is_refused() -> None:

@@ -1,0 +1,106 @@
+"""Kafka, Triton or the store gone for minutes, under load: work waits, and nobody is blamed."""
+
+import signal
+import time
+import xmlrpc.client
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+
+from tests.chaos.processes import send_signal
+from tests.chaos.running import SENDERS, settled
+from tests.chaos.storage import replaced_by_a_file
+from tests.chaos.studies import Study, send_until_stored
+from tests.e2e.system import System, until
+
+Outage = Callable[[System], AbstractContextManager[None]]
+"""Takes a part away, and brings it back at the end."""
+
+
+@dataclass(frozen=True)
+class Survived:
+    """One outage as it came to be."""
+
+    of: str
+    seconds: float
+    sent_before: int
+    sent_meanwhile: int
+    ended_meanwhile: int
+    """Jobs; what needs the part ends none."""
+    seconds_to_the_end: float
+    """From the return of the part until every job was done and delivered."""
+
+
+def survive(
+    system: System, of: str, studies: Sequence[Study], gone_s: float, patience_s: float
+) -> tuple[Survived, Mapping[Study, int]]:
+    """A third of the studies at once, then the outage, in which the rest come at equal gaps.
+
+    Gives the associations of each study, too. Earlier jobs must have ended.
+    """
+    first, rest = studies[: len(studies) // 3], studies[len(studies) // 3 :]
+    before = jobs_ended(system)
+    with ThreadPoolExecutor(SENDERS) as senders:
+        send = partial(_submit, senders, system)
+        sent = {study: send(study) for study in first}
+        for each in sent.values():
+            each.result()
+        with OUTAGES[of](system):
+            began = time.monotonic()
+            ended = jobs_ended(system)
+            for study in rest:
+                sent[study] = send(study)
+                time.sleep(gone_s / max(1, len(rest)))
+            gone = time.monotonic() - began
+            meanwhile = jobs_ended(system) - ended
+        back = time.monotonic()
+        associations = {study: each.result() for study, each in sent.items()}
+    settled(system, before + len(studies), patience_s)
+    took = time.monotonic() - back
+    counts = (len(first), len(rest), meanwhile)
+    return Survived(of, round(gone, 1), *counts, round(took, 1)), associations
+
+
+def _submit(senders: ThreadPoolExecutor, system: System, study: Study) -> "Future[int]":
+    return senders.submit(send_until_stored, system.dicom_port, study.datasets)
+
+
+def jobs_ended(system: System) -> int:
+    """How many jobs run no more; results is no part that goes away."""
+    return sum(job["status"] != "running" for job in system.jobs)
+
+
+@contextmanager
+def gone(part: str, system: System) -> Iterator[None]:
+    """Killed, and kept from coming back: supervisord starts again what ends by itself."""
+    control = system.control
+
+    def is_stopped() -> bool:
+        with suppress(xmlrpc.client.Fault):  # between its end and its next start
+            control.stop(part)
+        return control.states()[part] == "STOPPED"
+
+    send_signal(control.pids().get(part), signal.SIGKILL)
+    until(f"{part} stopped", is_stopped)
+    try:
+        yield
+    finally:
+        control.start(part)
+
+
+def without_store(system: System) -> AbstractContextManager[None]:
+    """The folder of the payloads is away, and nobody can make it anew: a disk that is not mounted.
+
+    Taken away as a whole since permissions are nothing to root.
+    """
+    home = system.home
+    return replaced_by_a_file(home.payloads, home.folder / "payloads-away")
+
+
+OUTAGES: Mapping[str, Outage] = {
+    "kafka": partial(gone, "kafka"),
+    "triton": partial(gone, "triton"),
+    "store": without_store,
+}
