@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from tests.chaos import events, processes, storage
+from tests.chaos import clocks, events, processes, storage
 from tests.chaos.scene import Scene
 
 Fault = Callable[[Scene], str]
@@ -25,8 +25,11 @@ FAULTS: Mapping[str, Fault] = {
         processes.drain_service,
         processes.restart_kafka,
         storage.store_refuses_writes,
+        storage.store_slow,
         storage.disk_full,
         storage.shared_memory_orphaned,
+        clocks.clock_goes_ahead,
+        clocks.clock_goes_back,
         events.events_again,
         events.events_reversed,
         events.events_unreadable,

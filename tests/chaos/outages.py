@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tests.chaos.processes import send_signal
-from tests.chaos.running import SENDERS, settled
+from tests.chaos.running import SENDERS
 from tests.chaos.storage import replaced_by_a_file
 from tests.chaos.studies import Study, send_until_stored
 from tests.e2e.system import System, until
@@ -21,46 +21,33 @@ Outage = Callable[[System], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Survived:
-    """One outage as it came to be."""
+    """What happened during an outage."""
 
-    of: str
     seconds: float
-    sent_before: int
-    sent_meanwhile: int
+    associations: Mapping[Study, int]
     ended_meanwhile: int
     """Jobs; what needs the part ends none."""
-    seconds_to_the_end: float
-    """From the return of the part until every job was done and delivered."""
 
 
-def survive(
-    system: System, of: str, studies: Sequence[Study], gone_s: float, patience_s: float
-) -> tuple[Survived, Mapping[Study, int]]:
+def survive(system: System, of: str, studies: Sequence[Study], gone_s: float) -> Survived:
     """A third of the studies at once, then the outage, in which the rest come at equal gaps.
 
-    Gives the associations of each study, too. Earlier jobs must have ended.
+    Returns when the part is back and all is acknowledged.
     """
     first, rest = studies[: len(studies) // 3], studies[len(studies) // 3 :]
-    before = jobs_ended(system)
     with ThreadPoolExecutor(SENDERS) as senders:
         send = partial(_submit, senders, system)
         sent = {study: send(study) for study in first}
         for each in sent.values():
             each.result()
         with OUTAGES[of](system):
-            began = time.monotonic()
-            ended = jobs_ended(system)
+            began, ended = time.monotonic(), jobs_ended(system)
             for study in rest:
                 sent[study] = send(study)
-                time.sleep(gone_s / max(1, len(rest)))
-            gone = time.monotonic() - began
-            meanwhile = jobs_ended(system) - ended
-        back = time.monotonic()
+                time.sleep(gone_s / len(rest))
+            gone, meanwhile = time.monotonic() - began, jobs_ended(system) - ended
         associations = {study: each.result() for study, each in sent.items()}
-    settled(system, before + len(studies), patience_s)
-    took = time.monotonic() - back
-    counts = (len(first), len(rest), meanwhile)
-    return Survived(of, round(gone, 1), *counts, round(took, 1)), associations
+    return Survived(gone, associations, meanwhile)
 
 
 def _submit(senders: ThreadPoolExecutor, system: System, study: Study) -> "Future[int]":

@@ -13,10 +13,12 @@ import httpx
 
 from deploy.embedded.runtime import Runtime
 from shared.catalog import Catalog, load_catalog
+from tests.chaos.clocks import adjustable
 from tests.chaos.faults import FAULTS, Planned
 from tests.chaos.models import make_instant
 from tests.chaos.plan import Plan
 from tests.chaos.scene import Scene
+from tests.chaos.storage import slowable
 from tests.chaos.studies import Study, send_until_stored
 from tests.e2e.system import System, running_system
 
@@ -61,12 +63,21 @@ def system_of(
         folder,
         runtime,
         echo_port=9,  # nobody is sent to by the pipeline that goes there
+        environment=_environment(plan, folder),
         catalog=poisoned_catalog() if plan.poison else load_catalog(),
         replicas=replicas,
         prepare=make_instant if plan.models == "instant" else lambda _: None,
         start_s=START_S,
     ) as system:
         yield system
+
+
+def _environment(plan: Plan, folder: Path) -> Mapping[str, str]:
+    """What the faults of the plan need from the start on."""
+    names = {planned.name for planned in plan.schedule()}
+    clock = adjustable(folder) if names & {"clock-goes-ahead", "clock-goes-back"} else {}
+    store = slowable(folder) if "store-slow" in names else {}
+    return {**clock, **store}
 
 
 class Pace:

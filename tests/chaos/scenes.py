@@ -1,5 +1,6 @@
 """What may be played: faults one after the other, one blackout, or one outage after the other."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -8,7 +9,7 @@ from tests.chaos.blackout import black_out
 from tests.chaos.judging import Judged, blamed, judge
 from tests.chaos.outages import Survived, survive
 from tests.chaos.plan import Plan
-from tests.chaos.running import START_S, Ran, run
+from tests.chaos.running import START_S, Ran, run, settled
 from tests.chaos.studies import Study
 from tests.e2e.system import System
 
@@ -49,19 +50,30 @@ def queued_kill(plan: Plan, system: System, terms: Terms) -> Played:
 
 def outages(plan: Plan, system: System, terms: Terms) -> Played:
     """No attempt is burnt, no failure recorded, all is done after."""
-    studies, survived = plan.studies(), list[Survived]()
+    studies, told = plan.studies(), list[Mapping[str, Any]]()
     associations: dict[Study, int] = {}
+    began = time.monotonic()
     for number, part in enumerate(terms.parts):
-        share = studies[number :: len(terms.parts)]
-        one, sent = survive(system, part, share, terms.gone_s, terms.patience_s)
-        survived.append(one)
-        associations |= sent
+        one = survive(system, part, studies[number :: len(terms.parts)], terms.gone_s)
+        back = time.monotonic()
+        associations |= one.associations
+        settled(system, len(associations), terms.patience_s)
+        told.append(_outage(part, one, time.monotonic() - back))
+    seconds = time.monotonic() - began
     found = list(blamed(system, studies))
     judged = judge(plan, system, list(associations), terms.patience_s)
     judged = replace(judged, findings=[*found, *judged.findings])
-    more = {"blamed": len(found), "outages": list(map(asdict, survived))}
-    seconds = sum(one.seconds + one.seconds_to_the_end for one in survived)
-    return Played(Ran(associations, [], seconds), judged, more)
+    return Played(Ran(associations, [], seconds), judged, {"blamed": len(found), "outages": told})
+
+
+def _outage(part: str, one: Survived, waited_s: float) -> Mapping[str, Any]:
+    return {
+        "gone": part,
+        "seconds": round(one.seconds, 1),
+        "sent": len(one.associations),
+        "ended_meanwhile": one.ended_meanwhile,
+        "seconds_to_the_end": round(waited_s, 1),
+    }
 
 
 SCENES: Mapping[str, Callable[[Plan, System, Terms], Played]] = {

@@ -1,11 +1,8 @@
-"""Faults of the disk and of shared memory, made so that the system's own calls fail.
-
-What is left out: a store that is slow. It would take a file system of one's own.
-"""
+"""Faults of the disk and of shared memory, made so that the system's own calls fail or wait."""
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,6 +12,8 @@ from shared.inference.regions import PREFIX, SHM
 from tests.chaos.scene import Scene
 
 _OUTAGE_S = 5.0
+_SLOW_S = 15.0
+_SLOWED = Path(__file__).parent / "slowed"
 
 
 def store_refuses_writes(scene: Scene) -> str:
@@ -23,6 +22,30 @@ def store_refuses_writes(scene: Scene) -> str:
     with replaced_by_a_file(pending, scene.home.run / "pending"):
         time.sleep(_OUTAGE_S)
     return f"for {_OUTAGE_S:g} s"
+
+
+def slowable(folder: Path) -> Mapping[str, str]:
+    """The environment of a home whose store can be slow; see `slowed/sitecustomize.py`."""
+    return {
+        "PYTHONPATH": str(_SLOWED),
+        "SLOW_STORE": str(folder / "payloads"),
+        "SLOW_STORE_SWITCH": str(_switch(folder)),
+    }
+
+
+def _switch(folder: Path) -> Path:
+    return folder / "slow-store"
+
+
+def store_slow(scene: Scene) -> str:
+    """Every call takes half a second longer, and none fails."""
+    switch = _switch(scene.home.folder)
+    switch.touch()
+    try:
+        time.sleep(_SLOW_S)
+    finally:
+        switch.unlink()
+    return f"for {_SLOW_S:g} s"
 
 
 def disk_full(scene: Scene) -> str:
