@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from clarion.halted import told
 from clarion.sheet import Sheet
 
 _WINDOW = "5 min"
@@ -15,13 +16,17 @@ _DONE = ("succeeded", "reused", "refused", "failed")
 _ENDS = ("completed", "partial", "refused", "failed")
 _LANES = ("stat", "routine", "bulk")
 _PERCENTILES = ("p50", "p95")
+_ID = 8
 _SHORT = {"completed": "done", "delivered": "sent", "succeeded": "ok"}
 
 Line = Mapping[str, Any]
 
 
 def screen(snapshot: Mapping[str, Any]) -> Group:
-    """Stages, jobs and refusals of the last five minutes; backlogs, senders, alerts of now."""
+    """Stages, jobs and refusals of the last five minutes; backlogs, senders, alerts of now.
+
+    `halted` of the snapshot are the services that take in nothing: they are told first.
+    """
     lines: Sequence[Line] = snapshot["windows"][_WINDOW]
     when = datetime.fromisoformat(snapshot["at"]).astimezone().strftime("%H:%M:%S")
     sheets = [
@@ -33,7 +38,8 @@ def screen(snapshot: Mapping[str, Any]) -> Group:
     ]
     alerts = [_alerts(snapshot["alerts"])] if snapshot["alerts"] else []
     head = Text(f"{when}, the last {_WINDOW}, times in s", style="bold")
-    return Group(head, *(sheet for sheet in sheets if sheet.rows), *alerts)
+    stopped = [Text(told(service), style="red") for service in snapshot["halted"]]
+    return Group(head, *stopped, *(sheet for sheet in sheets if sheet.rows), *alerts)
 
 
 def _jobs(lines: Sequence[Line], in_work: Sequence[Line]) -> Sheet:
@@ -103,8 +109,18 @@ def _alerts(found: Sequence[Line]) -> Table:
     table = Table("alert", "of", "figures", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for line in found:
         figures = ", ".join(f"{name} {value:g}" for name, value in line["figures"].items())
-        table.add_row(Text(line["code"], style="red"), " ".join(line["key"].values()), figures)
+        of = " ".join(filter(None, (_named(*each) for each in line["key"].items())))
+        table.add_row(Text(line["code"], style="red"), of, figures)
     return table
+
+
+def _named(name: str, value: str) -> str:
+    """A job by the beginning of its id, which every command takes; its first run goes unsaid."""
+    if name == "job":
+        return value[:_ID]
+    if name == "run":
+        return "" if value == "1" else f"run {value}"
+    return value
 
 
 def _place(key: Mapping[str, str]) -> tuple[str, str]:

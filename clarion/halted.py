@@ -15,7 +15,7 @@ _ANSWER_S = 2.0
 
 def halted(home: Path | None) -> list[str]:
     """The services of a home that say so. Where only an API's address is known, none are asked."""
-    if os.environ.get("CLARION_RESULTS_URL"):
+    if any(os.environ.get(name) for name in ("CLARION_RESULTS_URL", "CLARION_STATISTICS_URL")):
         return []
     with httpx.Client(timeout=_ANSWER_S, trust_env=False) as client:
         return [
@@ -24,6 +24,11 @@ def halted(home: Path | None) -> list[str]:
             if service.operations
             and any(_says_halted(client, each) for each in _addresses(name, home))
         ]
+
+
+def told(service: str) -> str:
+    """What to tell an operator of a service that has halted."""
+    return f"{service} has halted after a burst of failures: clarion failures resume {service}"
 
 
 def resume(service: str, home: Path | None) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def listing(
         typer.echo(json.dumps(found, indent=1))
         return
     for name in halted.halted(home):
-        typer.echo(f"{name} has halted after a burst of failures: clarion failures resume {name}")
+        typer.echo(halted.told(name))
     if found:
         Console(markup=False, highlight=False).print(_table(found))
     else:

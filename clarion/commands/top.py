@@ -1,8 +1,9 @@
-"""`clarion top`: what the system does now, from the snapshots of statistics."""
+"""`clarion top`: what the system does now, from the snapshots of statistics, and who halted."""
 
 import json
 import time
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.live import Live
 
 from clarion import api
 from clarion.figures import screen
+from clarion.halted import halted
 from clarion.options import HomeOption, JsonOption
 
 app = typer.Typer()
@@ -22,19 +24,23 @@ def top(
     as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Show rates, latencies, backlogs, senders and alerts, until Ctrl-C."""
+    """Show rates, latencies, backlogs, senders, alerts and halted services, until Ctrl-C."""
     statistics = api.statistics(home)
+
+    def look() -> dict[str, Any]:
+        return {**statistics.get("/snapshot"), "halted": halted(home)}
+
     if as_json:
-        typer.echo(json.dumps(statistics.get("/snapshot"), indent=1))
+        typer.echo(json.dumps(look(), indent=1))
     elif once:
-        Console(markup=False, highlight=False).print(screen(statistics.get("/snapshot")))
+        Console(markup=False, highlight=False).print(screen(look()))
     else:
-        _watch(statistics)
+        _watch(look)
 
 
-def _watch(statistics: api.Api) -> None:
+def _watch(look: Callable[[], dict[str, Any]]) -> None:
     console = Console(markup=False, highlight=False)
     with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
         while True:
-            live.update(screen(statistics.get("/snapshot")), refresh=True)
+            live.update(screen(look()), refresh=True)
             time.sleep(_LOOK_S)

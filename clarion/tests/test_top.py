@@ -4,12 +4,15 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from clarion.__main__ import build
+from clarion.figures import screen
 
 PLACE = {"lane": "stat", "pipeline": "covid19-ct"}
 LATENCY = {"duration_p50_s": 1.5, "duration_p95_s": 4.25, "duration_count": 7}
@@ -29,7 +32,11 @@ SNAPSHOT: dict[str, Any] = {
     "backlog": [{"service": "lung_seg", "lane": "stat", "events": 12}],
     "senders": [{"sender": "CT_1", "last_study_s": 7300.0}],
     "alerts": [{"code": "silent-sender", "key": {"sender": "CT_1"}, "window": "8 d",
-                "figures": {"silent_s": 7300}, "since": "2026-03-01T06:00:00+00:00"}],
+                "figures": {"silent_s": 7300}, "since": "2026-03-01T06:00:00+00:00"},
+               {"code": "standing-job", "window": "live",
+                "key": {"job": "0d9c3a52-1f", "run": "1", "stage": "ratio", "service": "ratio"},
+                "figures": {"stands_s": 68.0, "restarts": 1.0},
+                "since": "2026-03-01T07:58:52+00:00"}],
 }  # fmt: skip
 
 
@@ -73,6 +80,7 @@ def test_it_shows_jobs_stages_refusals_backlogs_senders_and_alerts(url: str, col
         "lung_seg 12 0 0",
         "CT_1 2 h ago",
         "silent-sender CT_1 silent_s 7300",
+        "standing-job 0d9c3a52 ratio ratio stands_s 68, restarts 1",
     ]
     assert [line for line in wanted if line.split() not in words] == []
 
@@ -91,4 +99,11 @@ def test_headings_are_whole_in_a_terminal_of(url: str, columns: int, heading: st
 
 
 def test_for_programs_it_prints_the_snapshot(url: str) -> None:
-    assert json.loads(_said(url, "--json")) == SNAPSHOT
+    assert json.loads(_said(url, "--json")) == {**SNAPSHOT, "halted": []}
+
+
+def test_a_service_that_has_halted_is_named_first_with_what_to_do() -> None:
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(screen({**SNAPSHOT, "halted": ["lung_seg"]}))
+    told = "lung_seg has halted after a burst of failures: clarion failures resume lung_seg"
+    assert console.export_text().splitlines()[1] == told

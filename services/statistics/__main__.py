@@ -13,6 +13,7 @@ from services.statistics import changelogs
 from services.statistics.api import create_app
 from services.statistics.app import build
 from services.statistics.backlog import LagReader, Reading
+from services.statistics.others import follow
 from services.statistics.settings import StatisticsSettings
 from services.statistics.tending import tend
 from services.statistics.watchdog import Verdict, Watchdog, is_ready, recover_again, recovered
@@ -56,6 +57,7 @@ async def run(settings: StatisticsSettings, service: Service, topics: Topics) ->
             await lags.start()
             await app.start()
             group.create_task(tend(app, keeper, names, settings.kafka, watchdog.moved))
+            group.create_task(follow(settings.kafka, topics.partitions, watching.others))
             await _caught_up(group, settings.kafka, topics.partitions, kept)
             starting.clear()
             logger().info("ready", port=settings.statistics_port)

@@ -62,6 +62,11 @@ def mark_of(event_id: str) -> str:
     return _digest(event_id)
 
 
+def unit_of(job: str, run: int | str) -> str:
+    """What stands for a run of a job."""
+    return _digest(f"{job} {run}")
+
+
 def fact_of(event: Event, partition: int) -> Fact | None:
     """The fact of an event; None for kinds that no figure counts."""
     data = event.data
@@ -76,7 +81,7 @@ def fact_of(event: Event, partition: int) -> Fact | None:
         pipeline=data.pipeline,
         lane=data.lane.value,
         stage=data.stage,
-        unit=_digest(f"{data.job_id} {data.run}"),
+        unit=unit_of(data.job_id, data.run),
         run=data.run,
         received=_seconds(data.received_at),
         started=_seconds(data.started_at),

@@ -9,6 +9,7 @@ from services.statistics import alerts, snapshots
 from services.statistics.alerts import Progress, Raised
 from services.statistics.backlog import Reading, progress
 from services.statistics.hours import HOUR_S, hour_of
+from services.statistics.others import Others
 from services.statistics.windows import (
     Figures,
     Kept,
@@ -31,6 +32,7 @@ class Watching:
     """What this replica remembers from round to round; all of it can be found again."""
 
     kept: Kept
+    others: Others = field(default_factory=Others)
     progress: Mapping[str, Progress] = field(default_factory=dict)
     reading: Reading | None = None
     senders: Mapping[str, list[float]] = field(default_factory=dict)
@@ -51,13 +53,14 @@ class Watching:
         spans = (*sliding(moment), *tumbling(moment))
         found = {span.name: figures(tally_of(self.kept, span), span) for span in spans}
         raised = list(self._raised(moment))
+        facts = self.kept.facts.values()
         self.snapshot = snapshots.document(
             now,
             found,
-            in_work(self.kept.facts.values()),
+            in_work(facts),
             self.reading.lags if self.reading else {},
             {sender: moments[-1] for sender, moments in self.senders.items()},
-            raised,
+            [*raised, *self.others.raised(facts, moment)],
         )
         return [*self._changed(spans, found), *self._new(raised, now)]
 

@@ -1,0 +1,73 @@
+"""Alerts that other services raise, such as a job that stands: shown until that is over.
+
+They are told once, on a topic of their own, which each replica reads whole.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
+
+from services.statistics.alerts import Raised
+from services.statistics.facts import JOB, Fact, unit_of
+from services.statistics.snapshots import SOURCE
+from shared.bus.kafka import read_whole
+from shared.catalog import topic_name
+from shared.events.models import Alert
+from shared.events.wire import Undecodable, decode
+from shared.telemetry.logs import logger
+
+_SHOWN_S = 3 * 3600.0
+"""For as long as facts are kept that may say that it is over."""
+_STANDS = "stands_s"
+
+
+@dataclass
+class Others:
+    """What was told, by the event's id."""
+
+    _told: dict[str, Alert] = field(default_factory=dict)
+
+    def take(self, record: "ConsumerRecord[bytes, bytes]") -> None:
+        """Remember an alert that is not our own."""
+        try:
+            event = decode(record.headers, record.value or b"")
+        except Undecodable as error:
+            logger().warning("alert not understood", code=error.code)
+            return
+        if isinstance(event.data, Alert) and event.source != SOURCE:
+            self._told[event.id] = event.data
+
+    def raised(self, facts: Collection[Fact], now: float) -> Iterator[Raised]:
+        """Those of the last hours whose job has not ended, nor the stage that it stood in."""
+        self._told = {
+            name: alert
+            for name, alert in self._told.items()
+            if now - alert.at.timestamp() < _SHOWN_S
+        }
+        if not self._told:
+            return
+        over = {(fact.unit, "" if fact.of == JOB else fact.stage) for fact in facts}
+        for alert in self._told.values():
+            key = alert.key
+            unit = unit_of(key.get("job", ""), key.get("run", ""))
+            if (unit, "") in over or (unit, key.get("stage", "")) in over:
+                continue
+            since = alert.at.timestamp() - alert.figures.get(_STANDS, 0.0)
+            figures = dict(alert.figures)
+            if _STANDS in figures:
+                figures[_STANDS] = round(now - since, 1)
+            yield Raised(alert.code, alert.window, key, figures, since)
+
+
+async def follow(bootstrap: str, partitions: int, others: Others) -> None:
+    """Read the alerts until cancelled, from the first on when Kafka has been away."""
+    while True:
+        try:
+            topic = topic_name("alert", None)
+            await read_whole(bootstrap, topic, partitions, others.take, asyncio.Event())
+        except KafkaError as error:
+            logger().warning("alerts lost", error=type(error).__name__)
+            await asyncio.sleep(1)
