@@ -1,60 +1,68 @@
-"""A study whose every identifying attribute holds a value that stands nowhere else: canaries."""
+"""A study with values that stand nowhere else wherever a value can identify somebody: canaries.
 
-from collections.abc import Iterable
+Every attribute of the data dictionary that may hold a text, a name, a date, a time, an age or a UID
+gets one. That is more than PS3.15's table E.1-1 names, and no list to keep up.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 
-from pydicom.datadict import dictionary_VR
+from pydicom._dicom_dict import DicomDictionary
+from pydicom.datadict import dictionary_keyword, dictionary_VR
 from pydicom.dataset import Dataset
 
-_ROOT = "1.2.840.99999"
+ROOT = "1.2.840.99999"
 """Of every UID of the source."""
-_PRIVATE = "CANARY-PRIVATE"
-_FIRST_DATE = date(1941, 3, 7)
-_KEYWORDS = (
-    # The patient (PS3.15 E.1, the Basic Profile).
-    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientBirthTime",
-    "PatientAge", "PatientAddress", "PatientTelephoneNumbers", "OtherPatientNames",
-    "OtherPatientIDs", "PatientBirthName", "PatientMotherBirthName", "MilitaryRank", "EthnicGroup",
-    "Occupation", "AdditionalPatientHistory", "PatientComments", "MedicalRecordLocator",
-    "CountryOfResidence", "RegionOfResidence", "CurrentPatientLocation",
-    # The visit and the order.
-    "AccessionNumber", "AdmissionID", "StudyID", "RequestedProcedureID",
-    "RequestedProcedureDescription", "ReasonForStudy", "PerformedProcedureStepID",
-    "PerformedProcedureStepDescription", "PerformedProcedureStepStartDate",
-    "PerformedProcedureStepStartTime",
-    # Persons.
-    "ReferringPhysicianName", "ReferringPhysicianAddress", "NameOfPhysiciansReadingStudy",
-    "PhysiciansOfRecord", "PerformingPhysicianName", "OperatorsName", "RequestingPhysician",
-    # When.
-    "StudyDate", "StudyTime", "SeriesDate", "SeriesTime", "AcquisitionDate", "AcquisitionTime",
-    "ContentDate", "ContentTime", "InstanceCreationDate", "InstanceCreationTime",
-    # Where, with what, and what was said of it.
-    "InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "StationName",
-    "DeviceSerialNumber", "ProtocolName", "StudyDescription", "SeriesDescription", "ImageComments",
-    # UIDs of the source, one for all slices.
-    "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
-    "SynchronizationFrameOfReferenceUID", "InstanceCreatorUID",
-)  # fmt: skip
+TEXT = "Canary"
+PRIVATE = "CanaryPrivate"
+_FIRST_DATE = date(1911, 1, 1)
+_GROUPS_OF_COMMANDS_AND_FILES = (0x0000, 0x0002, 0x0004)
+_TEXTS = ("AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
+_UNDERSTOOD = ("SOPClassUID", "RescaleType")
+"""What says which kind of object it is, and in which units."""
+_SEQUENCES = (
+    "OtherPatientIDsSequence",
+    "RequestAttributesSequence",
+    "ReferencedStudySequence",
+    "ReferringPhysicianIdentificationSequence",
+)
+_FOUND = re.compile(
+    rf"{TEXT}(?:\d+|Private)|{re.escape(ROOT)}[.\d]*"
+    r"|(?<!\d)191\d(-?)(?:0[1-9]|1[0-2])\1(?:[0-2]\d|3[01])(?:0317\d\d)?(?!\d)"
+    r"|(?<!\d)03:?1[78]:?\d\d\.9182\d*|(?<!\d)108Y",
+    re.IGNORECASE,
+)
 
 
-def _value(number: int, keyword: str) -> str:
-    """A value that the attribute may hold, and that no other attribute does."""
-    by_vr = {
-        "UI": f"{_ROOT}.1.{number}",
-        "DA": f"{_FIRST_DATE + timedelta(days=number):%Y%m%d}",
-        "TM": f"0317{number % 60:02d}.9182{number:02d}",
-        "AS": f"{100 + number}Y",
-        "PN": f"Canary{number:03d}^Given{number:03d}",
-    }
-    return by_vr.get(dictionary_VR(keyword), f"Canary{number:03d}")
+def _attributes() -> Iterator[str]:
+    for tag in sorted(DicomDictionary):
+        keyword = dictionary_keyword(tag)
+        if tag >> 16 not in _GROUPS_OF_COMMANDS_AND_FILES and keyword not in _UNDERSTOOD:
+            yield keyword
 
 
-_VALUES = {keyword: _value(number, keyword) for number, keyword in enumerate(_KEYWORDS)}
-CANARIES = {keyword: value.partition("^")[0] for keyword, value in _VALUES.items()} | {
-    "any UID of the source": _ROOT,
-    "a private attribute": _PRIVATE,
+def _value(number: int, keyword: str) -> str | None:
+    """A value that the attribute may hold; None for one of another kind."""
+    vr = dictionary_VR(keyword)
+    day = f"{_FIRST_DATE + timedelta(days=number % 3000):%Y%m%d}"
+    if vr in _TEXTS:
+        return f"{TEXT}{number:05d}"
+    return {
+        "UI": f"{ROOT}.1.{number}",
+        "DA": day,
+        "DT": f"{day}031759",
+        "TM": f"0317{number % 60:02d}.9182{number // 60:02d}",
+        "AS": "108Y",
+    }.get(vr)
+
+
+VALUES = {
+    keyword: value
+    for number, keyword in enumerate(_attributes())
+    if keyword and (value := _value(number, keyword))
 }
-"""What must not be found, by what holds it."""
+"""The canary of each attribute; that of SOPInstanceUID is another for each slice."""
 
 
 def marked(datasets: Iterable[Dataset]) -> list[Dataset]:
@@ -63,20 +71,33 @@ def marked(datasets: Iterable[Dataset]) -> list[Dataset]:
 
 
 def found_in(texts: Iterable[str]) -> list[str]:
-    """Which attributes' canaries stand in any of the texts."""
-    whole = "\n".join(texts)
-    return [keyword for keyword, value in CANARIES.items() if value in whole]
+    """The canaries in any of the texts, each once."""
+    return sorted({found[0] for text in texts for found in _FOUND.finditer(text)})
 
 
 def _marked(dataset: Dataset, number: int) -> Dataset:
-    for keyword, value in _VALUES.items():
+    for keyword, value in VALUES.items():
         setattr(dataset, keyword, value)
-    dataset.SOPInstanceUID = f"{_ROOT}.2.{number}"
+    dataset.SOPInstanceUID = f"{ROOT}.2.{number}"
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.ReferencedImageSequence = [_reference(dataset, number)]
+    for keyword in _SEQUENCES:
+        setattr(dataset, keyword, [_item()])
+    block = dataset.private_block(0x0009, TEXT, create=True)
+    block.add_new(0x01, "LO", PRIVATE)
+    return dataset
+
+
+def _reference(dataset: Dataset, number: int) -> Dataset:
     other = Dataset()
     other.ReferencedSOPClassUID = dataset.SOPClassUID
-    other.ReferencedSOPInstanceUID = f"{_ROOT}.3.{number}"
-    dataset.ReferencedImageSequence = [other]
-    block = dataset.private_block(0x0009, "CANARY", create=True)
-    block.add_new(0x01, "LO", _PRIVATE)
-    return dataset
+    other.ReferencedSOPInstanceUID = f"{ROOT}.3.{number}"
+    return other
+
+
+def _item() -> Dataset:
+    """What identifies within a sequence."""
+    item = Dataset()
+    for keyword in ("PatientID", "AccessionNumber", "InstitutionName", "PersonName"):
+        setattr(item, keyword, VALUES[keyword])
+    return item
