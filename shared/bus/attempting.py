@@ -8,7 +8,7 @@ from functools import partial
 
 from shared.bus import attempts, outcomes, settling
 from shared.bus.attempts import History
-from shared.bus.execution import Defect, Done, Down, Refused, Verdict
+from shared.bus.execution import Defect, Done, Down, Verdict
 from shared.bus.outcomes import Outcome
 from shared.bus.platform import Platform
 from shared.bus.received import Received
@@ -163,19 +163,23 @@ class Attempting:
         )
 
     def _judged(self, settled: Settled, verdict: Verdict) -> Outcome | Down | Defect:
-        if isinstance(verdict, Refused):
-            logger().info("refused", codes=[reason.code for reason in verdict.reasons])
-            return settling.refused(settled, verdict.reasons)
-        if not isinstance(verdict, Done):
+        if isinstance(verdict, Down | Defect):
             return verdict
         service = self._woken.unit.service
-        operation = self._on.service.operation(service)
         try:
-            if operation is None:
-                raise ValueError(f"{service} is no operation of this service")
-            return settling.succeeded(settled, operation, self._on.topics, verdict.produced)
-        except ValueError as error:
+            if isinstance(verdict, Done):
+                return self._made(settled, service, verdict)
+            refused = settling.refused(settled, verdict.reasons)
+        except ValueError as error:  # undeclared ports, or numbers that are none
             return Defect("wrong-product", type(error).__name__, service, str(error))
+        logger().info("refused", codes=[reason.code for reason in verdict.reasons])
+        return refused
+
+    def _made(self, settled: Settled, service: str, verdict: Done) -> Outcome:
+        operation = self._on.service.operation(service)
+        if operation is None:
+            raise ValueError(f"{service} is no operation of this service")
+        return settling.succeeded(settled, operation, self._on.topics, verdict.produced)
 
     async def _blamed(self, verdict: Down | Defect) -> Defect | None:
         """The defect that counts as an attempt; None for the first outage, when it is over."""

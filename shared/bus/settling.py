@@ -38,7 +38,8 @@ class Settled:
 def succeeded(settled: Settled, operation: Operation, topics: Topics, made: Produced) -> Outcome:
     """The outcome of a handler that has made what it should.
 
-    Raises `ValueError` when the ports it gave are not those that its service declares.
+    Raises `ValueError` when the ports it gave are not those that its service declares, or its
+    facts are not what their event says: NaN and infinities are no numbers.
     """
     if set(made.payloads) != set(operation.outputs):
         raise ValueError(f"ports {sorted(made.payloads)} given, {sorted(operation.outputs)} named")
@@ -55,7 +56,7 @@ def succeeded(settled: Settled, operation: Operation, topics: Topics, made: Prod
 
 
 def refused(settled: Settled, reasons: Sequence[Reason]) -> Outcome:
-    """The outcome of a handler that has rejected its input."""
+    """The outcome of a handler that has rejected its input. Raises `ValueError` as `succeeded`."""
     return _failure(settled, "refused", tuple(reasons))
 
 

@@ -22,9 +22,9 @@ class Lane(StrEnum):
 
 
 class Model(BaseModel):
-    """A fact: frozen, and open to fields that a newer writer adds."""
+    """A fact: frozen, of finite numbers (JSON has no others), open to what a newer writer adds."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class PayloadRef(Model):

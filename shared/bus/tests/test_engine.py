@@ -1,6 +1,7 @@
 """Units of work on the memory bus: outcomes, joins, runs, verdicts."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from itertools import count
 from threading import Barrier
@@ -229,6 +230,23 @@ async def test_ports_that_were_not_declared_are_a_defect() -> None:
     (event,) = rig.bus.events("stage-failed")
     assert isinstance(event.data, StageFailed)
     assert event.data.reasons[0].code == "wrong-product"
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+async def test_a_number_that_is_none_is_the_defect_of_the_stage_that_gives_it(
+    number: float,
+) -> None:
+    def refuse(work: Work, *, store: PayloadStore) -> Produced:
+        raise InputRejected(Reason("too-thick", {"spacing_mm": number}))
+
+    rig = _rig(MemoryStore(), reader=refuse)
+    await _run(rig)
+    (event,) = rig.bus.events("stage-failed")
+    assert isinstance(event.data, StageFailed)
+    assert (event.data.verdict, event.data.reasons[0].code) == ("failed", "wrong-product")
+    assert event.data.exception_type == "ValidationError"
+    assert event.data.details is not None
+    assert b"finite number" in rig.store.get(event.data.details)
 
 
 async def test_a_later_run_takes_over_what_succeeded() -> None:
