@@ -4,8 +4,10 @@ A name appears only when its bytes are safe, and never with other bytes: `link` 
 the name exists. The page cache is the shared memory between the services of one host.
 """
 
+import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,14 +19,19 @@ from shared.events.models import PayloadRef
 from shared.store.naming import artifact_key
 from shared.store.port import PayloadMissing
 
-_CHUNK = 1 << 20
+_ROOM = 256 << 20
+"""Bytes: about what a CT of 500 slices takes (512² voxels of 16 bits)."""
 
 
 class FolderStore:
-    """See `PayloadStore`; `root` is made when it is missing."""
+    """See `PayloadStore`; `root` is made when it is missing.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    With less than `room` bytes free it is down: a probe that only a few bytes had to pass would
+    blame the study whose volume did not.
+    """
+
+    def __init__(self, root: Path, room: int = _ROOM) -> None:
+        self._root, self._room = root, room
         self._pending = root / "pending"
         with _unavailable():
             self._pending.mkdir(parents=True, exist_ok=True)
@@ -110,6 +117,8 @@ class FolderStore:
     def probe(self) -> None:
         with _unavailable(), tempfile.TemporaryFile(dir=self._pending) as file:
             file.write(b"probe")
+            if shutil.disk_usage(self._pending).free < self._room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _write(self, key: str, data: bytes) -> bool:
         with self._new_file() as (file, path):

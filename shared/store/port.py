@@ -57,7 +57,7 @@ class PayloadStore(Protocol):
         ...
 
     def probe(self) -> None:
-        """Raises `Unavailable("store")` unless the store can be written."""
+        """Raises `Unavailable("store")` unless it can be written, and has room for an artifact."""
         ...
 
 

@@ -1,6 +1,7 @@
 """Every payload store keeps the same promises, the one in memory included."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -165,6 +166,13 @@ def is_outage(ask: Callable[[], object]) -> bool:
     except Unavailable:
         return True
     return False
+
+
+def test_a_disk_without_room_for_an_artifact_is_an_outage(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path, room=shutil.disk_usage(tmp_path).total + 1)
+    store.put(b"a few bytes", "text/plain")
+    with pytest.raises(Unavailable):
+        store.probe()
 
 
 def test_an_unknown_scheme_is_refused() -> None:
