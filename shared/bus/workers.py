@@ -6,6 +6,7 @@ import os
 import resource
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -21,6 +22,7 @@ from shared.telemetry.logs import logger
 _START_S = 120.0
 _PROBE_S = 10.0
 _GRACE_S = 3.0
+_STEP_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,11 @@ class Worker:
         if question is not None:
             self._send(question)
         try:
-            await asyncio.wait_for(self._readable(), deadline_s)
+            if not await self._answers_within(deadline_s):
+                raise WorkerLost("deadline-exceeded", f"no answer within {deadline_s:g} s")
             return self._pipe.recv()
         except ConnectionResetError:  # what the system says when the question was never read
             raise NotAsked from None
-        except TimeoutError:
-            raise WorkerLost("deadline-exceeded", f"no answer within {deadline_s:g} s") from None
         except (EOFError, OSError):
             self._process.join(1)
             raise WorkerLost("worker-died", f"exit code {self._process.exitcode}") from None
@@ -89,6 +90,21 @@ class Worker:
             self._pipe.send(question)
         except OSError:
             raise NotAsked from None
+
+    async def _answers_within(self, deadline_s: float) -> bool:
+        """Whether an answer comes in time, not counting time in which this process stood still.
+
+        Who was stopped for an hour, and perhaps its worker with it, wakes with every deadline
+        gone by: a step of the wait counts for no more than it was meant to last.
+        """
+        left = deadline_s
+        while left > 0:
+            step = min(left, _STEP_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._readable(), step)
+                return True
+            left -= step
+        return self._pipe.poll()
 
     async def _readable(self) -> None:
         loop, ready = asyncio.get_running_loop(), asyncio.Event()

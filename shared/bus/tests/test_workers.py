@@ -18,6 +18,8 @@ from shared.testing.work import work_for
 PLAIN = parse(toy.DEFINITION_TEXT)
 HASTY = parse(toy.DEFINITION_TEXT.replace("{mark: l}", "{mark: l}, deadline: 0.2 s"))
 
+LONG = parse(toy.DEFINITION_TEXT.replace("{mark: l}", "{mark: l}, deadline: 2 s"))
+
 
 def _hang(_: Work) -> NoReturn:
     threading.Event().wait()
@@ -84,3 +86,22 @@ async def test_a_worker_that_dies_at_its_work_is_that_study_s_defect() -> None:
         pool.stop()
     assert isinstance(verdict, Defect)
     assert (verdict.code, verdict.details) == ("worker-died", "exit code 3")
+
+
+async def test_time_in_which_both_were_stopped_is_not_the_worker_s() -> None:
+    """As after SIGSTOP of them all, or of their container: awake, each goes on where it was."""
+    work = work_for("left", MemoryStore(), {}, definition=LONG)
+    pool = WorkerPool(Recipe("marker", Settings(), telling, memory_mb=2048), 1, deadline_s=300)
+    await pool.start()
+    try:
+        first = await pool.execute(work)
+        assert isinstance(first, Done)
+        worker = first.produced.facts["pid"]
+        os.kill(worker, signal.SIGSTOP)
+        second = asyncio.create_task(pool.execute(work))
+        await asyncio.sleep(0)
+        threading.Event().wait(2.1)  # this process stands still as well
+        os.kill(worker, signal.SIGCONT)
+        assert isinstance(await second, Done)
+    finally:
+        pool.stop()
