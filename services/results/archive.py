@@ -12,7 +12,7 @@ from services.results.ledger.database import Ledger
 from services.results.ledger.deliveries import Delivery
 from services.results.ledger.runs import StoredRun, StoredStage
 from services.results.ledger.tables import jobs as jobs_table
-from services.results.progress import StageStatus, judge, ready_since, ready_stages
+from services.results.progress import StageStatus, holders, judge
 from services.results.views import (
     DeliveryView,
     HolderView,
@@ -79,7 +79,7 @@ class Archive:
             **head(run),
             warnings=sorted({warning for stage in stages.values() for warning in stage.warnings}),
             selection=self._selection(stages),
-            waits_for=list(_holders(run, definition, stages)),
+            waits_for=list(_waits_for(run, definition, stages)),
             stages=list(self._stages(run, definition, stages)),
             outputs=list(self._outputs(definition, stages, sent)),
         )
@@ -168,19 +168,15 @@ class Archive:
         )
 
 
-def _holders(
+def _waits_for(
     run: StoredRun, definition: Definition | None, stages: Mapping[str, StoredStage]
 ) -> Iterator[HolderView]:
-    """The stages whose turn it is, and since when: all that they take was made then."""
     if definition is None or run.status != "running":
         return
     facts = {name: stage.fact for name, stage in stages.items()}
     ends = {name: stage.finished_at for name, stage in stages.items()}
-    began = run.started_at or run.received_at
-    for name in ready_stages(definition, facts):
-        service = definition.stages[name].service_name
-        since = ready_since(definition, name, ends, began)
-        yield HolderView(stage=name, service=service, since=since)
+    for at in holders(definition, facts, ends, run.started_at or run.received_at):
+        yield HolderView(stage=at.stage, service=at.service, since=at.since)
 
 
 def path_of(store: PayloadStore, ref: PayloadRef) -> str | None:

@@ -37,6 +37,15 @@ class StageFact:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """A stage that has had all its inputs since then, and has not ended."""
+
+    stage: str
+    service: str
+    since: datetime
+
+
+@dataclass(frozen=True)
 class Progress:
     """Where a run stands; `outputs` holds those that are decided."""
 
@@ -78,26 +87,32 @@ def delivers(definition: Definition, status: JobStatus) -> bool:
     return status == "completed"
 
 
-def ready_stages(definition: Definition, facts: Mapping[str, StageFact]) -> tuple[str, ...]:
-    """The stages whose turn it is: waiting, with every input made."""
+def holders(
+    definition: Definition,
+    facts: Mapping[str, StageFact],
+    ends: Mapping[str, datetime],
+    began: datetime,
+) -> tuple[Holder, ...]:
+    """The stages whose turn it is: waiting, with every input made. `ends` says when stages ended,
+    as far as that is known; `began`, when the run did.
+    """
     stages = judge(definition, facts).stages
     return tuple(
-        name
+        Holder(name, definition.stages[name].service_name, _since(definition, name, ends, began))
         for name, status in stages.items()
-        if status == "waiting"
-        and all(
-            source == INGEST or stages[source] in ("succeeded", "reused")
-            for source in definition.sources[name]
-        )
+        if status == "waiting" and _has_inputs(definition, stages, name)
     )
 
 
-def ready_since(
+def _since(
     definition: Definition, stage: str, ends: Mapping[str, datetime], began: datetime
 ) -> datetime:
-    """When a stage got the last of its inputs; `ends` says when other stages ended."""
     sources = definition.sources[stage] & ends.keys()
     return max((ends[source] for source in sources), default=began)
+
+
+def _has_inputs(definition: Definition, stages: Mapping[str, StageStatus], name: str) -> bool:
+    return all(source == INGEST or stages[source] in _DONE for source in definition.sources[name])
 
 
 def _stages(definition: Definition, facts: Mapping[str, StageFact]) -> dict[str, StageStatus]:
@@ -115,8 +130,7 @@ def _stopped(
     definition: Definition, stages: Mapping[str, StageStatus], name: str, late: bool
 ) -> StageStatus:
     """A late stage that had all its inputs has failed; one that never got them is skipped."""
-    ready = all(source == INGEST or stages[source] in _DONE for source in definition.sources[name])
-    return "failed" if late and ready else "skipped"
+    return "failed" if late and _has_inputs(definition, stages, name) else "skipped"
 
 
 def _outputs(definition: Definition, stages: Mapping[str, StageStatus]) -> dict[str, OutputStatus]:

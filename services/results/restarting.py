@@ -16,7 +16,7 @@ from services.results.definitions import Definitions
 from services.results.ledger import outbox, runs
 from services.results.ledger.database import Ledger
 from services.results.ledger.runs import StoredRun
-from services.results.progress import StageFact, ready_since, ready_stages
+from services.results.progress import Holder, StageFact, holders
 from shared.bus import outcomes
 from shared.bus.outcomes import Outcome
 from shared.bus.received import Publisher
@@ -33,21 +33,13 @@ _QUEUE_PATIENCE = 10
 
 
 @dataclass(frozen=True)
-class Silent:
-    """A stage that has had all its inputs since then, and of which nothing is heard."""
-
-    stage: str
-    service: str
-    since: datetime
-
-
-@dataclass(frozen=True)
 class Standstill:
     """A run of which nothing was heard for a while, and what to publish again for it."""
 
     run: StoredRun
     waits_for: tuple[str, ...]
-    silent: tuple[Silent, ...]
+    silent: tuple[Holder, ...]
+    """Those that it waits for and of which nothing is heard."""
     again: tuple[Event, ...]
 
 
@@ -129,13 +121,13 @@ class Restarter:
             for name in definition.stages
             if (found := outcomes.read(self.store, run.job_id, run.run, name))
         }
-        open_ = _ready(definition, facts, written)
+        open_ = _open(run, definition, facts, written)
         waited = now - (run.started_at or now)
         queued = waited < self.patience * _QUEUE_PATIENCE
-        silent = tuple(name for name in open_ if not (queued and name in moving))
-        lacking = self._lacking(run, definition, facts, written, frozenset(silent))
-        told = tuple(_silent(run, definition, name, written) for name in silent)
-        return Standstill(run, open_, told, tuple(lacking))
+        silent = tuple(at for at in open_ if not (queued and at.stage in moving))
+        names = frozenset(at.stage for at in silent)
+        lacking = self._lacking(run, definition, facts, written, names)
+        return Standstill(run, tuple(at.stage for at in open_), silent, tuple(lacking))
 
     def _lacking(
         self,
@@ -163,20 +155,16 @@ def doubled(patience: timedelta, times: int) -> timedelta:
     return pause
 
 
-def _ready(
-    definition: Definition, facts: Mapping[str, StageFact], written: Mapping[str, Outcome]
-) -> tuple[str, ...]:
+def _open(
+    run: StoredRun,
+    definition: Definition,
+    facts: Mapping[str, StageFact],
+    written: Mapping[str, Outcome],
+) -> tuple[Holder, ...]:
     """The stages that have all their inputs and have not ended, by ledger and store together."""
     ended = {name: _fact(outcome) for name, outcome in written.items()} | dict(facts)
-    return ready_stages(definition, ended)
-
-
-def _silent(
-    run: StoredRun, definition: Definition, stage: str, written: Mapping[str, Outcome]
-) -> Silent:
     ends = {name: outcome.finished_at for name, outcome in written.items()}
-    since = ready_since(definition, stage, ends, run.started_at or run.received_at)
-    return Silent(stage, definition.stages[stage].service_name, since)
+    return holders(definition, ended, ends, run.started_at or run.received_at)
 
 
 def _fact(outcome: Outcome) -> StageFact:
