@@ -10,6 +10,7 @@ from services.results.runtime import (
     build,
     deliver,
     keep_deadlines,
+    prune,
     publish,
     restart,
     take_turns,
@@ -37,7 +38,7 @@ async def run(settings: ResultsSettings) -> None:
     down: list[str] = []
     broker = Broker()
     why_not = lambda: (*starting, *down, *broker.why_not())  # noqa: E731
-    app = create_app(results.archive, results.desk, why_not, bell.ring)
+    app = create_app(results.archive, results.desk, results.pruner, why_not, bell.ring)
     health = ("results", settings.health_host, settings.health_port)
 
     async with asyncio.TaskGroup() as group:
@@ -58,6 +59,7 @@ async def run(settings: ResultsSettings) -> None:
             group.create_task(publish(results, publisher, bell))
             group.create_task(keep_deadlines(results, watching_since, bell))
             group.create_task(restart(results, publisher, watching_since))
+            group.create_task(prune(results, settings.keep_days))
             starting.clear()
             logger().info("ready", port=settings.api_port)
             await read_facts(consumer, publisher, load_topics(), KINDS, on_batch)

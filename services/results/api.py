@@ -1,6 +1,7 @@
 """The jobs API: what became of each study, and asking for it again."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request
@@ -11,8 +12,9 @@ from fastapi.telemetry import TelemetryConfig
 from services.results.archive import AmbiguousJob, Archive
 from services.results.failures import Failures, Wanted
 from services.results.progress import JobStatus
+from services.results.pruning import Pruner
 from services.results.requests import Conflict, Desk, UnknownJob
-from services.results.views import DoneView, FailureView, JobSummary, JobView, RunStarted
+from services.results.views import DoneView, FailureView, JobSummary, JobView, PruneView, RunStarted
 from shared.errors import Unavailable
 from shared.events.models import Lane
 from shared.health import WhyNot, health_route
@@ -31,7 +33,7 @@ class Problem(Exception):
 
 
 def create_app(
-    archive: Archive, desk: Desk, why_not: WhyNot, changed: Callable[[], None]
+    archive: Archive, desk: Desk, pruner: Pruner, why_not: WhyNot, changed: Callable[[], None]
 ) -> FastAPI:
     """The application; `changed` is called when the outbox has something new."""
     app = FastAPI(
@@ -90,6 +92,13 @@ def create_app(
         desk.change_lane(whole, lane)
         changed()
         return job(whole)
+
+    @app.post("/prune", responses=_problems(422))
+    def prune(
+        older_than_days: Annotated[float, Query(ge=1, le=36_500)], dry_run: bool = False
+    ) -> PruneView:
+        """Remove the payloads of some jobs that ended so long ago; `more` says to ask again."""
+        return pruner.prune(timedelta(days=older_than_days), dry_run=dry_run)
 
     _add_failures(app, archive, Failures(archive, desk), changed)
     _answer_problems(app)

@@ -41,6 +41,11 @@ def _superseded(newer: str) -> Conflict:
     return Conflict("job-superseded", "A newer version of the study replaced it.", remedy)
 
 
+def _pruned() -> Conflict:
+    remedy = "The study makes a new job when it comes again with anything changed or added."
+    return Conflict("payloads-pruned", "The job's input and results were pruned.", remedy)
+
+
 class UnknownJob(Exception):
     """No job has this id."""
 
@@ -56,7 +61,8 @@ class Desk:
     def rerun(self, job_id: str, fresh: bool) -> int:
         """Publish the job's input again as its next run; gives the run's number.
 
-        Raises `UnknownJob`, or `Conflict` while it runs or when a newer version replaced it.
+        Raises `UnknownJob`, or `Conflict` while it runs, when a newer version replaced it, and
+        after its payloads were pruned.
         """
         with self.ledger.transaction() as connection:
             last = runs.load(connection, job_id, lock=True)
@@ -66,6 +72,8 @@ class Desk:
                 raise _superseded(last.newer)
             if last.status == "running":
                 raise _running()
+            if last.removal:
+                raise _pruned()
             request = self._request(last, fresh)
             traceparent = self._rerun_span(last, request)
             insert_new(connection, runs_table, _row(last, request, traceparent))

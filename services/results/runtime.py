@@ -14,6 +14,7 @@ from services.results.delivery import Backoff, Courier, Dispatch
 from services.results.intake import Intake
 from services.results.ledger import deliveries
 from services.results.ledger.database import Ledger
+from services.results.pruning import Pruner
 from services.results.publishing import publish_all
 from services.results.requests import Desk
 from services.results.restarting import Restarter
@@ -28,6 +29,7 @@ from shared.telemetry.logs import logger
 
 _ROUND_S = 1.0
 _SWEEP_S = 5.0
+_PRUNE_S = 60.0
 
 
 class Bell:
@@ -70,6 +72,7 @@ class Results:
     concluder: Concluder
     restarter: Restarter
     unread: Unread
+    pruner: Pruner
     turn: Turn
     clock: Clock
 
@@ -114,9 +117,14 @@ def build(settings: ResultsSettings, store: PayloadStore, clock: Clock) -> Resul
         concluder=concluder,
         restarter=Restarter(ledger, store, definitions, clock, patience),
         unread=Unread(ledger, store, clock, patience),
+        pruner=Pruner(ledger, store, clock, _committing(settings)),
         turn=Turn(ledger, "publishing", name, ledger.clock),
         clock=clock,
     )
+
+
+def _committing(settings: ResultsSettings) -> tuple[str, ...]:
+    return tuple(name for name, each in settings.destinations.items() if each.commitment)
 
 
 async def take_turns(results: Results, bell: Bell) -> None:
@@ -169,6 +177,15 @@ async def restart(results: Results, publisher: Publisher, watching_since: dateti
         await _patiently(results.restarter.round(publisher, watching_since))
         if results.turn.held:
             await _patiently(_announce_again(results, publisher))
+
+
+async def prune(results: Results, keep_days: float | None) -> None:
+    """Prune what ended so long ago, until cancelled; one replica at a time does."""
+    while keep_days is not None:
+        if results.turn.held:
+            older_than = timedelta(days=keep_days)
+            await _patiently(asyncio.to_thread(results.pruner.prune, older_than))
+        await asyncio.sleep(_PRUNE_S)
 
 
 async def _announce_again(results: Results, publisher: Publisher) -> None:

@@ -44,3 +44,6 @@ class ResultsSettings(Settings):
         60, gt=0, description="without news of a run, before its events are published again"
     )
     delivery_associations: int = Field(2, description="at once, for each destination")
+    keep_days: float | None = Field(
+        None, ge=1, description="prune jobs that ended so long ago; None: only when asked to"
+    )

@@ -183,3 +183,17 @@ def head(run: StoredRun) -> dict[str, object]:
         "received_at": run.received_at,
         "finished_at": run.finished_at,
     }
+
+
+class PruneView(View):
+    """What was pruned, or would be."""
+
+    dry_run: bool
+    before: datetime
+    jobs: Sequence[str]
+    payloads: int
+    bytes: int
+    kept: Mapping[str, int]
+    """How many jobs that are as old stay, by what they are still needed for."""
+    more: bool
+    """Whether another call may prune more."""

@@ -1,6 +1,6 @@
 """Notes of attempts that failed, kept in the payload store so that a restart forgives none."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from itertools import count
 
@@ -39,15 +39,28 @@ def history(store: PayloadStore, job_id: str, run: int, stage: str) -> History:
     return History(tuple(failed), tuple(lost))
 
 
+def folder(job_id: str) -> str:
+    """Where the notes of a job's attempts lie."""
+    return f"attempts/{job_id}/"
+
+
 def key(job_id: str, run: int, stage: str, number: int) -> str:
     """Where the note of an attempt lies."""
-    return f"attempts/{job_id}/{run}/{stage}/{number}.json"
+    return f"{folder(job_id)}{run}/{stage}/{number}.json"
 
 
 def earlier(store: PayloadStore, job_id: str, run: int, stage: str) -> list[Attempt]:
     """The attempts of a unit of work that have failed, first to last."""
-    folder = key(job_id, run, stage, 0).rpartition("/")[0]
-    notes = (store.read(name) for name in store.keys(f"{folder}/"))
+    return _notes(store, f"{folder(job_id)}{run}/{stage}/")
+
+
+def of_job(store: PayloadStore, job_id: str) -> list[Attempt]:
+    """The attempts of a job's units that have failed, whatever became of the units."""
+    return _notes(store, folder(job_id))
+
+
+def _notes(store: PayloadStore, where: str) -> list[Attempt]:
+    notes = (store.read(name) for name in store.keys(where))
     return [Attempt.model_validate_json(note) for note in notes if note]
 
 
@@ -59,6 +72,12 @@ def begun(store: PayloadStore, job_id: str, run: int, stage: str) -> list[int]:
     own = mark(job_id, run, stage, 0)[:-1]
     marks = (key for key in store.keys(_BEGUN) if key.startswith(own))
     return sorted(int(key.removeprefix(own)) for key in marks)
+
+
+def marks_of(store: PayloadStore, job_ids: Set[str]) -> list[str]:
+    """The marks of these jobs' starts: a run that was stopped has no outcome that ends them."""
+    marks = store.keys(_BEGUN)
+    return [name for name in marks if name.removeprefix(_BEGUN).partition(".")[0] in job_ids]
 
 
 def mark(job_id: str, run: int, stage: str, number: int) -> str:

@@ -55,9 +55,14 @@ class Outcome(Model):
         return tuple(w for event in self.events for w in event.data.get("warnings", ()))
 
 
+def folder(job_id: str) -> str:
+    """Where the outcomes of a job lie."""
+    return f"outcomes/{job_id}/"
+
+
 def key(job_id: str, run: int, stage: str) -> str:
     """Where the outcome of a unit of work lies."""
-    return f"outcomes/{job_id}/{run}/{stage}.json"
+    return f"{folder(job_id)}{run}/{stage}.json"
 
 
 def read(store: PayloadStore, job_id: str, run: int, stage: str) -> Outcome | None:

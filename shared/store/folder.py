@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
 
@@ -40,7 +41,7 @@ class FolderStore:
         sha256 = hashlib.sha256(data).hexdigest()
         key = artifact_key(sha256, media_type)
         with _unavailable():
-            if not (self._root / key).exists():
+            if not self._kept_again(key):
                 self._write(key, data)
         return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
 
@@ -52,7 +53,8 @@ class FolderStore:
                 size += _write_all(file, part)
             os.fdatasync(file)
             key = artifact_key(sha256.hexdigest(), media_type)
-            self._link(path, key)
+            if not self._link(path, key) and not self._kept_again(key):
+                self._link(path, key)  # discarded just now
         return PayloadRef(uri=key, sha256=sha256.hexdigest(), size=size, media_type=media_type)
 
     def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:
@@ -114,11 +116,35 @@ class FolderStore:
             except FileNotFoundError:
                 self._require_folder()
 
+    def discard(self, uri: str, before: datetime) -> bool:
+        """Moved aside first: whoever keeps it again then finds it gone, or has touched it."""
+        aside = self._pending / token_hex(16)
+        with _unavailable():
+            try:
+                if (self._root / uri).stat().st_mtime >= before.timestamp():
+                    return False
+                (self._root / uri).rename(aside)
+            except FileNotFoundError:
+                return False
+            wanted = aside.stat().st_mtime >= before.timestamp()
+            if wanted:
+                self._link(aside, uri)
+            aside.unlink()
+        return not wanted
+
     def probe(self) -> None:
         with _unavailable(), tempfile.TemporaryFile(dir=self._pending) as file:
             file.write(b"probe")
             if shutil.disk_usage(self._pending).free < self._room:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _kept_again(self, key: str) -> bool:
+        """Whether it is there; it is as new from now on."""
+        try:
+            os.utime(self._root / key)
+        except FileNotFoundError:
+            return False
+        return True
 
     def _write(self, key: str, data: bytes) -> bool:
         with self._new_file() as (file, path):

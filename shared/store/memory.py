@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 import threading
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.events.models import PayloadRef
@@ -16,6 +17,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+        self._kept_at: dict[str, datetime] = {}
         self._lock = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(prefix="clarion-memory-store-")
 
@@ -23,6 +25,7 @@ class MemoryStore:
         sha256 = hashlib.sha256(data).hexdigest()
         key = artifact_key(sha256, media_type)
         self._objects[key] = data
+        self._kept_at[key] = datetime.now(UTC)
         return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
 
     def put_parts(self, parts: Iterable[bytes | memoryview], media_type: str) -> PayloadRef:
@@ -65,6 +68,12 @@ class MemoryStore:
 
     def delete(self, key: str) -> None:
         self._objects.pop(key, None)
+
+    def discard(self, uri: str, before: datetime) -> bool:
+        if uri not in self._objects or self._kept_at.get(uri, before) >= before:
+            return False
+        del self._objects[uri]
+        return True
 
     def probe(self) -> None:
         return None

@@ -1,6 +1,7 @@
 """The payload store, as services see it."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +55,13 @@ class PayloadStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove a keyed object; gone already is fine."""
+        ...
+
+    def discard(self, uri: str, before: datetime) -> bool:
+        """Remove an artifact that nobody has kept since then; tells whether this call did.
+
+        Whoever keeps the same bytes again has an artifact that is new, even if it was there.
+        """
         ...
 
     def probe(self) -> None:

@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -48,7 +49,8 @@ class S3Store:
     def put(self, data: bytes, media_type: str) -> PayloadRef:
         sha256 = hashlib.sha256(data).hexdigest()
         key = artifact_key(sha256, media_type)
-        self.create(key, data)
+        with _unavailable():
+            obstore.put(self._bucket, key, data)  # what is there is the same, and new again
         return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
 
     def put_parts(self, parts: Iterable[bytes | memoryview], media_type: str) -> PayloadRef:
@@ -59,10 +61,7 @@ class S3Store:
             sha256 = sha256 or hashlib.file_digest(file, "sha256").hexdigest()
         key = artifact_key(sha256, media_type)
         with _unavailable():
-            try:
-                obstore.head(self._bucket, key)
-            except FileNotFoundError:
-                obstore.put(self._bucket, key, path)
+            obstore.put(self._bucket, key, path)
         size = path.stat().st_size
         return PayloadRef(uri=key, sha256=sha256, size=size, media_type=media_type)
 
@@ -111,6 +110,16 @@ class S3Store:
                 obstore.delete(self._bucket, key)
             except FileNotFoundError:
                 return
+
+    def discard(self, uri: str, before: datetime) -> bool:
+        with _unavailable():
+            try:
+                if obstore.head(self._bucket, uri)["last_modified"] >= before:
+                    return False
+                obstore.delete(self._bucket, uri)
+            except FileNotFoundError:
+                return False
+        return True
 
     def probe(self) -> None:
         key = f"probe/{uuid4()}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import BindParameter, Connection, and_, bindparam, func, select, update
 
@@ -74,6 +74,8 @@ class StoredRun:
     restarted_at: datetime | None
     chosen_lane: Lane | None
     lane_changes: int
+    removal: Literal["begun", "done"] | None
+    """Of the job's payloads."""
     newer: str | None
     """The job of the case's next version."""
 

@@ -46,6 +46,7 @@ jobs = Table(
     Column("received_at", Moment, nullable=False),
     Column("chosen_lane", String),  # by a person: it holds for every run, later ones too
     Column("lane_changes", Integer, nullable=False, server_default="0"),
+    Column("removal", String),  # of its payloads: begun, then done
     Index("jobs_by_age", "received_at"),
     Index("jobs_by_case", "case_id"),
 )

@@ -12,6 +12,7 @@ from services.results.deadlines import sweep
 from services.results.definitions import Definitions
 from services.results.intake import Intake
 from services.results.ledger import outbox
+from services.results.pruning import Pruner
 from services.results.requests import Desk
 from services.results.tests.facts import PIPELINE, RECEIVED, Story, intake_into, job
 from shared import provenance, selection
@@ -58,7 +59,8 @@ class System:
         ledger = self.intake.ledger
         archive = Archive(ledger, self.store, Definitions(self.store))
         desk = Desk(ledger, self.intake.concluder, self.clock)
-        app = create_app(archive, desk, lambda: self.down, lambda: self.rung.append(None))
+        pruner = Pruner(ledger, self.store, self.clock, ())
+        app = create_app(archive, desk, pruner, lambda: self.down, lambda: self.rung.append(None))
         self.http = TestClient(app)
 
     def get(self, path: str) -> Any:

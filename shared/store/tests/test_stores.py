@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,25 @@ def test_keys_are_listed_by_prefix_and_deleted(store: PayloadStore) -> None:
     store.delete("outcomes/a/1/x")
     assert store.keys("outcomes/a/") == ["outcomes/a/2/x"]
     assert store.read("outcomes/a/1/x") is None
+
+
+def test_an_artifact_is_discarded_unless_it_was_kept_since(store: PayloadStore) -> None:
+    ref, now = store.put(b"voxels", "text/plain"), datetime.now(UTC)
+    assert not store.discard(ref.uri, now - timedelta(hours=1))
+    assert store.get(ref) == b"voxels"
+    assert store.discard(ref.uri, now + timedelta(hours=1))
+    assert not store.discard(ref.uri, now + timedelta(hours=1))
+    assert store.keys("artifacts/") == []
+    assert store.get(store.put(b"voxels", "text/plain")) == b"voxels"
+
+
+def test_what_is_kept_again_in_a_folder_is_as_new(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    ref, now = store.put(b"voxels", "text/plain"), datetime.now(UTC)
+    for keep in (store.put, lambda data, kind: store.put_parts([data], kind)):
+        os.utime(tmp_path / ref.uri, (0, 0))
+        keep(b"voxels", "text/plain")
+        assert not store.discard(ref.uri, now - timedelta(hours=1))
 
 
 def test_a_store_that_works_passes_its_probe(store: PayloadStore) -> None:
