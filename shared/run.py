@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from shared.bus.control import Control
@@ -15,6 +15,7 @@ from shared.bus.engine import Engine
 from shared.bus.intake import Intake
 from shared.bus.kafka import KafkaPublisher, group_consumer, read_whole, start_publisher
 from shared.bus.platform import Platform
+from shared.bus.producing import Producer
 from shared.bus.slots import Slots
 from shared.bus.watch import Broker, Watch
 from shared.bus.work import Ports
@@ -132,7 +133,7 @@ def _resources(declared: Resources, settings: Settings) -> Resources:
     return declared.model_copy(update={name: value for name, value in told.items() if value})
 
 
-async def patiently_connected(bootstrap: str) -> tuple[KafkaPublisher, AIOKafkaProducer]:
+async def patiently_connected(bootstrap: str) -> tuple[KafkaPublisher, Producer]:
     """A publisher and its producer, as soon as the broker answers."""
     while True:
         try:

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from shared.bus.committing import Committer
 from shared.bus.offsets import Offsets
+from shared.bus.producing import Producer
 from shared.bus.received import Place, Received
 from shared.catalog import Topics, topic_kind, topic_name
 from shared.errors import Unavailable
@@ -29,7 +30,7 @@ UNREADABLE = topic_name("unreadable", None)
 class KafkaPublisher:
     """Acknowledged by all replicas, once: see `Publisher`."""
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
+    def __init__(self, producer: Producer) -> None:
         self._producer = producer
 
     async def watch(self, tell: Callable[[bool], object]) -> None:
@@ -78,7 +79,7 @@ class KafkaPublisher:
         while True:
             try:
                 await self._producer.send_and_wait(
-                    topic, value, key=raw_key, partition=partition, headers=list(headers)
+                    topic, value, key=raw_key, partition=partition, headers=headers
                 )
             except KafkaError as error:
                 logger().warning("publish failed", error=type(error).__name__, topic=topic)
@@ -87,9 +88,11 @@ class KafkaPublisher:
                 return
 
 
-async def start_publisher(bootstrap: str) -> tuple[KafkaPublisher, AIOKafkaProducer]:
+async def start_publisher(bootstrap: str) -> tuple[KafkaPublisher, Producer]:
     """A publisher, and the producer to stop at the end. Raises `Unavailable("kafka")`."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
+    producer = Producer(
+        lambda: AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
+    )
     try:
         await producer.start()
     except KafkaError as error:

@@ -3,15 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from aiokafka import AIOKafkaProducer
-
 from shared.bus.kafka import UNREADABLE, KafkaPublisher
+from shared.bus.producing import Producer
 from shared.bus.received import Place, Received
 from shared.events.models import JobControl
 from shared.events.wire import Event, encode
 
 
-class Producer:
+class Sent:
     """Keeps what is sent."""
 
     def __init__(self) -> None:
@@ -25,8 +24,8 @@ async def test_a_decoded_event_is_set_aside_with_its_coordinates() -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     event = Event("1", "results", "job-control", "j", moment, "", JobControl(job_id="j"))
     received = Received(event, Place("clarion.job-control.v1", 2, 7, None))
-    producer = Producer()
-    publisher = KafkaPublisher(cast("AIOKafkaProducer", producer))
+    producer = Sent()
+    publisher = KafkaPublisher(cast("Producer", producer))
     await publisher.set_aside(received, "unusable-event")
     ((topic, value, more),) = producer.sent
     assert (topic, value, more["partition"]) == (UNREADABLE, encode(event)[1], 2)
