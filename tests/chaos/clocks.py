@@ -28,6 +28,7 @@ def adjustable(folder: Path) -> Mapping[str, str]:
         "FAKETIME_TIMESTAMP_FILE": str(said),
         "FAKETIME_CACHE_DURATION": str(_LOOKS_EVERY_S),
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # else Java's waits end at once
         "NO_FAKE_STAT": "1",  # the times of files are the disk's
     }
 
