@@ -6,7 +6,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
+from services.results.api import create_app
+from services.results.archive import Archive
 from services.results.ledger import deliveries, outbox
 from services.results.ledger.deliveries import DeliveryStatus, Due
 from services.results.pruning import Pruner
@@ -198,3 +201,15 @@ def test_a_job_that_was_pruned_is_not_run_again(house: House) -> None:
     with pytest.raises(Conflict) as refused:
         Desk(house.ledger, house.intake.concluder, house.clock).rerun(job(), fresh=True)
     assert refused.value.code == "payloads-pruned"
+
+
+def test_the_api_prunes_nothing_that_ended_less_than_a_day_ago(house: House) -> None:
+    house.take(Story(house.store).whole())
+    archive = Archive(house.ledger, house.store, house.intake.concluder.definitions)
+    desk = Desk(house.ledger, house.intake.concluder, house.clock)
+    http = TestClient(create_app(archive, desk, house.pruner, lambda: (), lambda: None))
+    assert http.post("/prune?older_than_days=0.9").status_code == 422
+    assert http.post("/prune").status_code == 422
+    assert http.post("/prune?older_than_days=1").json()["jobs"] == []
+    house.clock.advance(2 * 86400)
+    assert http.post("/prune?older_than_days=1").json()["jobs"] == [job()]
