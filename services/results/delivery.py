@@ -96,6 +96,12 @@ class Courier:
             with self.ledger.transaction() as connection:
                 deliveries.renew(connection, due, now, self.name)
 
+    def set_back(self, now: datetime) -> None:
+        """The clock has been set back, perhaps: nothing waits for longer than is ever waited."""
+        longest = max(LEASE, timedelta(seconds=self.backoff.longest))
+        with self.ledger.transaction() as connection:
+            deliveries.bring_forward(connection, now + longest)
+
     @contextmanager
     def _given_back(self, claimed: Sequence[Delivery]) -> Iterator[None]:
         """Whatever breaks off the carrying counts as an attempt of what has no answer yet."""
@@ -221,6 +227,7 @@ class Dispatch:
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._under_way: dict[Due, asyncio.Future[None]] = {}
         self._kept_at: datetime | None = None
+        self._looked_at: datetime | None = None
 
     async def round(self) -> None:
         """Start what is due and not under way, as far as threads are free.
@@ -246,12 +253,15 @@ class Dispatch:
 
     def _keep(self, under_way: Iterable[Due]) -> None:
         now = self._courier.clock()
-        if self._kept_at is None or now >= self._kept_at + LEASE / 4:
+        if self._kept_at is None or not self._kept_at <= now < self._kept_at + LEASE / 4:
             self._kept_at = now
             self._courier.keep(under_way)
 
     def _due(self) -> list[Due]:
         now = self._courier.clock()
+        if self._looked_at is None or now < self._looked_at:
+            self._courier.set_back(now)
+        self._looked_at = now
         with self._courier.ledger.reading() as connection:
             return deliveries.due(connection, now)
 

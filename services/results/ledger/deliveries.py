@@ -189,6 +189,12 @@ def renew(connection: Connection, carried: Due, now: datetime, by: str) -> None:
     _update(connection, its, next_attempt_at=now + LEASE)
 
 
+def bring_forward(connection: Connection, latest: datetime) -> None:
+    """What waits for later than anything is put off now was put off by a clock set back since."""
+    waits = and_(deliveries.c.status == "waiting", deliveries.c.next_attempt_at > latest)
+    _update(connection, waits, next_attempt_at=latest)
+
+
 def release(connection: Connection, by: str) -> None:
     """What this replica had claimed before it died is due again: same UIDs, same bytes."""
     _update(connection, _claimed(by), claimed_by=None, next_attempt_at=_AT_ONCE)

@@ -287,6 +287,28 @@ async def test_a_destination_that_never_answers_delays_no_other(tmp_path: Path) 
     assert by_destination == {"pacs": "delivered", "mute": "waiting"}
 
 
+async def test_a_clock_that_is_set_back_puts_nothing_off_for_longer_than_usual(
+    tmp_path: Path,
+) -> None:
+    with listening(Pacs()) as pacs, socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        absent = pacs.destination.model_copy(update={"port": nobody.getsockname()[1]})
+        destinations = {"pacs": absent}
+        hospital = Hospital(tmp_path, destinations)
+        dispatch = Dispatch(hospital.courier, 1)
+        for hours, then in ((1, absent), (-1, pacs.destination)):
+            hospital.clock.advance(hours * 3600)
+            destinations["pacs"] = then
+            await dispatch.round()
+            await dispatch.settled()
+        assert pacs.arrived == []
+        hospital.clock.advance(hospital.courier.backoff.longest)
+        await dispatch.round()
+        await dispatch.settled()
+        dispatch.close()
+    assert hospital.statuses() == ALL_DELIVERED
+
+
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [
