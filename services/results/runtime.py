@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from services.results import deadlines, scu, unread
 from services.results.archive import Archive
@@ -27,9 +28,11 @@ from shared.errors import Unavailable
 from shared.store.port import PayloadStore
 from shared.telemetry.logs import logger
 
+Answer = TypeVar("Answer")
+
 _ROUND_S = 1.0
 _SWEEP_S = 5.0
-_PRUNE_S = 60.0
+_PRUNE_S = 600.0
 
 
 class Bell:
@@ -182,10 +185,11 @@ async def restart(results: Results, publisher: Publisher, watching_since: dateti
 async def prune(results: Results, keep_days: float | None) -> None:
     """Prune what ended so long ago, until cancelled; one replica at a time does."""
     while keep_days is not None:
+        pruned = None
         if results.turn.held:
             older_than = timedelta(days=keep_days)
-            await _patiently(asyncio.to_thread(results.pruner.prune, older_than))
-        await asyncio.sleep(_PRUNE_S)
+            pruned = await _patiently(asyncio.to_thread(results.pruner.prune, older_than))
+        await asyncio.sleep(_ROUND_S if pruned and pruned.more else _PRUNE_S)
 
 
 async def _announce_again(results: Results, publisher: Publisher) -> None:
@@ -200,7 +204,7 @@ async def watch(results: Results, why_not: list[str]) -> None:
         await asyncio.sleep(_ROUND_S)
 
 
-async def _patiently(act: Awaitable[object]) -> object:
+async def _patiently(act: Awaitable[Answer]) -> Answer | None:
     """An outage is no end: the next round tries again."""
     try:
         return await act

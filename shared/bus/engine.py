@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from structlog.contextvars import bound_contextvars
@@ -102,13 +102,15 @@ class Engine:
         key = (event.job_id, event.run, unit.name)
         with bound_contextvars(job=event.job_id, run=event.run, stage=unit.name):
             async with self._alone(key):
-                if key in self._published or self._stopped(event):
+                if key in self._published:
                     return
-                try:
-                    outcome = await self._settle(received, event, definition, unit)
-                except Stopped:
-                    return
-                if outcome and not self._stopped(event):
+                outcome = None
+                with suppress(Stopped):
+                    if not self._stopped(event):
+                        outcome = await self._settle(received, event, definition, unit)
+                if self._stopped(event):  # no outcome will end what was begun of it
+                    await self._on.patiently(forget_all, self._on.store, *key)
+                elif outcome:
                     await self._publish(outcome, received)
                     self._remember(key)
 

@@ -86,6 +86,8 @@ def others_keep(
     connection: Connection, wanted: Collection[str], but: Collection[str]
 ) -> frozenset[str]:
     """Those of the wanted that a job refers to whose payloads stay: none is, of those in `but`."""
+    if not wanted:
+        return frozenset()
     gone, kept = frozenset(but), set()
     for uri, _, job_id in _references(connection, jobs.c.removal.is_(None)):
         if uri in wanted and job_id not in gone:

@@ -115,6 +115,16 @@ async def test_work_that_is_cancelled_while_it_waits_for_a_slot_is_not_done() ->
     assert next(calls) == 1
 
 
+async def test_of_a_run_that_is_cancelled_no_mark_stays() -> None:
+    rig = _rig(MemoryStore())
+    begun = toy.input_ready(rig.store)
+    rig.store.mark(attempts.mark(begun.subject, 1, "reader", 1))  # by a service that has died
+    rig.store.mark(attempts.mark("another", 1, "reader", 1))
+    rig.control.apply(JobControl(job_id=begun.subject, cancelled_to_run=1))
+    await _run(rig)
+    assert rig.store.keys("begun/") == [attempts.mark("another", 1, "reader", 1)]
+
+
 async def test_a_refusal_ends_the_stage_at_once_and_is_the_dead_letter() -> None:
     def refuse(work: Work, *, store: PayloadStore) -> Produced:
         raise InputRejected(Reason("too-few-slices", {"slices": 3}))
