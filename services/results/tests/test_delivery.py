@@ -1,107 +1,28 @@
 """Deliveries to a real SCP: what arrives, what is tried again, what is held."""
 
 import socket
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pynetdicom.events import Event as Association
 
-from services.results.conclude import Concluder
-from services.results.definitions import Definitions
-from services.results.delivery import Backoff, Courier, Dispatch
-from services.results.intake import Intake
-from services.results.ledger import deliveries, outbox
-from services.results.ledger.database import Ledger
-from services.results.ledger.deliveries import Delivery, Due
-from services.results.scu import ask_commitment, judge, send
+from services.results.delivery import Backoff, Dispatch
+from services.results.ledger import deliveries
+from services.results.scu import judge
 from services.results.settings import Destination
-from services.results.tests.facts import RECEIVED, Story, job
-from services.results.tests.pacs import PDF, SEG, Pacs, data_set_of, listening, part10
-from shared.bus.received import Place, Received
-from shared.clock import ManualClock
-from shared.events.models import CommitmentReported, DicomDelivered, DicomReady, Lane, PayloadRef
-from shared.events.wire import Event
-from shared.store.folder import FolderStore
-from shared.store.port import PayloadStore
-
-DUE = Due("pacs", job())
-
-
-class RealObjects(Story):
-    """Its DICOM objects can be sent."""
-
-    def _payload(self, stage: str, port: str) -> PayloadRef:
-        if port != "dicom":
-            return super()._payload(stage, port)
-        content = part10(SEG if stage.endswith("dicom-seg") else PDF, self.sop_uid(stage))
-        return self.store.put(content, "application/dicom")
-
-
-@dataclass
-class InterruptedPacs(Pacs):
-    """Something happens while it takes an object."""
-
-    meanwhile: Callable[[], None] = lambda: None
-
-    def _stored(self, event: Association) -> int:
-        self.meanwhile()
-        return super()._stored(event)
-
-
-class Hospital:
-    """A finished job whose four objects wait, and the courier that carries them."""
-
-    def __init__(self, path: Path, destinations: Mapping[str, Destination]) -> None:
-        self.store: PayloadStore = FolderStore(path / "payloads")
-        self.clock = ManualClock(RECEIVED)
-        self.ledger = Ledger(f"sqlite:///{path}/ledger.db")
-        self.ledger.migrate()
-        self.intake = Intake(self.ledger, Concluder(Definitions(self.store), self.clock))
-        self.facts = RealObjects(self.store).whole()
-        self.intake.take(self.facts)
-        self.courier = Courier(
-            ledger=self.ledger,
-            store=self.store,
-            destinations=destinations,
-            clock=self.clock,
-            backoff=Backoff(1, 300),
-            name="me",
-            send=send,
-            ask_commitment=ask_commitment,
-        )
-
-    def objects(self) -> dict[str, bytes]:
-        """SOP Instance UID → data set, as the store holds it."""
-        found = {}
-        for received in self.facts:
-            data = received.event.data
-            if isinstance(data, DicomReady):
-                content = self.store.get(data.payloads[f"{data.stage}.dicom"])
-                found[data.sop_instance_uid] = data_set_of(content)
-        return found
-
-    def uid(self, output: str) -> str:
-        return next(sent.sop_instance_uid for sent in self.sent() if sent.output == output)
-
-    def sent(self) -> list[Delivery]:
-        with self.ledger.reading() as connection:
-            return deliveries.of_job(connection, job())
-
-    def statuses(self) -> dict[str, tuple[str, str | None]]:
-        return {sent.output: (sent.status, sent.last_error) for sent in self.sent()}
-
-    def announced(self) -> list[tuple[str, str, int]]:
-        with self.ledger.reading() as connection:
-            events = [letter.event.data for letter in outbox.unsent(connection)]
-        found = [event for event in events if isinstance(event, DicomDelivered)]
-        return [(event.output, event.status, event.attempts) for event in found]
-
-
-ALL_DELIVERED = dict.fromkeys(
-    ("lung-seg", "lesion-seg", "classification-report", "ratio-report"), ("delivered", None)
+from services.results.tests.facts import RECEIVED
+from services.results.tests.hospital import (
+    ALL_DELIVERED,
+    DUE,
+    Hospital,
+    InterruptedPacs,
+    RealObjects,
+    elsewhere,
+    free_port,
 )
+from services.results.tests.pacs import PDF, Pacs, listening
+from shared.bus.received import Place, Received
+from shared.events.models import CommitmentReported
+from shared.events.wire import Event
 
 
 def test_one_association_carries_every_object_byte_for_byte(
@@ -335,16 +256,3 @@ def test_the_backoff_doubles_up_to_its_longest() -> None:
     waits = [Backoff(1, 300).after(attempts).total_seconds() for attempts in range(1, 12)]
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
     assert Backoff(1, 300).after(10_000).total_seconds() == 300
-
-
-def elsewhere(hospital: Hospital, destination: str) -> deliveries.Planned:
-    sent = hospital.sent()[0]
-    names = ("job_id", "run", "stage", "output", "kind", "sop_class_uid", "sop_instance_uid")
-    fields = {name: getattr(sent, name) for name in (*names, "payload")}
-    return deliveries.Planned(**fields, destination=destination, lane=Lane.ROUTINE)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

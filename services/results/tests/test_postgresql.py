@@ -32,7 +32,7 @@ from services.results.restarting import Restarter
 from services.results.scu import NO_CONNECTION, Answer, Parcel, ask_commitment
 from services.results.settings import Destination
 from services.results.tests.facts import RECEIVED, Story, job
-from services.results.tests.test_delivery import free_port
+from services.results.tests.hospital import free_port
 from services.results.tests.test_ledger import EVERYTHING, STORE, content, expected
 from services.results.turn import Turn
 from shared.clock import ManualClock

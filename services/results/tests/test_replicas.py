@@ -14,8 +14,8 @@ from services.results.ledger import deliveries, outbox
 from services.results.ledger.database import Ledger
 from services.results.ledger.deliveries import LEASE
 from services.results.tests.facts import RECEIVED, Story, intake_into
+from services.results.tests.hospital import ALL_DELIVERED, DUE, Hospital, InterruptedPacs
 from services.results.tests.pacs import Pacs, listening
-from services.results.tests.test_delivery import ALL_DELIVERED, DUE, Hospital, InterruptedPacs
 from shared.clock import ManualClock
 from shared.events.models import JobFinished
 from shared.store.memory import MemoryStore

@@ -13,8 +13,8 @@ from services.results.ledger.deliveries import Due
 from services.results.ledger.record import KINDS
 from services.results.settings import ResultsSettings
 from services.results.tests.facts import Story, job
+from services.results.tests.hospital import RealObjects
 from services.results.tests.pacs import Pacs, listening
-from services.results.tests.test_delivery import RealObjects
 from services.results.turn import Turn
 from shared.bus.memory import MemoryBus
 from shared.bus.received import Received
