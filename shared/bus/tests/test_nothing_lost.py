@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from shared.bus import attempts, outcomes
 from shared.bus.tests import virtual_time
-from shared.bus.tests.world import DEFINITION, Process, World, event_of, job_of
+from shared.bus.tests.process import Process
+from shared.bus.tests.world import DEFINITION, World, event_of, job_of
 from shared.events.models import Lane
 
 _REPLICAS = ("reader", "marker", "marker", "joiner")
