@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from shared.bus.offsets import Offsets
 from shared.telemetry.logs import logger
 
-_GATHERED_FOR_S = 0.1
+_GATHERED_FOR_S = 0.5
 _AGAIN_AFTER_S = 1.0
 _LAST_S = 3.0
 

@@ -8,6 +8,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
 from shared.bus.committing import Committer
+from shared.bus.fetching import with_sessions
 from shared.bus.offsets import Offsets
 from shared.bus.producing import Producer
 from shared.bus.received import Place, Received
@@ -120,10 +121,13 @@ def received_of(record: "ConsumerRecord[bytes, bytes]") -> Received:
 
 
 def group_consumer(
-    bootstrap: str, group: str, instance: str, *, session_ms: int = 10_000
+    bootstrap: str, group: str, instance: str, *, session_ms: int = 10_000, rest_s: float = 0.0
 ) -> AIOKafkaConsumer:
-    """A consumer of a group: manual commits, from the earliest, static membership."""
-    return AIOKafkaConsumer(
+    """A consumer of a group: manual commits, from the earliest, static membership.
+
+    It rests for `rest_s` between two fetches.
+    """
+    consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=group,
         group_instance_id=f"{group}-{instance}",
@@ -136,6 +140,7 @@ def group_consumer(
         fetch_max_wait_ms=_FETCH_WAIT_MS,
         metadata_max_age_ms=30_000,
     )
+    return with_sessions(consumer, rest_s)
 
 
 async def read_facts(
@@ -187,7 +192,7 @@ async def read_whole(
         auto_offset_reset="earliest",
         fetch_max_wait_ms=_CONTROL_WAIT_MS,
     )
-    await consumer.start()
+    await with_sessions(consumer).start()
     try:
         places = [TopicPartition(topic, number) for number in range(partitions)]
         consumer.assign(places)
