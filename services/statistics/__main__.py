@@ -39,7 +39,7 @@ async def run(settings: StatisticsSettings, service: Service, topics: Topics) ->
     watching = Watching(kept)
     broker = Broker()
     names = tuple(name for kind in service.consumes for name in topics.names(kind))
-    app, keeper = build(settings, names, topics.partitions, system_clock)
+    app, keeper, gathering = build(settings, names, topics.partitions, system_clock)
     starting = ["starting"]
     why_not = lambda: (*broker.why_not(), *(starting or _why_not_ready(app)))  # noqa: E731
     api = create_app(lambda: watching.snapshot, why_not)
@@ -58,6 +58,7 @@ async def run(settings: StatisticsSettings, service: Service, topics: Topics) ->
             await app.start()
             group.create_task(tend(app, keeper, names, settings.kafka, watchdog.moved))
             group.create_task(follow(settings.kafka, topics.partitions, watching.others))
+            group.create_task(gathering.run())
             await _caught_up(group, settings.kafka, topics.partitions, kept)
             starting.clear()
             logger().info("ready", port=settings.statistics_port)

@@ -4,8 +4,8 @@ What Faust 0.15.3 does not promise, and what is done about it:
 
 - It commits an offset when the agent asks for the next event, whatever became of the changelog:
   its producer's flush gives up after 0.1 s, and returns with an empty buffer while the last record
-  is still on its way. So the broker's acknowledgement of each change is waited for before the next
-  event is asked for.
+  is still on its way. So its offsets are not trusted: our own positions move when the broker has
+  acknowledged the facts before them (`keeping`), once a second (`gathering`).
 - A changelog and an offset are not written at once. Each change is therefore an upsert that
   follows from the event alone (`facts`), or adds only what is missing (`hours`).
 - It may leave events out after a rebalance, and commit past them: see `keeping`.
@@ -13,14 +13,17 @@ What Faust 0.15.3 does not promise, and what is done about it:
 """
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 import faust
-from faust.types import EventT, StreamT
+from faust.types import TP, EventT, StreamT
 
 from services.statistics.changelogs import APP, FACTS, HOURS, LARGEST_RECORD, POSITIONS, TABLES
 from services.statistics.fetching import OneAtATimeTransport
+from services.statistics.gathering import Gathering
 from services.statistics.keeping import Keeper, Record, reader
+from services.statistics.watchdog import is_ready
 from shared.clock import Clock
 from shared.settings import Settings
 from shared.telemetry.logs import logger
@@ -66,8 +69,8 @@ class DurableTable(faust.Table[str, Any]):
 
 def build(
     settings: Settings, topics: tuple[str, ...], partitions: int, clock: Clock
-) -> tuple[faust.App, Keeper]:
-    """The application, which reads `topics` as soon as it is started, and its keeper."""
+) -> tuple[faust.App, Keeper, Gathering]:
+    """The application, which reads `topics` once it is started, and who keeps what it reads."""
     app = faust.App(
         APP,
         broker=f"kafka://{settings.kafka.replace(',', ';kafka://')}",
@@ -91,17 +94,23 @@ def build(
     tables = {name: _table(app, name, partitions) for name in TABLES}
     read_from = reader(settings.kafka)
     keeper = Keeper(tables[FACTS], tables[HOURS], tables[POSITIONS], read_from, clock)
+    gathering = Gathering(keeper.keep, partial(_owns, app))
 
     @app.agent(app.topic(*topics, key_type=bytes, value_type=bytes))
     async def keep(stream: StreamT[bytes]) -> None:
         async for event in stream.events():
-            await keeper.keep(_record(event))
+            await gathering.add(_record(event))
 
-    return app, keeper
+    return app, keeper, gathering
 
 
 def _table(app: faust.App, name: str, partitions: int) -> DurableTable:
     return cast(DurableTable, app.Table(name, partitions=partitions, key_type=str))
+
+
+def _owns(app: faust.App, record: Record) -> bool:
+    """Whether the record's partition is this replica's, and its tables are complete."""
+    return is_ready(app) and TP(record.topic, record.partition) in app.consumer.assignment()
 
 
 def _record(event: EventT[bytes]) -> Record:

@@ -10,9 +10,22 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from faust.transport.consumer import RecordMap
-from faust.transport.drivers.aiokafka import Consumer, Transport
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
+
+from shared.bus.fetching import with_sessions
+
+_REST_S = 0.5
+"""Between two fetches: nobody waits for figures."""
+
+
+class _Thread(AIOKafkaConsumerThread):
+    """Faust's, with a consumer that fetches in sessions."""
+
+    def _create_worker_consumer(self, transport: Transport) -> AIOKafkaConsumer:
+        return with_sessions(super()._create_worker_consumer(transport), _REST_S)
 
 
 class OneAtATime(Consumer):
@@ -21,6 +34,9 @@ class OneAtATime(Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._turn = asyncio.Lock()
         super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
         async with self._turn:

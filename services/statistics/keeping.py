@@ -7,7 +7,7 @@ between are read from Kafka. What is kept twice changes nothing (`facts`).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,16 +62,24 @@ class Keeper:
         """The offset before which every event is kept."""
         return int(self._positions.get(f"{topic}/{partition}") or 0)
 
-    async def keep(self, record: Record) -> None:
-        """Keep a record, and before it those that were left out. Kafka's errors."""
+    async def keep(self, records: Sequence[Record]) -> None:
+        """Keep records, and of each partition those that were left out. Kafka's errors."""
         async with self._lock:
-            await self._fill(record.topic, record.partition, record.offset)
-            await self._keep([record], record.topic, record.partition, record.offset + 1)
+            ends: dict[tuple[str, int], int] = {}
+            whole: list[Record] = []
+            for record in records:
+                place = (record.topic, record.partition)
+                end = ends.get(place, self.position(*place))
+                whole += [*await self._left_out(*place, end, record.offset), record]
+                ends[place] = max(end, record.offset + 1)
+            await self._keep(whole, ends)
 
     async def fill(self, topic: str, partition: int, end: int) -> None:
         """Keep every record before `end`. Kafka's errors."""
         async with self._lock:
-            await self._fill(topic, partition, end)
+            at = self.position(topic, partition)
+            left_out = await self._left_out(topic, partition, at, end)
+            await self._keep(left_out, {(topic, partition): end})
 
     async def fold(self, partition: int) -> None:
         """Fold what is due; a fact goes when the hour that counts it is durable."""
@@ -90,24 +98,25 @@ class Keeper:
             await self._facts.durable()
             await self._hours.durable()
 
-    async def _fill(self, topic: str, partition: int, end: int) -> None:
-        at = self.position(topic, partition)
-        if at < end:
-            left_out = await self._read_from(topic, partition, at, end)
-            await self._keep(left_out, topic, partition, end)
-            if left_out:
-                logger().info("read what was left out", topic=topic, records=len(left_out))
+    async def _left_out(self, topic: str, partition: int, start: int, end: int) -> list[Record]:
+        if start >= end:
+            return []
+        found = await self._read_from(topic, partition, start, end)
+        if found:
+            logger().info("read what was left out", topic=topic, records=len(found))
+        return found
 
-    async def _keep(self, records: list[Record], topic: str, partition: int, end: int) -> None:
-        """The position moves when the facts are durable, and never back."""
+    async def _keep(self, records: list[Record], ends: Mapping[tuple[str, int], int]) -> None:
+        """Positions move when the facts are durable, and never back."""
         await self._positions.durable()
         oldest = self._clock().timestamp() - KEPT_S
         for fact in filter(None, map(_fact, records)):
             if fact.finished > oldest:
-                self._facts.put(fact.mark, fact.to_json(), partition)
+                self._facts.put(fact.mark, fact.to_json(), fact.partition)
         await self._facts.durable()
-        if end > self.position(topic, partition):
-            self._positions.put(f"{topic}/{partition}", end, partition)
+        for (topic, partition), end in ends.items():
+            if end > self.position(topic, partition):
+                self._positions.put(f"{topic}/{partition}", end, partition)
 
 
 def _fact(record: Record) -> Fact | None:

@@ -72,30 +72,29 @@ def _started(log: Log) -> Keeper:
     return Keeper(facts, hours, positions, _read_from, lambda: NOW)
 
 
-async def _run(log: Log, offsets: Iterable[int]) -> None:
+async def _run(log: Log, batches: Iterable[Iterable[int]]) -> None:
     keeper = _started(log)
     try:
-        for offset in offsets:
-            await keeper.keep(LOG[offset])
+        for offsets in batches:
+            await keeper.keep([LOG[offset] for offset in offsets])
     except Crash:
         log.writes_left = 10_000
 
 
-LIVES = st.lists(
-    st.tuples(st.lists(st.integers(0, 11), max_size=8), st.integers(0, 12)), max_size=6
-)
+BATCHES = st.lists(st.lists(st.integers(0, 11), max_size=4), max_size=4)
+LIVES = st.lists(st.tuples(BATCHES, st.integers(0, 12)), max_size=6)
 
 
 @settings(deadline=None)
 @given(LIVES)
 async def test_every_event_is_kept_whatever_faust_leaves_out_and_whenever_it_dies(
-    lives: list[tuple[list[int], int]],
+    lives: list[tuple[list[list[int]], int]],
 ) -> None:
-    """In each life Faust brings some offsets in its own order, and dies after so many writes."""
+    """In each life Faust brings batches in its own order, and dies after so many writes."""
     log = Log()
-    for offsets, writes in lives:
+    for batches, writes in lives:
         log.writes_left = writes
-        await _run(log, offsets)
+        await _run(log, batches)
         log.writes_left = 10_000
     await _started(log).fill(TOPIC, 0, len(LOG))
     assert len(log.kept["facts"]) == 9
@@ -103,11 +102,13 @@ async def test_every_event_is_kept_whatever_faust_leaves_out_and_whenever_it_die
 
 @settings(deadline=None)
 @given(LIVES)
-async def test_a_position_is_never_beyond_what_is_kept(lives: list[tuple[list[int], int]]) -> None:
+async def test_a_position_is_never_beyond_what_is_kept(
+    lives: list[tuple[list[list[int]], int]],
+) -> None:
     log = Log()
-    for offsets, writes in lives:
+    for batches, writes in lives:
         log.writes_left = writes
-        await _run(log, offsets)
+        await _run(log, batches)
         position = log.kept["positions"].get(f"{TOPIC}/0", 0)
         assert len(log.kept["facts"]) >= min(position, 9)
 
