@@ -28,6 +28,9 @@ from shared.store.open import open_store
 from shared.telemetry import logs, tracing
 from shared.telemetry.logs import logger
 
+_REST_S = 0.02
+"""Between two fetches: the events of so long are one transaction."""
+
 
 async def run(settings: ResultsSettings) -> None:
     """Serve until cancelled."""
@@ -52,7 +55,7 @@ async def run(settings: ResultsSettings) -> None:
         async def on_batch(batch: Sequence[Received]) -> None:
             await results.intake.on_batch(batch, bell.ring, publisher.set_aside)
 
-        consumer = group_consumer(settings.kafka, "results", settings.instance)
+        consumer = group_consumer(settings.kafka, "results", settings.instance, rest_s=_REST_S)
         await consumer.start()
         try:
             group.create_task(take_turns(results, bell))

@@ -36,20 +36,22 @@ class Concluder:
         number: int,
         cause: Received | None = None,
         stop: Stop | None = None,
-    ) -> None:
+    ) -> bool:
         """Look at a run whose facts have changed, or that somebody or its deadline stops.
+
+        Whether there may be something to publish or to deliver now.
 
         No run ends before its input-ready was read: what is announced then says all of it.
         Raises `Unavailable("store")` while the definition can't be read.
         """
         run = runs.load(connection, job_id, number, lock=True)
         if run is None or run.request is None:
-            return
+            return False
         definition = self.definitions.get(run.definition)
         closes = run.status == "running"
         progress = self._judged(connection, run, definition, stop) if closes else None
         if progress and progress.status == "running":
-            return
+            return False
         stages = runs.load_stages(connection, job_id, number)
         if progress:
             ended_by = "superseded" if run.newer else stop
@@ -61,6 +63,7 @@ class Concluder:
             made = _made(run, definition, stages) if closes else ()
             deliveries.plan(connection, made, self.clock(), again=True)
             deliveries.plan(connection, _reports(run, definition, stages), self.clock())
+        return True
 
     def is_late(self, run: StoredRun, watching_since: datetime) -> bool:
         """The deadline has passed, not counting the time when nobody could have seen the end."""

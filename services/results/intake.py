@@ -31,46 +31,57 @@ class Intake:
     ledger: Ledger
     concluder: Concluder
 
-    def take(self, batch: Sequence[Received]) -> None:
-        """Apply a batch whole. Raises `Unavailable` when ledger or store is down: then nothing."""
+    def take(self, batch: Sequence[Received]) -> bool:
+        """Apply a batch whole; whether there may be something to publish or to deliver now.
+
+        Raises `Unavailable` when ledger or store are down: then nothing.
+        """
         with self.ledger.transaction() as connection:
             causes = record(connection, batch)
-            for (job_id, run), cause in sorted(causes.items(), key=lambda each: each[0]):
+            ended = [
                 self.concluder.conclude(connection, job_id, run, cause)
+                for (job_id, run), cause in sorted(causes.items(), key=lambda each: each[0])
+            ]
+        return any(ended)
 
     async def on_batch(
         self, batch: Sequence[Received], changed: Callable[[], None], set_aside: SetAside
     ) -> None:
         """Apply a batch, waiting as long as ledger or store are down: no fact is passed over.
 
+        `changed` is called when there may be something to publish or to deliver.
+
         An event that can't be applied is set aside, and the others of its batch count.
         """
         try:
-            await self._patiently(batch)
+            ended = await self._patiently(batch)
         except Exception as error:
             if not _is_the_events(error):
                 raise
-            for received in batch:
-                await self._alone(received, set_aside)
-        changed()
+            ended = any([await self._alone(received, set_aside) for received in batch])
+        if ended:
+            changed()
 
-    async def _alone(self, received: Received, set_aside: SetAside) -> None:
+    async def _alone(self, received: Received, set_aside: SetAside) -> bool:
         try:
-            await self._patiently([received])
+            return await self._patiently([received])
         except Exception as error:
             if not _is_the_events(error):
                 raise
             logger().error("event set aside", **{CODE: UNUSABLE}, **place_of_error(error))
             await set_aside(received, UNUSABLE)
+            return False
 
-    async def _patiently(self, batch: Sequence[Received]) -> None:
+    async def _patiently(self, batch: Sequence[Received]) -> bool:
         patiently = AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_exponential(multiplier=0.2, max=10),
         )
+        ended = False
         async for attempt in patiently:
             with attempt:
-                await asyncio.to_thread(self.take, batch)
+                ended = await asyncio.to_thread(self.take, batch)
+        return ended
 
 
 def _is_the_events(error: Exception) -> bool:

@@ -40,7 +40,7 @@ class RealObjects(Story):
 class InterruptedPacs(Pacs):
     """Something happens while it takes an object."""
 
-    meanwhile: Callable[[], None] = lambda: None
+    meanwhile: Callable[[], object] = lambda: None
 
     def _stored(self, event: Association) -> int:
         self.meanwhile()

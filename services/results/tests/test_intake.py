@@ -68,7 +68,7 @@ async def test_an_inconsistent_event_leaves_nothing_that_later_ones_stumble_over
 class BrokenIntake(Intake):
     """Its database lacks a table."""
 
-    def take(self, batch: object) -> None:  # noqa: ARG002
+    def take(self, batch: object) -> bool:  # noqa: ARG002
         raise ProgrammingError("SELECT", None, OperationalError("", None, Exception()))
 
 
