@@ -3,7 +3,11 @@
 The peer, in the same run, is the bare relay: as many chained hops over the same broker, with one
 acknowledged send and one commit each, and nothing else: no outcome, no worker process, no ledger.
 
-    python -m benchmarks.overhead [--jobs N] [--backlog EVENTS] [--sample SERVICE] [--json]
+    python -m benchmarks.overhead [--jobs N] [--warm-up N] [--sample SERVICE] [--json]
+    python -m benchmarks.overhead --backlog EVENTS [--json]
+
+The broker's compiler learns for some hundred jobs: `--warm-up` says how many jobs come before those
+that count.
 
 `cpu_ms` is user and system time of each process per job, from /proc; `idle_cpu_ms_per_s` the same
 per second while nothing happens (and is taken off the time in which the last spans are exported).
@@ -30,7 +34,6 @@ from benchmarks.relay import relay
 from benchmarks.report import tell
 from shared.telemetry.tracing import EXPORTED_EVERY_S
 
-_WARM_UP = 20
 _HOPS = 5
 """The longest way: reader, a segmentation, ratio, a writer, results."""
 _IDLE_S = 5.0
@@ -69,24 +72,25 @@ def _spent(
     return {name: round(each - less.get(name, 0), 2) for name, each in spent.items()}
 
 
-def measure(count: int, sampled: str = "") -> dict[str, Any]:
+def measure(count: int, warm_up: int, sampled: str = "") -> dict[str, Any]:
     """Latency and CPU of a job through all services, and of the bare relay."""
     with (
         tempfile.TemporaryDirectory(prefix="clarion-overhead-") as name,
         broker(Path(name)) as system,
     ):
         serve(system, ALL, sampled)
-        asyncio.run(jobs.one_by_one(system, range(_WARM_UP)))
+        asyncio.run(jobs.one_by_one(system, range(warm_up)))
         idle = _idle(system)
         before = cpu_s(system)
-        taken = asyncio.run(jobs.one_by_one(system, range(_WARM_UP, _WARM_UP + count)))
+        taken = asyncio.run(jobs.one_by_one(system, range(warm_up, warm_up + count)))
         time.sleep(_EXPORTED_S)  # spans and commits follow: they are part of the cost
         idled = {name: used * _EXPORTED_S / count for name, used in idle.items()}
         cpu = _spent(system, before, count, idled)
-        bare = asyncio.run(relay(system.kafka, _HOPS, _WARM_UP + count))[_WARM_UP:]
+        bare = asyncio.run(relay(system.kafka, _HOPS, warm_up + count))[warm_up:]
         ours = [seconds for _, seconds in taken]
         figures = {
             "jobs": count,
+            "warm_up": warm_up,
             "ms_per_job": round(median(ours) * 1e3, 1),
             "ms_p95": round(quantiles(ours, n=20)[-1] * 1e3, 1),
             "cpu_ms_per_job": round(sum(cpu.values()), 1),
@@ -114,11 +118,15 @@ def measure_backlog(events: int) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
     parser.add_argument("--jobs", type=int, default=100)
+    parser.add_argument("--warm-up", type=int, default=20, metavar="N")
     parser.add_argument("--backlog", type=int, default=0, metavar="EVENTS")
     parser.add_argument("--sample", default="", metavar="SERVICE", choices=["", *ALL])
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
-    figures = measure_backlog(told.backlog) if told.backlog else measure(told.jobs, told.sample)
+    if told.backlog:
+        figures = measure_backlog(told.backlog)
+    else:
+        figures = measure(told.jobs, told.warm_up, told.sample)
     tell(figures, told.json)
     return 0
 

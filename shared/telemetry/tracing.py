@@ -22,7 +22,7 @@ from shared.version import CODE_VERSION
 
 Attributes = Mapping[str, str | int | float | bool]
 
-EXPORTED_EVERY_S = 1.0
+EXPORTED_EVERY_S = 2.0
 """Every process posts what it has, so often at most: a request costs as much as fifty spans."""
 
 _W3C = TraceContextTextMapPropagator()
