@@ -10,7 +10,7 @@ from services.results import announce
 from services.results.definitions import Definitions
 from services.results.ledger import deliveries, outbox, runs
 from services.results.ledger.runs import StoredRun, StoredStage
-from services.results.progress import Progress, Stop, delivers, judge
+from services.results.progress import Progress, Stop, delivers, holders, judge
 from shared.bus.received import Received
 from shared.clock import Clock
 from shared.events.models import JobControl, PayloadRef, ReasonModel
@@ -57,7 +57,7 @@ class Concluder:
             ended_by = "superseded" if run.newer else stop
             run = self._close(connection, run, progress, stages, ended_by, cause)
         if run.newer:
-            deliveries.cancel(connection, job_id, "superseded-by-newer-version")
+            deliveries.cancel(connection, job_id, deliveries.SUPERSEDED)
             self.tell(connection, run)
         elif run.status not in ("running", "cancelled", "superseded") and definition:
             made = _made(run, definition, stages) if closes else ()
@@ -65,13 +65,27 @@ class Concluder:
             deliveries.plan(connection, _reports(run, definition, stages), self.clock())
         return True
 
-    def is_late(self, run: StoredRun, watching_since: datetime) -> bool:
+    def is_due(self, run: StoredRun, watching_since: datetime) -> bool:
         """The deadline has passed, not counting the time when nobody could have seen the end."""
         definition = self.definitions.get(run.definition)
         if definition is None or run.started_at is None:
             return False
         begin = max(run.started_at, watching_since)
         return self.clock() >= begin + timedelta(seconds=definition.deadline)
+
+    def stands(self, connection: Connection, run: StoredRun) -> bool:
+        """Whether a stage that the run waits for has ended no work, of any job, for a deadline.
+
+        A run that is only queued behind others is not late: the hundredth of a night's studies
+        would fail for nothing.
+        """
+        definition = self.definitions.get(run.definition)
+        if definition is None:
+            return False
+        facts = runs.load_facts(connection, run.job_id, run.run)
+        since = self.clock() - timedelta(seconds=definition.deadline)
+        waits = holders(definition, facts, {}, since)
+        return any(not runs.has_ended_work(connection, at.stage, since) for at in waits)
 
     def _judged(
         self,

@@ -1,4 +1,4 @@
-"""Ends the runs whose deadline has passed."""
+"""Ends the runs whose deadline has passed and that no queue explains."""
 
 from datetime import datetime
 
@@ -15,7 +15,9 @@ def sweep(ledger: Ledger, concluder: Concluder, watching_since: datetime) -> int
     """
     with ledger.reading() as connection:
         late = [
-            run for run, _ in runs.running(connection) if concluder.is_late(run, watching_since)
+            run
+            for run, _ in runs.running(connection)
+            if concluder.is_due(run, watching_since) and concluder.stands(connection, run)
         ]
     for run in late:
         with ledger.transaction() as connection:

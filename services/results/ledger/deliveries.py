@@ -19,6 +19,8 @@ ORDER = {"seg": 0, "sr": 1, "encapsulated-pdf": 2, "key-object": 3}
 _URGENCY = {lane: place for place, lane in enumerate(Lane)}
 LEASE = timedelta(minutes=2)
 """How long a claim holds of which nothing more is heard: then its replica has died."""
+SUPERSEDED, REPLACED = "superseded-by-newer-version", "replaced-by-later-run"
+"""Why something was withdrawn that waited."""
 _AT_ONCE = datetime.fromtimestamp(0, UTC)
 """Due by everybody's clock, whoever planned it."""
 
@@ -110,16 +112,9 @@ def _row(wanted: Planned, now: datetime) -> dict[str, Any]:
 
 
 def _try_again(connection: Connection, wanted: Planned, now: datetime) -> None:
-    connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.job_id == wanted.job_id,
-            deliveries.c.sop_instance_uid == wanted.sop_instance_uid,
-            deliveries.c.destination == wanted.destination,
-            deliveries.c.status.in_(("held", "failed")),
-        )
-        .values(status="waiting", run=wanted.run, waiting_since=now, next_attempt_at=_AT_ONCE)
-    )
+    which = and_(_key(wanted), deliveries.c.status.in_(("held", "failed")))
+    again = {"status": "waiting", "waiting_since": now, "next_attempt_at": _AT_ONCE}
+    _update(connection, which, run=wanted.run, **again)
 
 
 def _replace_earlier(connection: Connection, wanted: Planned) -> None:
@@ -130,7 +125,7 @@ def _replace_earlier(connection: Connection, wanted: Planned) -> None:
         deliveries.c.destination == wanted.destination,
         deliveries.c.sop_instance_uid != wanted.sop_instance_uid,
     )
-    _update(connection, others, status="failed", last_error="replaced-by-later-run")
+    _update(connection, others, status="failed", last_error=REPLACED)
 
 
 def cancel(connection: Connection, job_id: str, why: str) -> None:
@@ -292,7 +287,7 @@ def _claimed(by: str) -> ColumnElement[bool]:
     return and_(deliveries.c.claimed_by == by, deliveries.c.status == "waiting")
 
 
-def _key(delivery: Delivery) -> ColumnElement[bool]:
+def _key(delivery: Planned | Delivery) -> ColumnElement[bool]:
     return and_(
         deliveries.c.job_id == delivery.job_id,
         deliveries.c.sop_instance_uid == delivery.sop_instance_uid,

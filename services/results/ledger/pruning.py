@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, or_, select, update
 
 from services.results.ledger import runs as stored
+from services.results.ledger.deliveries import REPLACED, SUPERSEDED
 from services.results.ledger.tables import deliveries, jobs, outbox, runs, stages
 from shared.bus.units import DEFINITION
 
-_WITHDRAWN = ("superseded-by-newer-version", "replaced-by-later-run")
+_WITHDRAWN = (SUPERSEDED, REPLACED)
 _SOME = {"yield_per": 500}
 """Rows in memory at a time."""
 _DISAPPOINTING = ("failed", "partial")

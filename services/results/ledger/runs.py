@@ -218,6 +218,12 @@ def ended_since(connection: Connection, since: datetime) -> frozenset[str]:
     return frozenset(connection.execute(query).scalars())
 
 
+def has_ended_work(connection: Connection, stage: str, since: datetime) -> bool:
+    """Whether a stage of this name has ended work, of any job, since then."""
+    query = select(stages.c.stage).where(stages.c.stage == stage, stages.c.finished_at >= since)
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def claim_restart(connection: Connection, run: StoredRun, now: datetime) -> bool:
     """Note that the run's events are published again; False when another replica does that."""
     same = (runs.c.job_id == run.job_id, runs.c.run == run.run, runs.c.status == "running")

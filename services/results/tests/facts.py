@@ -41,17 +41,22 @@ _PORTS = {
 }
 
 
-def job(version: int = 1) -> str:
-    """The job of a version of the one case of these tests."""
-    return job_id(CASE, version, f"input {version}")
+OTHER_CASE = case_id("covid19-ct", "another study", "study")
+
+
+def job(version: int = 1, case: str = CASE) -> str:
+    """The job of a version of a case, nearly always the one of these tests."""
+    return job_id(case, version, f"input {version}")
 
 
 class Story:
     """Makes the events of one job, in the order in which one asks for them."""
 
-    def __init__(self, store: PayloadStore, version: int = 1, run: int = 1) -> None:
-        self.store, self.version, self.run = store, version, run
-        self.job_id = job(version)
+    def __init__(
+        self, store: PayloadStore, version: int = 1, run: int = 1, case: str = CASE
+    ) -> None:
+        self.store, self.version, self.run, self.case = store, version, run, case
+        self.job_id = job(version, case)
         self._moment = RECEIVED
 
     def input_ready(self) -> Received:
@@ -120,9 +125,9 @@ class Story:
         started, self._moment = self._moment, self._moment + timedelta(seconds=1)
         data = {
             "job_id": self.job_id,
-            "case_id": CASE,
+            "case_id": self.case,
             "version": self.version,
-            "supersedes": job(self.version - 1) if self.version > 1 else None,
+            "supersedes": job(self.version - 1, self.case) if self.version > 1 else None,
             "run": self.run,
             "pipeline": "covid19-ct",
             "lane": "routine",

@@ -14,7 +14,7 @@ from services.results.intake import Intake
 from services.results.ledger import outbox
 from services.results.pruning import Pruner
 from services.results.requests import Desk
-from services.results.tests.facts import PIPELINE, RECEIVED, Story, intake_into, job
+from services.results.tests.facts import OTHER_CASE, PIPELINE, RECEIVED, Story, intake_into, job
 from shared import provenance, selection
 from shared.clock import ManualClock
 from shared.events.models import InputReady, JobControl, PayloadRef
@@ -208,6 +208,18 @@ def test_a_job_that_is_late_fails_with_its_deadline(system: System) -> None:
     status = {stage["stage"]: stage["status"] for stage in shown["stages"]}
     assert (status["reader"], status["lung-seg"]) == ("succeeded", "failed")
     assert status["lung-dicom-seg"] == "skipped"
+
+
+def test_a_job_in_a_queue_that_moves_is_not_late(system: System) -> None:
+    waiting, other = Story(system.store), Story(system.store, case=OTHER_CASE)
+    system.intake.take([waiting.input_ready(), other.input_ready()])
+    system.clock.advance(PIPELINE.deadline + 2)
+    system.intake.take([other.made("reader", finished_at=system.clock())])
+    ledger, concluder = system.intake.ledger, system.intake.concluder
+    assert sweep(ledger, concluder, RECEIVED) == 1  # the other: nobody has segmented anything
+    assert system.get(f"/jobs/{job()}")["status"] == "running"
+    system.clock.advance(PIPELINE.deadline + 2)
+    assert sweep(ledger, concluder, RECEIVED) == 1
 
 
 def test_what_comes_after_the_end_changes_it_no_more(system: System) -> None:

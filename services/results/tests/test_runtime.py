@@ -11,11 +11,13 @@ from services.results import runtime
 from services.results.ledger import deliveries
 from services.results.ledger.deliveries import Due
 from services.results.ledger.record import KINDS
+from services.results.pruning import Pruner
 from services.results.settings import ResultsSettings
 from services.results.tests.facts import Story, job
 from services.results.tests.hospital import RealObjects
 from services.results.tests.pacs import Pacs, listening
 from services.results.turn import Turn
+from services.results.views import PruneView
 from shared.bus.memory import MemoryBus
 from shared.bus.received import Received
 from shared.clock import Clock, ManualClock, system_clock
@@ -116,3 +118,26 @@ async def test_a_turn_that_is_slow_to_give_back_holds_up_nothing_else(tmp_path: 
     asyncio.get_running_loop().call_later(0.01, went_on.set)
     await asyncio.gather(turns, return_exceptions=True)
     assert seen == [True]
+
+
+async def test_who_has_the_turn_prunes_what_is_older_than_the_setting(tmp_path: Path) -> None:
+    results = _replica(tmp_path, "one", system_clock)
+    loop, asked = asyncio.get_running_loop(), asyncio.Queue[timedelta]()
+
+    class Told(Pruner):
+        def prune(self, older_than: timedelta, *, dry_run: bool = False) -> PruneView:
+            loop.call_soon_threadsafe(asked.put_nowait, older_than)
+            return super().prune(older_than, dry_run=dry_run)
+
+    pruner = Told(results.ledger, results.store, results.clock, ())
+    assert results.turn.take()
+    pruning = asyncio.create_task(runtime.prune(replace(results, pruner=pruner), keep_days=30))
+    assert await asyncio.wait_for(asked.get(), 20) == timedelta(days=30)
+    pruning.cancel()
+    await asyncio.gather(pruning, return_exceptions=True)
+
+
+async def test_without_the_setting_nothing_is_ever_pruned(tmp_path: Path) -> None:
+    results = _replica(tmp_path, "one", system_clock)
+    assert results.turn.take()
+    await asyncio.wait_for(runtime.prune(results, ResultsSettings().keep_days), 20)
