@@ -12,9 +12,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
+from shared.bus import courtesy
 from shared.bus.execution import Defect, Down, Verdict, judge
 from shared.bus.work import Ports, Work
 from shared.errors import Unavailable
+from shared.events.models import Lane
 from shared.settings import Settings
 from shared.telemetry import logs, tracing
 from shared.telemetry.logs import logger
@@ -70,6 +72,13 @@ class Worker:
         )
         self._process.start()
         theirs.close()
+        self.gives_way = False
+
+    def give_way(self) -> None:
+        """Let it be courteous to other processes from now on."""
+        if not self.gives_way:
+            self.gives_way = True
+            courtesy.give_way(self._process.pid or 0)
 
     async def ask(self, question: Work | str | None, deadline_s: float) -> Any:
         """Its answer. Raises `WorkerLost`, after which the worker is to be replaced."""
@@ -174,19 +183,30 @@ class WorkerPool:
         except WorkerLost:
             return False
 
+    async def _choose(self, courteous: bool | None) -> Worker | None:
+        """An idle worker; if there is one, then one that is as courteous as is wanted."""
+        idle = [await self._idle.get()]
+        idle += [self._idle.get_nowait() for _ in range(self._idle.qsize())]
+        chosen = next((each for each in idle if each and each.gives_way is courteous), idle[0])
+        idle.remove(chosen)
+        for each in reversed(idle):
+            self._idle.put_nowait(each)
+        return chosen
+
     async def _ask(self, question: Work | str, deadline_s: float) -> Any:
-        worker = await self._idle.get()
+        courteous = question.lane is Lane.BULK if isinstance(question, Work) else None
+        worker = await self._choose(courteous)
         try:
-            if worker and not worker.alive:
+            if worker and (not worker.alive or (worker.gives_way and courteous is False)):
                 await asyncio.to_thread(worker.end)
                 worker = None
             worker = worker or await self._hire()
             try:
-                answer = await worker.ask(question, deadline_s)
+                answer = await self._put(worker, question, deadline_s, courteous)
             except NotAsked:
                 await asyncio.to_thread(worker.end)
                 worker = await self._hire()
-                answer = await worker.ask(question, deadline_s)
+                answer = await self._put(worker, question, deadline_s, courteous)
         except BaseException as error:
             if worker:
                 await asyncio.to_thread(worker.end)
@@ -196,6 +216,13 @@ class WorkerPool:
             raise
         self._idle.put_nowait(worker)
         return answer
+
+    async def _put(
+        self, worker: Worker, question: Work | str, deadline_s: float, courteous: bool | None
+    ) -> Any:
+        if courteous:
+            worker.give_way()
+        return await worker.ask(question, deadline_s)
 
     def stop(self) -> None:
         """End every idle worker."""

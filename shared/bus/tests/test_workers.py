@@ -4,11 +4,14 @@ import asyncio
 import os
 import signal
 import threading
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import NoReturn
 
 from shared.bus.execution import Defect, Done
 from shared.bus.work import Ports, Produced, Work
 from shared.bus.workers import Recipe, WorkerPool
+from shared.events.models import Lane
 from shared.pipelines.definition import parse
 from shared.settings import Settings
 from shared.store.memory import MemoryStore
@@ -43,7 +46,8 @@ async def test_the_deadline_of_a_stage_ends_its_work_before_that_of_the_service(
 
 
 def _tell_process(_: Work) -> Produced:
-    return Produced({}, facts={"pid": os.getpid()})
+    nice = os.getpriority(os.PRIO_PROCESS, 0) - os.getpriority(os.PRIO_PROCESS, os.getppid())
+    return Produced({}, facts={"pid": os.getpid(), "courtesy": nice})
 
 
 def telling(_: Settings) -> Ports:
@@ -86,6 +90,41 @@ async def test_a_worker_that_dies_at_its_work_is_that_study_s_defect() -> None:
         pool.stop()
     assert isinstance(verdict, Defect)
     assert (verdict.code, verdict.details) == ("worker-died", "exit code 3")
+
+
+async def _told_by(pool: WorkerPool, *lanes: Lane) -> list[Mapping[str, int]]:
+    """What the workers say that do work of these lanes, one after the other."""
+    told = []
+    for lane in lanes:
+        work = replace(work_for("left", MemoryStore(), {}, definition=PLAIN), lane=lane)
+        done = await pool.execute(work)
+        assert isinstance(done, Done)
+        told.append(done.produced.facts)
+    return told
+
+
+async def test_bulk_gives_way_and_keeps_the_worker_that_did_bulk_before() -> None:
+    pool = WorkerPool(Recipe("marker", Settings(), telling, memory_mb=2048), 2, deadline_s=300)
+    await pool.start()
+    try:
+        stat, bulk, again, routine = await _told_by(
+            pool, Lane.STAT, Lane.BULK, Lane.BULK, Lane.ROUTINE
+        )
+    finally:
+        pool.stop()
+    assert [told["courtesy"] for told in (stat, routine)] == [0, 0]
+    assert bulk["courtesy"] == again["courtesy"] > 0
+    assert bulk["pid"] == again["pid"]
+
+
+async def test_where_only_a_worker_of_bulk_is_left_other_work_gets_a_new_one() -> None:
+    pool = WorkerPool(Recipe("marker", Settings(), telling, memory_mb=2048), 1, deadline_s=300)
+    await pool.start()
+    try:
+        bulk, stat = await _told_by(pool, Lane.BULK, Lane.STAT)
+    finally:
+        pool.stop()
+    assert bulk["courtesy"] > 0 == stat["courtesy"]
 
 
 async def test_time_in_which_both_were_stopped_is_not_the_worker_s() -> None:
