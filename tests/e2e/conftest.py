@@ -10,6 +10,8 @@ from deploy.embedded.install import install
 from deploy.embedded.ports import free_ports
 from deploy.embedded.runtime import Runtime, missing_shared_library, unsupported_platform
 from deploy.embedded.tests.processes import running
+from shared.catalog import load_catalog
+from tests.chaos.models import make_instant
 from tests.e2e.echo import Echo, echoing
 from tests.e2e.system import ECHO, System, running_system
 
@@ -50,4 +52,29 @@ def system(echo: Echo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sys
     folder = tmp_path_factory.mktemp("system") / "home"
     with running_system(folder, runtime, echo.port) as system:
         echo.forward_to = (system.dicom_port, ECHO)
+        yield system
+
+
+@pytest.fixture(scope="session")
+def instant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A second system, for tests that change what runs: instant models, two replicas of writers.
+
+    Its reader fails at studies that say so; its writers have the code version that they are told.
+    """
+    why_not = unsupported_platform() or missing_shared_library()
+    if why_not:
+        pytest.skip(f"no Triton here: {why_not}")
+    catalog = dict(load_catalog())
+    for service, module in (("reader", "quoting"), ("writers", "versioned")):
+        told = {"command": f"python -m tests.e2e.{module}"}
+        catalog[service] = catalog[service].model_copy(update=told)
+    with running_system(
+        tmp_path_factory.mktemp("instant") / "home",
+        install(cache_folder(), print),
+        echo_port=9,  # nobody is sent to by the pipeline that goes there
+        environment={"CLARION_STOW": "true"},
+        catalog=catalog,
+        replicas={"writers": 2},
+        prepare=make_instant,
+    ) as system:
         yield system

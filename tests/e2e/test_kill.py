@@ -4,10 +4,7 @@ Each victim is frozen before the study comes, so that it dies in the middle of i
 beside it. A fresh rerun of the job then shows what undisturbed work makes.
 """
 
-import os
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import pytest
 from pydicom.dataset import Dataset
@@ -16,6 +13,7 @@ from phantom.studies import slab
 from shared.catalog import load_catalog
 from shared.pipelines.definition import parse
 from tests.e2e import sending
+from tests.e2e.processes import frozen, kill, main_of, until_back, worker_of
 from tests.e2e.studies import study_uid
 from tests.e2e.system import (
     DEFINITIONS,
@@ -24,9 +22,7 @@ from tests.e2e.system import (
     SHORT,
     Job,
     System,
-    children,
     dataset_digests,
-    is_alive,
     new_seed,
     output_digests,
     until,
@@ -40,7 +36,6 @@ STAGES = {
     for service in {stage.service_name for stage in DEFINITION.stages.values()}
 }
 """The stages of each service: which of them comes first is the system's choice."""
-FORKSERVER = "multiprocessing.forkserver"
 
 
 @pytest.mark.parametrize("service", sorted(STAGES))
@@ -149,44 +144,6 @@ def assert_the_same_once(system: System, datasets: Sequence[Dataset]) -> None:
     assert {stage["status"] for stage in again["stages"]} == {"succeeded"}
     assert output_digests(again) == made
     assert dataset_digests(system.received(study)) == filed
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """Stop a process in its tracks; go on, if it still lives then."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        if is_alive(pid):
-            os.kill(pid, signal.SIGCONT)
-
-
-def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
-
-
-def main_of(system: System, service: str) -> int:
-    """The process that supervisord started."""
-    [main] = system.pids("-m", f"services.{service}") - system.pids(FORKSERVER)
-    return main
-
-
-def worker_of(system: System, service: str) -> int:
-    """The one worker process of a stage service: the fork server's child."""
-
-    def found() -> int | None:
-        servers = children(main_of(system, service)) & system.pids(FORKSERVER)
-        workers = [worker for server in servers for worker in children(server)]
-        return workers[0] if len(workers) == 1 else None
-
-    return until(f"a worker of {service}", found)
-
-
-def until_back(system: System, service: str, gone: int) -> None:
-    """Wait for a new process that is ready."""
-    until(f"a new {service}", lambda: system.pids("-m", f"services.{service}") - {gone})
-    until(f"{service} ready", lambda: system.is_healthy(service))
 
 
 def until_at_work(system: System, datasets: Sequence[Dataset], *stages: str) -> None:

@@ -1,18 +1,14 @@
 """A version that is promoted answers the next study; taken back, all is to the byte as before."""
 
-import json
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
 from onnx import numpy_helper
-from typer.testing import CliRunner
 
-from clarion.__main__ import build
 from phantom.studies import slab
+from tests.e2e.operator import Operator, another
 from tests.e2e.studies import study_uid
 from tests.e2e.system import (
     Job,
@@ -30,27 +26,6 @@ OF_LESIONS = {"lesion-mask", "lesion-seg", "measurement", "ratio-report"}
 """The outputs that lesions have a part in."""
 LOGITS = 2.0
 """By how much the other version finds everything more like a lesion."""
-
-
-@dataclass(frozen=True)
-class Operator:
-    """Who types `clarion models` for a home that is up."""
-
-    home: Path
-
-    def types(self, *words: str) -> Any:
-        command = ["models", *words, "--json", "--home", str(self.home)]
-        done = CliRunner().invoke(build(), command, catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
-
-    def answering(self) -> int:
-        [active] = [
-            each["version"]
-            for each in self.types("list")
-            if each["name"] == MODEL and each["active"]
-        ]
-        return int(active)
 
 
 @dataclass(frozen=True)
@@ -73,12 +48,13 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(system: System, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    operator = Operator(system.home.folder)
+    operator = Operator(system.home.folder, MODEL)
     old = operator.answering()
     datasets = slab(new_seed())
     first = system.analysed(datasets)
     filed = dataset_digests(system.received(study_uid(datasets)))
-    model = _another(system.home.models / MODEL, old, tmp_path_factory.mktemp("model"))
+    scratch = tmp_path_factory.mktemp("model")
+    model = another(system.home.models / MODEL, old, scratch, _more_like_a_lesion)
     [added] = operator.types("add", str(model))
     operator.types("promote", MODEL, str(added["version"]))
     try:
@@ -91,17 +67,11 @@ def story(system: System, tmp_path_factory: pytest.TempPathFactory) -> Story:
     return Story(first, other_study, promoted, back, filed, filed_at_last, old, added)
 
 
-def _another(model: Path, version: int, folder: Path) -> Path:
-    """A version of the model whose last bias is another one."""
-    made = folder / MODEL
-    shutil.copytree(model / str(version), made / "1")
-    shutil.copyfile(model / "config.pbtxt", made / "config.pbtxt")
-    graph = onnx.load(made / "1" / "model.onnx")
+def _more_like_a_lesion(graph: onnx.ModelProto) -> None:
+    """Another last bias."""
     [*_, last] = [node for node in graph.graph.node if node.op_type == "Conv"]
     [bias] = [each for each in graph.graph.initializer if each.name == last.input[2]]
     bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + LOGITS, bias.name))
-    onnx.save(graph, made / "1" / "model.onnx")
-    return made
 
 
 def test_a_version_that_is_added_waits_until_it_is_promoted(story: Story) -> None:
