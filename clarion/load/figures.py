@@ -105,6 +105,7 @@ def _waits(name: str, done: Sequence[Done], before: frozenset[str]) -> list[floa
 
     Behind ingest, where the job does not say when it became ready, the quiet time is left out:
     the shortest time from the sender's last image to the start, among senders that behaved alike.
+    A version that began before the sender ended waited for nobody.
     """
     raw: dict[str, list[float]] = defaultdict(list)
     for each in done:
@@ -115,7 +116,7 @@ def _waits(name: str, done: Sequence[Done], before: frozenset[str]) -> list[floa
         ends = [stages[source][1] for source in before if source in stages]
         if ends:
             raw[""].append(max(0.0, start - max(ends)))
-        elif before <= {INGEST}:
+        elif before <= {INGEST} and start >= each.sent.ended:
             raw[each.sent.order.fault].append(start - each.sent.ended)
         else:
             raw[""].append(0.0)

@@ -56,6 +56,7 @@ def send(order: Order, study: Study, way: Way, late_s: float) -> Sent:
     why_not = ""
     try:
         answers = list(_FAULTS[order.fault](study.instances, way))
+        answers = [*answers, *_plain(_unanswered(study.instances, answers), way)]
         stored = {each.instance.sop_instance_uid for each in answers if each.stored}
         missing = [each for each in study.instances if each.sop_instance_uid not in stored]
         if missing:
@@ -74,6 +75,15 @@ def send(order: Order, study: Study, way: Way, late_s: float) -> Sent:
         late_s=late_s,
         why_not=why_not,
     )
+
+
+def _unanswered(instances: Sequence[Instance], answers: Sequence[Answer]) -> list[Instance]:
+    """What the receiver said nothing to: sent once more, as every PACS does.
+
+    Where a machine is starved, pynetdicom may lose an answer among its own threads.
+    """
+    answered = {each.instance.sop_instance_uid for each in answers if each.status is not None}
+    return [each for each in instances if each.sop_instance_uid not in answered]
 
 
 def _plain(instances: Sequence[Instance], way: Way) -> Iterator[Answer]:

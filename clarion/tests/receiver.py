@@ -18,6 +18,8 @@ class Receiver:
     port: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
     """By SOP Instance UID; else Success."""
+    silent_once: set[str] = field(default_factory=set)
+    """SOP Instance UIDs: instead of its first answer, the association is aborted."""
     datasets: dict[str, bytes] = field(default_factory=dict)
     priorities: set[int] = field(default_factory=set)
     associations: int = 0
@@ -37,6 +39,9 @@ class Receiver:
     def _stored(self, event: Event) -> int:
         assert isinstance(event.request, C_STORE)
         uid = str(event.request.AffectedSOPInstanceUID)
+        if uid in self.silent_once:
+            self.silent_once.remove(uid)
+            event.assoc.abort()
         self.datasets[uid] = event.encoded_dataset(include_meta=False)
         self.priorities.add(int(event.request.Priority))
         return self.statuses.get(uid, 0x0000)

@@ -59,6 +59,13 @@ def test_behind_ingest_the_quiet_time_is_no_wait() -> None:
     assert (found["reader"].wait.p50, found["reader"].wait.longest) == (0, 7)
 
 
+def test_a_version_that_began_before_its_sender_ended_makes_no_other_wait() -> None:
+    early = Done(sent("a", ended=160), job("a", {"reader": (103, 104)}))
+    quick = Done(sent("b", ended=100), job("b", {"reader": (102, 103)}))
+    found = figures.by_stage([early, quick], SOURCES)
+    assert (found["reader"].wait.count, found["reader"].wait.longest) == (2, 0)
+
+
 def test_the_rate_of_ends_needs_two() -> None:
     ends = [Done(sent(c), job(c, finished_at=moment(t))) for c, t in [("a", 0), ("b", 36)]]
     assert figures.finished_per_h(ends) == 100

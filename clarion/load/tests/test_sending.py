@@ -52,6 +52,12 @@ def test_a_fault_loses_no_image(
     assert receiver.associations == associations
 
 
+def test_what_nobody_answered_is_sent_once_more(receiver: Receiver, study: Study) -> None:
+    receiver.silent_once = {study.instances[2].sop_instance_uid}
+    assert send(order(), study, _way(receiver), 0.0).stored
+    assert receiver.associations == 2
+
+
 def test_an_image_that_is_refused_makes_the_study_not_stored(
     receiver: Receiver, study: Study
 ) -> None:
