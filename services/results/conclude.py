@@ -19,6 +19,9 @@ from shared.pipelines.definition import Definition
 from shared.telemetry import tracing
 from shared.telemetry.attributes import JOB, LANE, PIPELINE, RUN
 
+_QUEUED = 20
+"""So many deadlines a run may be queued: some hours."""
+
 NO_DEFINITION = Progress("failed", {}, {}, (ReasonModel(code="definition-missing"),))
 
 
@@ -77,15 +80,19 @@ class Concluder:
         """Whether a stage that the run waits for has ended no work, of any job, for a deadline.
 
         A run that is only queued behind others is not late: the hundredth of a night's studies
-        would fail for nothing.
+        would fail for nothing. But no queue explains `_QUEUED` deadlines.
         """
         definition = self.definitions.get(run.definition)
-        if definition is None:
+        if definition is None or run.started_at is None:
             return False
+        now, deadline = self.clock(), timedelta(seconds=definition.deadline)
+        if now >= run.started_at + _QUEUED * deadline:
+            return True
         facts = runs.load_facts(connection, run.job_id, run.run)
-        since = self.clock() - timedelta(seconds=definition.deadline)
-        waits = holders(definition, facts, {}, since)
-        return any(not runs.has_ended_work(connection, at.stage, since) for at in waits)
+        return any(
+            not runs.has_ended_work(connection, at.stage, at.service, now - deadline, now)
+            for at in holders(definition, facts, {}, run.started_at)
+        )
 
     def _judged(
         self,

@@ -218,9 +218,15 @@ def ended_since(connection: Connection, since: datetime) -> frozenset[str]:
     return frozenset(connection.execute(query).scalars())
 
 
-def has_ended_work(connection: Connection, stage: str, since: datetime) -> bool:
-    """Whether a stage of this name has ended work, of any job, since then."""
-    query = select(stages.c.stage).where(stages.c.stage == stage, stages.c.finished_at >= since)
+def has_ended_work(
+    connection: Connection, stage: str, service: str, since: datetime, until: datetime
+) -> bool:
+    """Whether a service has ended work of a stage of this name, of any job, between the two."""
+    query = select(stages.c.stage).where(
+        stages.c.stage == stage,
+        stages.c.service == service,
+        stages.c.finished_at.between(since, until),
+    )
     return connection.execute(query.limit(1)).first() is not None
 
 

@@ -222,6 +222,15 @@ def test_a_job_in_a_queue_that_moves_is_not_late(system: System) -> None:
     assert sweep(ledger, concluder, RECEIVED) == 1
 
 
+def test_no_queue_explains_many_deadlines(system: System) -> None:
+    waiting, other = Story(system.store), Story(system.store, case=OTHER_CASE)
+    system.intake.take([waiting.input_ready(), other.input_ready()])
+    system.clock.advance(20 * PIPELINE.deadline + 2)
+    system.intake.take([other.made("reader", finished_at=system.clock())])
+    sweep(system.intake.ledger, system.intake.concluder, RECEIVED)
+    assert system.get(f"/jobs/{job()}")["status"] == "failed"
+
+
 def test_what_comes_after_the_end_changes_it_no_more(system: System) -> None:
     story = Story(system.store)
     system.intake.take([story.input_ready()])
