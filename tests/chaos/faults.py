@@ -37,6 +37,10 @@ FAULTS: Mapping[str, Fault] = {
 }
 
 
+USUAL = tuple(name for name in FAULTS if not name.startswith("clock-"))
+"""Those that every job survives: to a clock that jumps on by an hour each running job is late."""
+
+
 @dataclass(frozen=True)
 class Planned:
     """A fault that comes when so many studies are stored; its own dice follow from `seed`."""
