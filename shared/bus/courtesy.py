@@ -5,11 +5,13 @@ has done bulk work is kept for that; other work gets another in its place where 
 """
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-_NICE = 15
-"""About a thirtieth of a core that others want; all of one that nobody wants."""
+_NICE = 10
+"""About a ninth of what a thread gets that is not courteous; all of a core that nobody wants."""
+_NS = 1e9
 
 
 def give_way(pid: int) -> None:
@@ -19,3 +21,17 @@ def give_way(pid: int) -> None:
         for thread in Path("/proc", str(pid), "task").iterdir():
             with suppress(ProcessLookupError):
                 os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
+
+
+def waits(pid: int) -> Mapping[str, float]:
+    """Seconds that each thread of a process has ever wanted a processor and had none.
+
+    It is the second number of Linux's `schedstat`. Empty where the kernel does not count, and when
+    the process has ended.
+    """
+    found = {}
+    with suppress(FileNotFoundError):
+        for thread in Path("/proc", str(pid), "task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found[thread.name] = int((thread / "schedstat").read_text().split()[1]) / _NS
+    return found

@@ -13,6 +13,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
 from shared.bus import courtesy
+from shared.bus.deadline import Deadline
 from shared.bus.execution import Defect, Down, Verdict, judge
 from shared.bus.work import Ports, Work
 from shared.errors import Unavailable
@@ -74,11 +75,15 @@ class Worker:
         theirs.close()
         self.gives_way = False
 
+    @property
+    def _pid(self) -> int:
+        return self._process.pid or 0
+
     def give_way(self) -> None:
         """Let it be courteous to other processes from now on."""
         if not self.gives_way:
             self.gives_way = True
-            courtesy.give_way(self._process.pid or 0)
+            courtesy.give_way(self._pid)
 
     async def ask(self, question: Work | str | None, deadline_s: float) -> Any:
         """Its answer. Raises `WorkerLost`, after which the worker is to be replaced."""
@@ -101,18 +106,19 @@ class Worker:
             raise NotAsked from None
 
     async def _answers_within(self, deadline_s: float) -> bool:
-        """Whether an answer comes in time, not counting time in which this process stood still.
+        """Whether an answer comes in time, not counting time in which one of both stood still.
 
-        Who was stopped for an hour, and perhaps its worker with it, wakes with every deadline
-        gone by: a step of the wait counts for no more than it was meant to last.
+        A worker that gets no processor is not late for that (see `Deadline`). And who was stopped
+        for an hour, and perhaps its worker with it, wakes with every deadline gone by: a step of
+        the wait counts for no more than it was meant to last.
         """
-        left = deadline_s
-        while left > 0:
-            step = min(left, _STEP_S)
+        deadline = Deadline(deadline_s, lambda: courtesy.waits(self._pid))
+        while deadline.left_s > 0:
+            step = min(deadline.left_s, _STEP_S)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._readable(), step)
                 return True
-            left -= step
+            deadline.spend(step)
         return self._pipe.poll()
 
     async def _readable(self) -> None:

@@ -3,8 +3,12 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NoReturn
 
@@ -67,6 +71,53 @@ async def test_a_worker_that_ends_before_it_has_read_the_question_blames_no_stud
         await asyncio.sleep(0)
         os.kill(first.produced.facts["pid"], signal.SIGKILL)
         assert isinstance(await second, Done)
+    finally:
+        pool.stop()
+
+
+def _reckon(_: Work) -> Produced:
+    """A tenth of a second of work on one processor that others want as well."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    until = time.thread_time() + 0.1
+    while time.thread_time() < until:
+        pass
+    return Produced({})
+
+
+def reckoning(_: Settings) -> Ports:
+    """Workers that need a processor."""
+    return Ports(_reckon, {})
+
+
+@contextmanager
+def crowded() -> Iterator[None]:
+    """Four others have enough to do on the processor that a worker which reckons takes."""
+    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(flush=True)\n"
+    others = [
+        subprocess.Popen(
+            [sys.executable, "-c", f"{code}while os.getppid() == {os.getpid()}: pass"],
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]
+    try:
+        for each in others:
+            assert each.stdout
+            assert each.stdout.readline()
+        yield
+    finally:
+        for each in others:
+            each.kill()
+            each.communicate()
+
+
+async def test_a_worker_that_gets_no_processor_is_not_late_for_that() -> None:
+    work = work_for("left", MemoryStore(), {}, definition=HASTY)
+    pool = WorkerPool(Recipe("marker", Settings(), reckoning, memory_mb=2048), 1, deadline_s=300)
+    await pool.start()
+    try:
+        with crowded():
+            assert isinstance(await pool.execute(work), Done)
     finally:
         pool.stop()
 
