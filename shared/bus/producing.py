@@ -15,12 +15,18 @@ from aiokafka.errors import (
     InvalidProducerEpoch,
     KafkaError,
     OutOfOrderSequenceNumber,
+    ProducerFenced,
     UnknownProducerId,
 )
 
 from shared.telemetry.logs import logger
 
-_COUNT_LOST = (OutOfOrderSequenceNumber, UnknownProducerId, InvalidProducerEpoch)
+_COUNT_LOST = (
+    OutOfOrderSequenceNumber,
+    UnknownProducerId,
+    InvalidProducerEpoch,
+    ProducerFenced,  # what aiokafka makes of an InvalidProducerEpoch
+)
 
 
 class Producer:
@@ -30,6 +36,7 @@ class Producer:
         self._make = make
         self._now = make()
         self._replacing = asyncio.Lock()
+        self._leaving: set[asyncio.Task[None]] = set()
 
     @property
     def client(self) -> AIOKafkaClient:
@@ -40,7 +47,8 @@ class Producer:
         await self._now.start()
 
     async def stop(self) -> None:
-        await self._now.stop()
+        """Send what is left, and that of each producer that was replaced."""
+        await asyncio.gather(self._now.stop(), *self._leaving)
 
     async def send_and_wait(
         self,
@@ -73,4 +81,14 @@ class Producer:
                 raise
             self._now = new
         logger().warning("producer replaced")
+        leaving = asyncio.create_task(_put_away(used))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+
+
+async def _put_away(used: AIOKafkaProducer) -> None:
+    """It still sends what other partitions are due, as long as that takes: nobody waits for it."""
+    try:
         await used.stop()
+    except KafkaError as error:
+        logger().warning("replaced producer not stopped", error=type(error).__name__)
