@@ -8,9 +8,8 @@ Who need not hurry rests after each answer: what comes meanwhile is one answer, 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -58,7 +57,9 @@ class _Changes(FetchRequest):  # type: ignore[misc]  # aiokafka's class is untyp
             whole._rack_id,
         ).build(request_struct_class)
         request.session_id, request.session_epoch = self._session.id, self._session.epoch
-        request.forgotten_topics_data = _grouped(known.keys() - self.wanted.keys())
+        request.forgotten_topics_data = _grouped(
+            place for place in known if place not in self.wanted
+        )
         built: FetchRequestStruct = request
         return built
 
@@ -97,6 +98,9 @@ def with_sessions(consumer: AIOKafkaConsumer, rest_s: float = 0.0) -> AIOKafkaCo
     return consumer
 
 
-def _grouped(places: Any) -> list[tuple[str, list[int]]]:
-    by_topic = groupby(sorted(places), key=lambda place: place[0])
-    return [(topic, [partition for _, partition in each]) for topic, each in by_topic]
+def _grouped(places: Iterable[Place]) -> list[tuple[str, list[int]]]:
+    """By topic, in the order given: the broker answers in it, and aiokafka shuffles to be fair."""
+    by_topic: dict[str, list[int]] = {}
+    for topic, partition in places:
+        by_topic.setdefault(topic, []).append(partition)
+    return list(by_topic.items())

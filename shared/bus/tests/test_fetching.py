@@ -73,6 +73,17 @@ async def test_a_session_begins_with_everything_and_goes_on_with_what_moved(
     assert broker.sessions == [(0, 0), (7, 1), (7, 2)]
 
 
+async def test_the_order_that_aiokafka_drew_is_kept(
+    broker: Broker, sessions: FetchSessions
+) -> None:
+    drawn = {"stat": {2: 0, 0: 0}, "bulk": {1: 0}, "routine": {0: 0}}
+    await sessions.send(1, fetch(**drawn))
+    [asked] = broker.asked
+    assert [(topic, [n for n, _ in asked[topic]]) for topic in asked] == [
+        (topic, [*offsets]) for topic, offsets in drawn.items()
+    ]
+
+
 async def test_what_is_no_longer_wanted_is_forgotten_and_may_come_back(
     broker: Broker, sessions: FetchSessions
 ) -> None:
