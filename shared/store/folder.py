@@ -5,11 +5,12 @@ the name exists. The page cache is the shared memory between the services of one
 """
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -41,8 +42,7 @@ class FolderStore:
         sha256 = hashlib.sha256(data).hexdigest()
         key = artifact_key(sha256, media_type)
         with _unavailable():
-            if not self._kept_again(key):
-                self._write(key, data)
+            self._keep(key, lambda: self._write(key, data))
         return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
 
     def put_parts(self, parts: Iterable[bytes | memoryview], media_type: str) -> PayloadRef:
@@ -53,8 +53,7 @@ class FolderStore:
                 size += _write_all(file, part)
             os.fdatasync(file)
             key = artifact_key(sha256.hexdigest(), media_type)
-            if not self._link(path, key) and not self._kept_again(key):
-                self._link(path, key)  # discarded just now
+            self._keep(key, lambda: self._link(path, key))
         return PayloadRef(uri=key, sha256=sha256.hexdigest(), size=size, media_type=media_type)
 
     def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:
@@ -62,10 +61,7 @@ class FolderStore:
             sha256 = sha256 or _digest(path)
             key = artifact_key(sha256, media_type)
             _sync(path)
-            try:
-                self._link(path, key)
-            except OSError:
-                self._write(key, path.read_bytes())
+            self._keep(key, lambda: self._link_or_copy(path, key))
             size = path.stat().st_size
         return PayloadRef(uri=key, sha256=sha256, size=size, media_type=media_type)
 
@@ -117,20 +113,16 @@ class FolderStore:
                 self._require_folder()
 
     def discard(self, uri: str, before: datetime) -> bool:
-        """Moved aside first: whoever keeps it again then finds it gone, or has touched it."""
-        aside = self._pending / token_hex(16)
+        """Under a lock of the file: who keeps it again comes before, or waits and finds it gone."""
         with _unavailable():
             try:
-                if (self._root / uri).stat().st_mtime >= before.timestamp():
-                    return False
-                (self._root / uri).rename(aside)
+                with self._locked(uri, fcntl.LOCK_EX) as file:
+                    if os.fstat(file).st_mtime >= before.timestamp():
+                        return False
+                    (self._root / uri).unlink()
             except FileNotFoundError:
                 return False
-            wanted = aside.stat().st_mtime >= before.timestamp()
-            if wanted:
-                self._link(aside, uri)
-            aside.unlink()
-        return not wanted
+        return True
 
     def probe(self) -> None:
         with _unavailable(), tempfile.TemporaryFile(dir=self._pending) as file:
@@ -138,13 +130,41 @@ class FolderStore:
             if shutil.disk_usage(self._pending).free < self._room:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    def _keep(self, key: str, write: Callable[[], bool]) -> None:
+        """Until it is there and new: between two steps of this, somebody may discard it."""
+        while not self._kept_again(key):
+            write()
+
     def _kept_again(self, key: str) -> bool:
         """Whether it is there; it is as new from now on."""
         try:
-            os.utime(self._root / key)
+            with self._locked(key, fcntl.LOCK_SH) as file:
+                os.utime(file)
         except FileNotFoundError:
             return False
         return True
+
+    @contextmanager
+    def _locked(self, key: str, how: int) -> Iterator[int]:
+        """The artifact's file, which has its name as long as the lock is held.
+
+        Raises FileNotFoundError. The lock ends with the process that holds it.
+        """
+        path = self._root / key
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(file, how)
+            if not os.path.samestat(os.fstat(file), path.stat()):
+                raise FileNotFoundError(path)
+            yield file
+        finally:
+            os.close(file)
+
+    def _link_or_copy(self, source: Path, key: str) -> bool:
+        try:
+            return self._link(source, key)
+        except OSError:
+            return self._write(key, source.read_bytes())
 
     def _write(self, key: str, data: bytes) -> bool:
         with self._new_file() as (file, path):

@@ -1,11 +1,13 @@
 """Every payload store keeps the same promises, the one in memory included."""
 
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -140,10 +142,42 @@ def test_an_artifact_is_discarded_unless_it_was_kept_since(store: PayloadStore) 
 def test_what_is_kept_again_in_a_folder_is_as_new(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     ref, now = store.put(b"voxels", "text/plain"), datetime.now(UTC)
-    for keep in (store.put, lambda data, kind: store.put_parts([data], kind)):
+    file = tmp_path / "segment"
+    file.write_bytes(b"voxels")
+    keeps: tuple[Callable[[bytes, str], PayloadRef], ...] = (
+        store.put,
+        lambda data, kind: store.put_parts([data], kind),
+        lambda _, kind: store.put_file(file, kind),
+    )
+    for keep in keeps:
         os.utime(tmp_path / ref.uri, (0, 0))
         keep(b"voxels", "text/plain")
         assert not store.discard(ref.uri, now - timedelta(hours=1))
+
+
+def test_an_old_file_that_is_kept_now_is_as_new(tmp_path: Path) -> None:
+    store, now, file = FolderStore(tmp_path), datetime.now(UTC), tmp_path / "segment"
+    file.write_bytes(b"voxels")
+    os.utime(file, (0, 0))
+    assert not store.discard(store.put_file(file, "text/plain").uri, now - timedelta(hours=1))
+
+
+def test_who_discards_waits_for_whoever_keeps_it_again_and_never_takes_it_away(
+    tmp_path: Path,
+) -> None:
+    store, now = FolderStore(tmp_path), datetime.now(UTC)
+    ref = store.put(b"voxels", "text/plain")
+    os.utime(tmp_path / ref.uri, (0, 0))
+    with ThreadPoolExecutor(1) as pool:
+        with (tmp_path / ref.uri).open("rb") as keeping:
+            fcntl.flock(keeping, fcntl.LOCK_SH)
+            discarding = pool.submit(store.discard, ref.uri, now - timedelta(hours=1))
+            with pytest.raises(TimeoutError):
+                discarding.result(0.2)
+            assert store.get(ref) == b"voxels"
+            os.utime(keeping.fileno())
+        assert not discarding.result()
+    assert store.get(ref) == b"voxels"
 
 
 def test_a_store_that_works_passes_its_probe(store: PayloadStore) -> None:
