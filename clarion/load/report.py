@@ -29,6 +29,8 @@ class Sending:
     faults: Mapping[str, int]
     not_stored: tuple[str, ...]
     """Why studies were not acknowledged whole."""
+    unanswered: int = 0
+    """Instances that nobody answered, and that were sent once more."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def sending(sent: Sequence[Sent], planned: int) -> Sending:
         took=figures.spread([each.ended - each.began for each in sent]) if sent else None,
         faults=dict(Counter(str(each.order.fault) for each in sent)),
         not_stored=tuple(each.why_not for each in sent if not each.stored),
+        unanswered=sum(each.unanswered for each in sent),
     )
 
 

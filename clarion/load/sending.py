@@ -39,6 +39,8 @@ class Sent:
     """How much later than due it began: the sender's own queue."""
     why_not: str = ""
     """Why it is not stored whole; empty when every instance was acknowledged."""
+    unanswered: int = 0
+    """Instances that the receiver said nothing to at first: they were sent once more."""
 
     @property
     def stored(self) -> bool:
@@ -53,10 +55,12 @@ class Sent:
 def send(order: Order, study: Study, way: Way, late_s: float) -> Sent:
     """Send a study by its order. Never raises for what the receiver does."""
     began = time.time()
-    why_not = ""
+    why_not, unanswered = "", 0
     try:
         answers = list(_FAULTS[order.fault](study.instances, way))
-        answers = [*answers, *_plain(_unanswered(study.instances, answers), way)]
+        again = _unanswered(study.instances, answers)
+        unanswered = len(again)
+        answers = [*answers, *_plain(again, way)]
         stored = {each.instance.sop_instance_uid for each in answers if each.stored}
         missing = [each for each in study.instances if each.sop_instance_uid not in stored]
         if missing:
@@ -73,6 +77,7 @@ def send(order: Order, study: Study, way: Way, late_s: float) -> Sent:
         instances=len(study.instances),
         size=sum(each.size for each in study.instances),
         late_s=late_s,
+        unanswered=unanswered,
         why_not=why_not,
     )
 

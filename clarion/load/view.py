@@ -78,6 +78,8 @@ def _rates(report: Report) -> Text:
         told.append(f"senders late by {sending.late.p95:.1f} s (p95)")
     if faults := {name: n for name, n in sorted(sending.faults.items()) if name != Fault.NONE}:
         told.append("clumsy senders: " + " ".join(f"{name} {n}" for name, n in faults.items()))
+    if sending.unanswered:
+        told.append(f"sent again, for want of an answer: {sending.unanswered} instances")
     if report.unanswered:
         told.append(f"the jobs API did not answer {report.unanswered} times")
     return Text(", ".join(told), style="dim")

@@ -54,7 +54,8 @@ def test_a_fault_loses_no_image(
 
 def test_what_nobody_answered_is_sent_once_more(receiver: Receiver, study: Study) -> None:
     receiver.silent_once = {study.instances[2].sop_instance_uid}
-    assert send(order(), study, _way(receiver), 0.0).stored
+    sent = send(order(), study, _way(receiver), 0.0)
+    assert (sent.stored, sent.unanswered) == (True, 4)  # it, and all that came after it
     assert receiver.associations == 2
 
 

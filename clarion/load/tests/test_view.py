@@ -29,11 +29,11 @@ REPORT = Report(
 )
 
 
-def _words(width: int) -> list[str]:
+def _words(width: int, report: Report = REPORT) -> list[str]:
     """The lines without what separates their words."""
     console = Console(width=width)
     with console.capture() as said:
-        console.print(picture(REPORT))
+        console.print(picture(report))
     return [" ".join(line.split()) for line in said.get().splitlines()]
 
 
@@ -52,6 +52,12 @@ def test_eighty_columns_show_every_heading_and_figure() -> None:
         "results 12",
     ]
     assert [line for line in wanted if line not in words] == []
+
+
+def test_what_was_sent_again_for_want_of_an_answer_is_told() -> None:
+    report = replace(REPORT, sending=sending([replace(sent("a"), unanswered=3), ABORTED], 250))
+    assert report.to_json()["sending"]["unanswered"] == 3
+    assert "sent again, for want of an answer: 3 instances" in " ".join(_words(80, report))
 
 
 def test_more_columns_put_each_heading_in_one_line() -> None:
