@@ -14,8 +14,8 @@ from shared.catalog import load_catalog
 class Api:
     """One service's API. A refused request is a `Failure` with the service's own words."""
 
-    def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=30, trust_env=False)
+    def __init__(self, url: str, timeout_s: float = 30) -> None:
+        self._client = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False)
 
     def get(self, path: str, **parameters: Any) -> Any:
         """The JSON answer of a GET."""
@@ -36,9 +36,9 @@ class Api:
             raise Failure(f"{answer.request.url} answered {answer.status_code}") from None
 
 
-def results(home: Path | None = None) -> Api:
+def results(home: Path | None = None, timeout_s: float = 30) -> Api:
     """The jobs API: CLARION_RESULTS_URL, or else the home's."""
-    return Api(os.environ.get("CLARION_RESULTS_URL") or _of_home(home, "results.api"))
+    return Api(os.environ.get("CLARION_RESULTS_URL") or _of_home(home, "results.api"), timeout_s)
 
 
 def console(home: Path | None = None) -> Api:

@@ -1,6 +1,7 @@
 """`clarion prune`: room on the disk, from jobs that ended long ago."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -11,6 +12,9 @@ from clarion.options import HomeOption, JsonOption
 
 app = typer.Typer()
 
+_SUMMED = ("jobs", "payloads", "bytes")
+_LONGEST_S = 900
+"""For one answer: the whole ledger is read."""
 _DAYS = {"d": 1, "w": 7}
 _WHY = {
     "running-or-recent": "running, or ended later",
@@ -32,12 +36,13 @@ def prune(
     as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Remove images, volumes, masks and objects of old jobs; the list of jobs keeps them all.
+    """Remove the volumes, masks and objects that old jobs made; the list of jobs keeps them all.
 
-    What is not delivered, not confirmed by its destination, or failed unseen stays.
+    What came in stays, so that each can be run again. So does what is not delivered, not confirmed
+    by its destination, or failed, until `clarion failures discard`.
     """
     days = _days(older_than)
-    pruned = _all(api.results(home), days, dry_run)
+    pruned = _all(api.results(home, _LONGEST_S), days, dry_run)
     if as_json:
         typer.echo(json.dumps(pruned, indent=1))
         return
@@ -54,20 +59,22 @@ def _days(text: str) -> int:
 
 def _told(pruned: dict[str, Any]) -> Iterator[str]:
     what = "would be pruned" if pruned["dry_run"] else "pruned"
-    size = f"{pruned['payloads']} payloads, {pruned['bytes'] / 1e6:.1f} MB, and their images"
+    size = f"{pruned['payloads']} payloads, {pruned['bytes'] / 1e6:.1f} MB"
     yield f"{len(pruned['jobs'])} jobs {what}: {size}"
     for why, many in pruned["kept"].items():
         yield f"{many} as old stay: {_WHY.get(why, why)}"
 
 
 def _all(results: api.Api, days: int, dry_run: bool) -> dict[str, Any]:
-    """As many rounds as there is something to prune."""
-    found: dict[str, Any] = results.post("/prune", older_than_days=days, dry_run=dry_run)
-    while found["more"]:
-        more = results.post("/prune", older_than_days=days, dry_run=dry_run)
-        found = more | {
-            "jobs": found["jobs"] + more["jobs"],
-            "payloads": found["payloads"] + more["payloads"],
-            "bytes": found["bytes"] + more["bytes"],
-        }
-    return found
+    """As many rounds as there are jobs to ask, each telling how far it has come."""
+    found: dict[str, Any] = {"jobs": [], "payloads": 0, "bytes": 0}
+    kept = Counter[str]()
+    after: dict[str, str] = {}
+    while True:
+        some = results.post("/prune", older_than_days=days, dry_run=dry_run, **after)
+        kept.update(some["kept"])
+        found = some | {name: found[name] + some[name] for name in _SUMMED} | {"kept": dict(kept)}
+        if not some["next"]:
+            return found
+        after = {"after": some["next"]}
+        typer.echo(f"{len(found['jobs'])} jobs so far", err=True)

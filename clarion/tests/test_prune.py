@@ -18,9 +18,9 @@ FIRST: dict[str, Any] = {
     "payloads": 20,
     "bytes": 3_000_000,
     "kept": {"not-delivered": 1},
-    "more": True,
+    "next": "2",
 }
-LAST = FIRST | {"jobs": ["3"], "payloads": 10, "bytes": 500_000, "more": False}
+LAST = FIRST | {"jobs": ["3"], "payloads": 10, "bytes": 500_000, "next": None}
 
 
 class Rounds(HTTPServer):
@@ -60,11 +60,13 @@ def _prune(*arguments: str) -> Result:
 
 
 def test_it_goes_on_until_nothing_is_left_to_prune(results: Rounds) -> None:
-    told = _prune("--older-than", "4w").output
-    assert results.asked == ["/prune?older_than_days=28&dry_run=false"] * 2
-    assert told == (
-        "3 jobs pruned: 30 payloads, 3.5 MB, and their images\n"
-        "1 as old stay: something has not reached its destination\n"
+    told = _prune("--older-than", "4w")
+    first = "/prune?older_than_days=28&dry_run=false"
+    assert results.asked == [first, f"{first}&after=2"]
+    assert told.stderr == "2 jobs so far\n"
+    assert told.stdout == (
+        "3 jobs pruned: 30 payloads, 3.5 MB\n"
+        "2 as old stay: something has not reached its destination\n"
     )
 
 

@@ -16,7 +16,6 @@ from services.ingest.quiet import QuietTimes, Timer
 from services.ingest.receiving import Destination, Receiver
 from services.ingest.records import COMMITMENT, OWN
 from services.ingest.recovery import open_index, resume
-from services.ingest.removing import Remover
 from services.ingest.scp import Admission, Calls, StorageScp
 from services.ingest.settings import IngestSettings
 from shared.bus.received import Received
@@ -34,7 +33,6 @@ class Ingest:
 
     receiver: Receiver
     decider: Decider
-    remover: Remover
     journal: Journal
     index: Index
     clock: Clock
@@ -102,8 +100,7 @@ def assemble(
     definitions = {name: found.ref for name, found in deployed.items()}
     callers = frozenset(settings.callers)
     decider = Decider(receiver, journal, index, quiet, store, definitions, callers, clock, timer)
-    remover = Remover(receiver, journal, index, store)
-    return Ingest(receiver, decider, remover, journal, index, clock)
+    return Ingest(receiver, decider, journal, index, clock)
 
 
 def listen(settings: IngestSettings, ingest: Ingest) -> StorageScp:

@@ -118,15 +118,11 @@ def next_version(case_id: str, inputs: Mapping[str, str], last: Version | None) 
 def changed(
     inputs: Mapping[str, str], current: Mapping[str, Arrival], last: Version | None
 ) -> list[Arrival]:
-    """The arrivals that made the new version, first to last.
-
-    None where it lacks only what was removed since: then nothing new was received.
-    """
+    """The arrivals that made the new version, first to last."""
     before = last.inputs if last else {}
     made = {uid for uid, content in inputs.items() if before.get(uid) != content}
     gone = set(before) - set(inputs)
-    known = (made | gone) & current.keys()
-    return sorted((current[uid] for uid in known), key=lambda arrival: arrival.sequence)
+    return sorted((current[uid] for uid in made | gone), key=lambda arrival: arrival.sequence)
 
 
 def most_urgent(arrivals: Iterable[Arrival]) -> Lane:

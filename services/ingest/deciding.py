@@ -92,15 +92,15 @@ class Decider:
     def _version(self, case: str, arrivals: list[Arrival], now: datetime) -> bool:
         current, last = newest(arrivals), self._index.last_version(case)
         inputs = input_set(current)
-        version, new = next_version(case, inputs, last), changed(inputs, current, last)
-        if version is None or not new:
+        version = next_version(case, inputs, last)
+        if version is None:
             return False
         contents = Contents(
             case=arrivals[-1].case,
             version=version,
             instances=[current[uid] for uid in inputs],
             others=[arrival for arrival in current.values() if not arrival.admitted],
-            new=new,
+            new=changed(inputs, current, last),
         )
         ready = input_ready(contents, self._payloads(contents), self._callers, now)
         kept = Kept(version, announcement(ready, contents, now))

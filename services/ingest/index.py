@@ -14,9 +14,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from services.ingest.cases import Arrival, Case, Version
-from services.ingest.rows import COLUMNS, arrival_of, row_of, version_of
-from shared.events.models import PayloadRef
+from services.ingest.cases import Arrival, Case, Place, Version
+from shared.dicom.headers import Headers
+from shared.events.models import Lane, PayloadRef
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS segments (
@@ -42,19 +42,16 @@ CREATE TABLE IF NOT EXISTS reports (
     id TEXT PRIMARY KEY, at TEXT NOT NULL, report TEXT NOT NULL,
     published INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS own (sop_instance TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS removed (job_id TEXT PRIMARY KEY);
 """
 _TOUCH_CASE = """
 INSERT INTO cases (id, pipeline, study, grp, called, latest) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET called = excluded.called, latest = max(latest, excluded.latest)
 """
-_REMOVABLE = """
-SELECT id FROM cases WHERE latest <= examined
-AND EXISTS (SELECT 1 FROM arrivals WHERE case_id = id)
-AND EXISTS (SELECT 1 FROM versions WHERE case_id = id)
-AND NOT EXISTS (SELECT 1 FROM versions WHERE case_id = id
-                AND job_id NOT IN (SELECT job_id FROM removed))
-"""
+_COLUMNS = (
+    "sequence, case_id, sop_instance, sop_class, transfer_syntax, digest, content, admitted,"
+    " arrived_at, association, called, calling, lane, segment, offset, length, pixels_offset,"
+    " pixels_length, header, defect"
+)
 
 
 @dataclass(frozen=True)
@@ -104,8 +101,7 @@ class Index:
             database.execute(statement, (ref.model_dump_json(), segment))
 
     def last_sequence(self) -> int:
-        """Of all arrivals, those included that were removed since."""
-        row = self._one("SELECT max(latest) FROM cases")
+        row = self._one("SELECT max(sequence) FROM arrivals")
         return row[0] or 0 if row else 0
 
     def add_arrival(self, arrival: Arrival, end: int) -> None:
@@ -116,19 +112,19 @@ class Index:
         marks = ", ".join("?" * 20)
         with self._transaction() as database:
             database.execute(_TOUCH_CASE, touched)
-            statement = f"INSERT OR REPLACE INTO arrivals ({COLUMNS}) VALUES ({marks})"  # noqa: S608
-            database.execute(statement, row_of(arrival))
+            statement = f"INSERT OR REPLACE INTO arrivals ({_COLUMNS}) VALUES ({marks})"  # noqa: S608
+            database.execute(statement, _row(arrival))
             _advance(database, arrival.place.segment, end)
 
     def arrivals(self, case: str, sop_instance: str | None = None) -> list[Arrival]:
         """Everything received of a case, or of one of its instances, first to last."""
-        statement = f"SELECT {COLUMNS} FROM arrivals WHERE case_id = ?"  # noqa: S608
+        statement = f"SELECT {_COLUMNS} FROM arrivals WHERE case_id = ?"  # noqa: S608
         given = [case]
         if sop_instance is not None:
             statement, given = statement + " AND sop_instance = ?", [case, sop_instance]
         rows = self._all(statement + " ORDER BY sequence", *given)
         found = self.case(case)
-        return [arrival_of(row, found) for row in rows] if found else []
+        return [_arrival(row, found) for row in rows] if found else []
 
     def case(self, case: str) -> Case | None:
         row = self._one("SELECT pipeline, study, grp FROM cases WHERE id = ?", case)
@@ -160,7 +156,7 @@ class Index:
             " WHERE case_id = ? ORDER BY number DESC",
             case,
         )
-        return version_of(row) if row else None
+        return _version(row) if row else None
 
     def unpublished(self) -> list[Kept]:
         """The versions that nobody has been told of, in the order of their decision."""
@@ -168,7 +164,7 @@ class Index:
             "SELECT case_id, number, job_id, supersedes, inputs, announcement FROM versions"
             " WHERE published = 0 ORDER BY rowid"
         )
-        return [Kept(version_of(row), json.loads(row[5])) for row in rows]
+        return [Kept(_version(row), json.loads(row[5])) for row in rows]
 
     def add_report(self, report_id: str, at: str, report: dict[str, Any]) -> None:
         """A commitment report that was journaled."""
@@ -186,27 +182,6 @@ class Index:
         with self._transaction() as database:
             database.execute("UPDATE versions SET published = 1 WHERE job_id = ?", (name,))
             database.execute("UPDATE reports SET published = 1 WHERE id = ?", (name,))
-
-    def add_removed(self, job_id: str) -> None:
-        """Nobody needs the job's input any more."""
-        with self._transaction() as database:
-            database.execute("INSERT OR IGNORE INTO removed VALUES (?)", (job_id,))
-
-    def removable(self) -> list[str]:
-        """The cases with instances of which all became versions whose input nobody needs."""
-        return [row[0] for row in self._all(_REMOVABLE)]
-
-    def segments(self, case: str) -> list[str]:
-        """The segments that hold what was received of a case."""
-        statement = "SELECT DISTINCT segment FROM arrivals WHERE case_id = ? ORDER BY segment"
-        return [row[0] for row in self._all(statement, case)]
-
-    def remove_arrivals(self, case: str) -> None:
-        """Forget what was received of a case; its versions stay known by their inputs' digests."""
-        its = "DELETE FROM segments WHERE name IN (SELECT segment FROM arrivals WHERE case_id = ?)"
-        with self._transaction() as database:
-            database.execute(its, (case,))
-            database.execute("DELETE FROM arrivals WHERE case_id = ?", (case,))
 
     def add_own(self, sop_instances: Iterable[str]) -> None:
         with self._transaction() as database:
@@ -249,4 +224,54 @@ def _advance(database: sqlite3.Connection, segment: str, end: int) -> None:
         "INSERT INTO segments (name, indexed) VALUES (?, ?)"
         " ON CONFLICT (name) DO UPDATE SET indexed = max(indexed, excluded.indexed)",
         (segment, end),
+    )
+
+
+def _row(arrival: Arrival) -> tuple[Any, ...]:
+    place, headers = arrival.place, arrival.headers
+    return (
+        arrival.sequence,
+        arrival.case.id,
+        arrival.sop_instance_uid,
+        arrival.sop_class_uid,
+        arrival.transfer_syntax_uid,
+        arrival.digest,
+        arrival.content,
+        arrival.admitted,
+        arrival.arrived_at.isoformat(),
+        arrival.association,
+        arrival.called_ae,
+        arrival.calling_ae,
+        arrival.lane,
+        place.segment,
+        place.offset,
+        place.length,
+        *(place.pixels or (None, None)),
+        json.dumps(headers.values),
+        headers.defect,
+    )
+
+
+def _version(row: tuple[Any, ...]) -> Version:
+    return Version(row[0], row[1], row[2], row[3], json.loads(row[4]))
+
+
+def _arrival(row: tuple[Any, ...], case: Case) -> Arrival:
+    pixels = None if row[16] is None else (row[16], row[17])
+    return Arrival(
+        sequence=row[0],
+        case=case,
+        sop_instance_uid=row[2],
+        sop_class_uid=row[3],
+        transfer_syntax_uid=row[4],
+        digest=row[5],
+        content=row[6],
+        admitted=bool(row[7]),
+        arrived_at=datetime.fromisoformat(row[8]),
+        association=row[9],
+        called_ae=row[10],
+        calling_ae=row[11],
+        lane=Lane(row[12]),
+        place=Place(row[13], row[14], row[15], pixels),
+        headers=Headers(json.loads(row[18]), None, row[19]),
     )

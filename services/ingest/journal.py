@@ -121,11 +121,6 @@ class Journal:
         with self.path(place.segment).open("rb") as file:
             return os.pread(file.fileno(), place.length, place.offset)
 
-    def remove(self, name: str) -> None:
-        """Remove a sealed segment; gone already is fine."""
-        self._digests.pop(name, None)
-        self.path(name).unlink(missing_ok=True)
-
     def names(self) -> list[str]:
         """Every segment that lies in the folder."""
         return sorted(path.name for path in self.folder.glob(f"*{_SUFFIX}"))

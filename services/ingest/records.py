@@ -24,7 +24,6 @@ _ALIGNED = 8
 
 INSTANCE, VERSION, PUBLISHED = b"inst", b"vers", b"publ"
 OWN, IGNORED, COMMITMENT = b"own ", b"ignr", b"comm"
-REMOVED = b"rmvd"
 Part = bytes | memoryview
 
 

@@ -10,15 +10,7 @@ from services.ingest.deciding import from_meta
 from services.ingest.index import Index, remove
 from services.ingest.journal import Journal
 from services.ingest.quiet import QuietTimes
-from services.ingest.records import (
-    COMMITMENT,
-    INSTANCE,
-    OWN,
-    PUBLISHED,
-    REMOVED,
-    VERSION,
-    Record,
-)
+from services.ingest.records import COMMITMENT, INSTANCE, OWN, PUBLISHED, VERSION, Record
 from shared.telemetry.logs import logger
 
 
@@ -74,8 +66,6 @@ def _learn(record: Record, segment: str, journal: Journal, index: Index) -> None
         index.add_own(record.meta["sop_instance_uids"])
     elif record.kind == COMMITMENT:
         index.add_report(**record.meta)
-    elif record.kind == REMOVED:
-        index.add_removed(record.meta["name"])
 
 
 def resume(index: Index, quiet: QuietTimes, quiet_s: Callable[[str], float], now: float) -> int:

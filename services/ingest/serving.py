@@ -1,7 +1,6 @@
 """Drives ingest until it is told to stop: decides, publishes, recognises, answers /health."""
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -27,7 +26,6 @@ from shared.telemetry.logs import logger
 
 _TICK_S = 0.1
 _RETRY_S = 1.0
-_REMOVE_S = 60.0
 
 Troubles = dict[str, str]
 """What is down, and why: shown by /health."""
@@ -71,25 +69,13 @@ def routes_of_stow(settings: IngestSettings, ingest: Ingest) -> list[Route]:
 
 
 async def _decide(ingest: Ingest, troubles: Troubles) -> None:
-    """Removing takes turns with deciding: a version that is being made has its segments."""
-    remove_at = time.monotonic()
     while True:
-        if time.monotonic() >= remove_at:
-            await _remove(ingest)
-            remove_at = time.monotonic() + _REMOVE_S
         result = await asyncio.to_thread(ingest.decider.decide_due)
         if result.failed:
             troubles["decisions"] = result.failed
         elif result.cases:
             troubles.pop("decisions", None)
         await asyncio.sleep(_TICK_S)
-
-
-async def _remove(ingest: Ingest) -> None:
-    try:
-        await asyncio.to_thread(ingest.remover.round)
-    except (Unavailable, OSError, sqlite3.Error) as error:
-        logger().warning("removed nothing", exception_type=type(error).__name__)
 
 
 async def _bus(

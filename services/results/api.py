@@ -95,10 +95,15 @@ def create_app(
 
     @app.post("/prune", responses=_problems(422))
     def prune(
-        older_than_days: Annotated[float, Query(ge=1, le=36_500)], dry_run: bool = False
+        older_than_days: Annotated[float, Query(gt=0, le=36_500)],
+        after: str | None = None,
+        dry_run: bool = False,
     ) -> PruneView:
-        """Remove the payloads of some jobs that ended so long ago; `more` says to ask again."""
-        return pruner.prune(timedelta(days=older_than_days), dry_run=dry_run)
+        """Remove what some jobs made that ended so long ago; `next` is `after` of the next call."""
+        older_than = timedelta(days=older_than_days)
+        if older_than < pruner.least:
+            raise _too_young(pruner.least)
+        return pruner.prune(older_than, after=after, dry_run=dry_run)
 
     _add_failures(app, archive, Failures(archive, desk), changed)
     _answer_problems(app)
@@ -159,6 +164,11 @@ def _found(archive: Archive, job_id: str) -> str:
 def _unknown(job_id: str) -> Problem:
     remedy = "List the jobs (GET /jobs) and take an id, or its beginning, from there."
     return Problem(404, "unknown-job", f"No job's id begins with {job_id!r}.", remedy)
+
+
+def _too_young(least: timedelta) -> Problem:
+    remedy = f"Say at least {least / timedelta(days=1):g} days."
+    return Problem(422, "too-young", "Events of such jobs may be read again.", remedy)
 
 
 def _answer_problems(app: FastAPI) -> None:

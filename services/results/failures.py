@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.results.archive import Archive, path_of
-from services.results.ledger import runs
+from services.results.ledger import pruning, runs
 from services.results.ledger.runs import StoredRun, StoredStage
 from services.results.progress import StageFact, judge
 from services.results.requests import Conflict, Desk
@@ -66,12 +66,19 @@ class Failures:
         return self._for_each(wanted, again)
 
     def discard(self, wanted: Wanted) -> "Sequence[DoneView]":
-        """Leave each job with such a failure at that; what was done of each."""
+        """Leave each job with such a failure at that; what was done of each.
+
+        A job that is named, with nothing failed but its deliveries, too.
+        """
 
         def leave(job_id: str) -> DoneView:
             self.desk.discard(job_id)
             return DoneView(job_id=job_id, done=True)
 
+        if wanted.job_id and wanted == Wanted(wanted.job_id):
+            with self.archive.ledger.reading() as connection:
+                if pruning.undelivered(connection, wanted.job_id):
+                    return [leave(wanted.job_id)]
         return self._for_each(wanted, leave)
 
     def _for_each(self, wanted: Wanted, act: Callable[[str], DoneView]) -> "Sequence[DoneView]":

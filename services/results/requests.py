@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.results import announce
 from services.results.conclude import Concluder
-from services.results.ledger import deliveries, outbox, runs
+from services.results.ledger import deliveries, outbox, pruning, runs
 from services.results.ledger.database import Ledger
 from services.results.ledger.record import insert_new
 from services.results.ledger.runs import StoredRun
@@ -41,9 +41,9 @@ def _superseded(newer: str) -> Conflict:
     return Conflict("job-superseded", "A newer version of the study replaced it.", remedy)
 
 
-def _pruned() -> Conflict:
-    remedy = "The study makes a new job when it comes again with anything changed or added."
-    return Conflict("payloads-pruned", "The job's input and results were pruned.", remedy)
+def _being_pruned() -> Conflict:
+    remedy = "Ask again when `clarion prune` has ended."
+    return Conflict("being-pruned", "What the job has made is being pruned.", remedy)
 
 
 class UnknownJob(Exception):
@@ -61,8 +61,8 @@ class Desk:
     def rerun(self, job_id: str, fresh: bool) -> int:
         """Publish the job's input again as its next run; gives the run's number.
 
-        Raises `UnknownJob`, or `Conflict` while it runs, when a newer version replaced it, and
-        after its payloads were pruned.
+        Raises `UnknownJob`, or `Conflict` while it runs or is pruned, and when a newer version
+        replaced it. What was pruned is made again.
         """
         with self.ledger.transaction() as connection:
             last = runs.load(connection, job_id, lock=True)
@@ -72,9 +72,9 @@ class Desk:
                 raise _superseded(last.newer)
             if last.status == "running":
                 raise _running()
-            if last.removal:
-                raise _pruned()
             request = self._request(last, fresh)
+            if not pruning.reopen(connection, job_id):
+                raise _being_pruned()
             traceparent = self._rerun_span(last, request)
             insert_new(connection, runs_table, _row(last, request, traceparent))
             event = announce.input_ready(request, traceparent)

@@ -15,7 +15,7 @@ from services.results.delivery import Backoff, Courier, Dispatch
 from services.results.intake import Intake
 from services.results.ledger import deliveries
 from services.results.ledger.database import Ledger
-from services.results.pruning import Pruner
+from services.results.pruning import Pruner, least_age
 from services.results.publishing import publish_all
 from services.results.requests import Desk
 from services.results.restarting import Restarter
@@ -23,6 +23,7 @@ from services.results.settings import ResultsSettings
 from services.results.turn import LENGTH, Turn
 from services.results.unread import Unread
 from shared.bus.received import Publisher
+from shared.catalog import load_topics
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.store.port import PayloadStore
@@ -120,14 +121,10 @@ def build(settings: ResultsSettings, store: PayloadStore, clock: Clock) -> Resul
         concluder=concluder,
         restarter=Restarter(ledger, store, definitions, clock, patience),
         unread=Unread(ledger, store, clock, patience),
-        pruner=Pruner(ledger, store, clock, _committing(settings)),
+        pruner=Pruner(ledger, store, ledger.clock, least_age(load_topics())),
         turn=Turn(ledger, "publishing", name, ledger.clock),
         clock=clock,
     )
-
-
-def _committing(settings: ResultsSettings) -> tuple[str, ...]:
-    return tuple(name for name, each in settings.destinations.items() if each.commitment)
 
 
 async def take_turns(results: Results, bell: Bell) -> None:
@@ -184,12 +181,14 @@ async def restart(results: Results, publisher: Publisher, watching_since: dateti
 
 async def prune(results: Results, keep_days: float | None) -> None:
     """Prune what ended so long ago, until cancelled; one replica at a time does."""
+    after = None
     while keep_days is not None:
-        pruned = None
         if results.turn.held:
             older_than = timedelta(days=keep_days)
-            pruned = await _patiently(asyncio.to_thread(results.pruner.prune, older_than))
-        await asyncio.sleep(_ROUND_S if pruned and pruned.more else _PRUNE_S)
+            some = asyncio.to_thread(results.pruner.prune, older_than, after=after)
+            pruned = await _patiently(some)
+            after = pruned.next if pruned else None
+        await asyncio.sleep(_ROUND_S if after else _PRUNE_S)
 
 
 async def _announce_again(results: Results, publisher: Publisher) -> None:

@@ -45,5 +45,5 @@ class ResultsSettings(Settings):
     )
     delivery_associations: int = Field(2, description="at once, for each destination")
     keep_days: float | None = Field(
-        None, ge=1, description="prune jobs that ended so long ago; None: only when asked to"
+        None, gt=0, description="prune jobs that ended so long ago; None: only when asked to"
     )

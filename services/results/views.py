@@ -195,5 +195,5 @@ class PruneView(View):
     bytes: int
     kept: Mapping[str, int]
     """How many jobs that are as old stay, by what they are still needed for."""
-    more: bool
-    """Whether another call may prune more."""
+    next: str | None
+    """Where another call goes on; None when all were asked."""

@@ -8,6 +8,9 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from shared.catalog import Topic, Topics, load_topics
 from shared.settings import Settings
 
+_SEGMENT_MS = 12 * 3_600_000
+"""Events go segment by segment, when the youngest is too old: by default a week's are one."""
+
 
 def _new_topics(topics: Topics, replication: int) -> list[NewTopic]:
     return [
@@ -20,7 +23,8 @@ def _new_topics(topics: Topics, replication: int) -> list[NewTopic]:
 def _configs(topic: Topic) -> dict[str, str]:
     if topic.compacted:
         return {"cleanup.policy": "compact"}
-    return {"retention.ms": str((topic.retention_hours or 168) * 3_600_000)}
+    kept_ms = (topic.retention_hours or 168) * 3_600_000
+    return {"retention.ms": str(kept_ms), "segment.ms": str(min(kept_ms, _SEGMENT_MS))}
 
 
 async def create(bootstrap: str, topics: Topics, replication: int = 1) -> tuple[str, ...]:

@@ -1,15 +1,16 @@
-"""Which jobs nobody needs the payloads of any more, and which payloads they alone refer to."""
+"""Which jobs nobody needs the payloads of any more, and which of those their stages alone made."""
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select, tuple_, update
 
 from services.results.ledger import runs as stored
 from services.results.ledger.deliveries import REPLACED, SUPERSEDED
 from services.results.ledger.tables import deliveries, jobs, outbox, runs, stages
 from shared.bus.units import DEFINITION
+from shared.pipelines.definition import INGEST
 
 _WITHDRAWN = (SUPERSEDED, REPLACED)
 _SOME = {"yield_per": 500}
@@ -17,90 +18,128 @@ _SOME = {"yield_per": 500}
 _DISAPPOINTING = ("failed", "partial")
 
 
-def old(connection: Connection, before: datetime) -> list[str]:
-    """The jobs received before then whose payloads are there, oldest first."""
-    query = (
-        select(jobs.c.job_id)
-        .where(jobs.c.removal.is_(None), jobs.c.received_at < before)
-        .order_by(jobs.c.received_at, jobs.c.job_id)
-    )
-    return list(connection.execute(query).scalars())
+def old(
+    connection: Connection, before: datetime, after: str | None, limit: int | None
+) -> list[str]:
+    """The jobs received before then whose payloads are there, oldest first; those after a job."""
+    order = (jobs.c.received_at, jobs.c.job_id)
+    query = select(jobs.c.job_id).where(jobs.c.removal.is_(None), jobs.c.received_at < before)
+    if after is not None:
+        that = select(*order).where(jobs.c.job_id == after)
+        place = connection.execute(that).one_or_none()
+        if place is not None:
+            query = query.where(tuple_(*order) > tuple_(*place))
+    return list(connection.execute(query.order_by(*order).limit(limit)).scalars())
 
 
 def needed_for(
-    connection: Connection, job_id: str, before: datetime, committing: Collection[str]
+    connection: Connection, job_id: str, before: datetime, *, lock: bool = False
 ) -> str | None:
-    """What a job's payloads are still needed for, locked until the transaction ends; or None.
+    """What a job's payloads are still needed for; or None.
 
-    `committing` are the destinations that are to confirm what they have received.
+    Locked, nobody else decides about the job until the transaction ends.
     """
-    last = stored.load(connection, job_id, lock=True)
+    last = stored.load(connection, job_id, lock=lock)
     ends = select(func.count(), func.count(runs.c.finished_at), func.max(runs.c.finished_at))
     begun, ended, end = connection.execute(ends.where(runs.c.job_id == job_id)).one()
     if last is None or begun != ended or end >= before:
         return "running-or-recent"
     if last.status in _DISAPPOINTING and not last.discarded_at and not last.newer:
         return "failure-not-discarded"
+    seen = last.discarded_at is not None
     if _exists(connection, outbox.c.seq, outbox.c.subject == job_id, outbox.c.sent_at.is_(None)):
         return "not-announced"
     lost = and_(
         deliveries.c.status == "failed",
         func.coalesce(deliveries.c.last_error, "").not_in(_WITHDRAWN),
     )
-    open_ = or_(deliveries.c.status.in_(("waiting", "held")), lost)
+    waits, refused = deliveries.c.status == "waiting", or_(deliveries.c.status == "held", lost)
+    open_ = waits if seen else or_(waits, refused)
     if _exists(connection, deliveries.c.run, deliveries.c.job_id == job_id, open_):
         return "not-delivered"
-    asked = or_(deliveries.c.commitment_uid.is_not(None), deliveries.c.destination.in_(committing))
+    asked = deliveries.c.commitment_uid.is_not(None)
     silent = (deliveries.c.status == "delivered", deliveries.c.committed.is_not(True), asked)
-    if _exists(connection, deliveries.c.run, deliveries.c.job_id == job_id, *silent):
+    if not seen and _exists(connection, deliveries.c.run, deliveries.c.job_id == job_id, *silent):
         return "not-confirmed"
     return None
+
+
+def undelivered(connection: Connection, job_id: str) -> bool:
+    """Whether anything of a job was refused by its destination, or is not confirmed by it."""
+    why = or_(
+        deliveries.c.status.in_(("held", "failed")),
+        and_(deliveries.c.commitment_uid.is_not(None), deliveries.c.committed.is_not(True)),
+    )
+    return _exists(connection, deliveries.c.run, deliveries.c.job_id == job_id, why)
 
 
 def _exists(connection: Connection, column: Any, *which: Any) -> bool:
     return connection.execute(select(column).where(*which).limit(1)).first() is not None
 
 
-def mark(connection: Connection, job_id: str, removal: str) -> None:
-    """From `begun` on no run of the job can be asked for; `done`, nothing is left to remove."""
-    connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(removal=removal))
+def begin(connection: Connection, job_id: str) -> None:
+    """From now on no run of the job can be asked for, until the removal is over."""
+    connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(removal="begun"))
 
 
-def begun(connection: Connection) -> list[str]:
-    """The jobs whose payloads are being removed."""
-    query = select(jobs.c.job_id).where(jobs.c.removal == "begun").order_by(jobs.c.job_id)
-    return list(connection.execute(query).scalars())
+def end(connection: Connection, job_id: str) -> None:
+    """Nothing is left to remove; what another replica has ended stays as it is since."""
+    being = and_(jobs.c.job_id == job_id, jobs.c.removal == "begun")
+    connection.execute(update(jobs).where(being).values(removal="done"))
+
+
+def reopen(connection: Connection, job_id: str) -> bool:
+    """Have a job that runs again be pruned again one day; False while it is being pruned.
+
+    Written and not read: who waited here for the pruning to begin would read what was before.
+    """
+    other = or_(jobs.c.removal.is_(None), jobs.c.removal != "begun")
+    changed = update(jobs).where(jobs.c.job_id == job_id, other).values(removal=None)
+    return bool(connection.execute(changed).rowcount)
+
+
+def begun(connection: Connection) -> dict[str, int]:
+    """The jobs whose payloads are being removed, and the last run of each."""
+    query = (
+        select(jobs.c.job_id, func.max(runs.c.run).label("last"))
+        .join(runs, runs.c.job_id == jobs.c.job_id)
+        .where(jobs.c.removal == "begun")
+        .group_by(jobs.c.job_id)
+        .order_by(jobs.c.job_id)
+    )
+    return {row.job_id: row.last for row in connection.execute(query)}
 
 
 def payloads(connection: Connection, job_ids: Collection[str]) -> dict[str, int]:
-    """Where the payloads of these jobs lie, and their sizes.
-
-    Never a pipeline's definition: it is small, and a job is shown by it for ever.
-    """
+    """Where the payloads lie that stages of these jobs made, and their sizes."""
     found: dict[str, int] = {}
     for job_id in job_ids:
-        found |= {uri: size for uri, size, _ in _references(connection, jobs.c.job_id == job_id)}
+        found |= {uri: size for uri, size, _ in _made(connection, jobs.c.job_id == job_id)}
     return found
 
 
 def others_keep(
     connection: Connection, wanted: Collection[str], but: Collection[str]
 ) -> frozenset[str]:
-    """Those of the wanted that a job refers to whose payloads stay: none is, of those in `but`."""
+    """Those of the wanted that stay: what ingest wrote, and what other jobs than `but` refer to."""
     if not wanted:
         return frozenset()
-    gone, kept = frozenset(but), set()
-    for uri, _, job_id in _references(connection, jobs.c.removal.is_(None)):
+    gone = frozenset(but)
+    kept = {uri for uri in _came_in(connection) if uri in wanted}
+    for uri, _, job_id in _made(connection, jobs.c.removal.is_(None)):
         if uri in wanted and job_id not in gone:
             kept.add(uri)
     return frozenset(kept)
 
 
-def _references(connection: Connection, which: Any) -> Iterator[tuple[str, int, str]]:
-    """URI, size and job of each payload that the ledger tells of."""
-    requests = select(runs.c.request, runs.c.job_id).join(jobs, jobs.c.job_id == runs.c.job_id)
-    for row in connection.execute(requests.where(which), execution_options=_SOME):
-        yield from _of(row.job_id, (row.request or {}).get("payloads", {}))
+def _came_in(connection: Connection) -> Iterator[str]:
+    """The URI of each input of any job: one that was pruned may run again."""
+    for row in connection.execute(select(runs.c.request), execution_options=_SOME):
+        yield from (ref["uri"] for ref in (row.request or {}).get("payloads", {}).values())
+
+
+def _made(connection: Connection, which: Any) -> Iterator[tuple[str, int, str]]:
+    """URI, size and job of each payload that a stage made: events name their inputs as well."""
     made = select(stages.c.payloads, stages.c.failure, stages.c.job_id).join(
         jobs, jobs.c.job_id == stages.c.job_id
     )
@@ -112,5 +151,5 @@ def _references(connection: Connection, which: Any) -> Iterator[tuple[str, int, 
 
 def _of(job_id: str, refs: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, int, str]]:
     for name, ref in refs.items():
-        if name != DEFINITION:
+        if name != DEFINITION and name.partition(".")[0] != INGEST:
             yield ref["uri"], ref["size"], job_id

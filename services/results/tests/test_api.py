@@ -1,5 +1,6 @@
 """The jobs API, over HTTP."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class System:
         ledger = self.intake.ledger
         archive = Archive(ledger, self.store, Definitions(self.store))
         desk = Desk(ledger, self.intake.concluder, self.clock)
-        pruner = Pruner(ledger, self.store, self.clock, ())
+        pruner = Pruner(ledger, self.store, self.clock, timedelta(days=8))
         app = create_app(archive, desk, pruner, lambda: self.down, lambda: self.rung.append(None))
         self.http = TestClient(app)
 

@@ -28,6 +28,7 @@ from services.results.ledger.deliveries import Due
 from services.results.ledger.record import insert_new
 from services.results.ledger.tables import metadata, supersessions
 from services.results.pruning import Pruner
+from services.results.requests import Desk
 from services.results.restarting import Restarter
 from services.results.scu import NO_CONNECTION, Answer, Parcel, ask_commitment
 from services.results.settings import Destination
@@ -212,13 +213,14 @@ def test_replicas_that_find_the_same_standstill_restart_it_once(intake: Intake) 
 def test_it_prunes_what_sqlite_prunes(intake: Intake) -> None:
     intake.take(Story(STORE).whole())
     later = ManualClock(RECEIVED + timedelta(days=31))
-    pruner = Pruner(intake.ledger, STORE, later, ("pacs",))
+    pruner = Pruner(intake.ledger, STORE, later, timedelta(days=8))
     assert pruner.prune(timedelta(days=30)).kept == {"not-announced": 1}
     with intake.ledger.transaction() as connection:
         letters = outbox.unsent(connection)
         outbox.mark_sent(connection, [letter.seq for letter in letters], RECEIVED)
         for sent in deliveries.claim(connection, Due("pacs", job()), RECEIVED, "me"):
             deliveries.settle(connection, sent, "me", "delivered", None, None, RECEIVED)
-    assert pruner.prune(timedelta(days=30)).kept == {"not-confirmed": 1}
-    others = Pruner(intake.ledger, STORE, later, ())
-    assert others.prune(timedelta(days=30)).jobs == [job()]
+    assert pruner.prune(timedelta(days=30), after="no job").jobs == [job()]
+    desk = Desk(intake.ledger, intake.concluder, later)
+    assert (desk.rerun(job(), fresh=False), pruner.prune(timedelta(days=30)).jobs) == (2, [])
+    assert pruner.prune(timedelta(days=30), after=job()).kept == {}

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,21 +11,25 @@ from starlette.testclient import TestClient
 
 from services.results.api import create_app
 from services.results.archive import Archive
+from services.results.failures import Failures, Wanted
 from services.results.ledger import deliveries, outbox
 from services.results.ledger.deliveries import DeliveryStatus, Due
-from services.results.pruning import Pruner
+from services.results.pruning import Pruner, least_age
 from services.results.requests import Conflict, Desk
 from services.results.tests.facts import RECEIVED, Story, intake_into, job
 from services.results.views import PruneView
-from shared.bus import attempts, outcomes, removed
+from shared.bus import attempts, outcomes
 from shared.bus.received import Received
 from shared.bus.units import DEFINITION
+from shared.catalog import load_topics
 from shared.clock import ManualClock
 from shared.errors import Unavailable
 from shared.events.models import Common, PayloadRef
+from shared.identity import case_id
 from shared.store.folder import FolderStore
 
 MONTH = timedelta(days=30)
+LEAST = least_age(load_topics())
 
 
 class SamePixels(Story):
@@ -34,6 +39,25 @@ class SamePixels(Story):
         if port == "volume":
             return self.store.put(b"voxels", "application/x-metaimage")
         return super()._payload(stage, port)
+
+
+class Echo(Story):
+    """Its reader's volume is what ingest wrote, byte for byte."""
+
+    def input_ready(self) -> Received:
+        manifest = self.store.put(b"all slices", "application/json")
+        return self._told(super().input_ready(), {"ingest.manifest": manifest})
+
+    def _payload(self, stage: str, port: str) -> PayloadRef:
+        if port == "volume":
+            return self.store.put(b"all slices", "application/json")
+        return super()._payload(stage, port)
+
+    def _told(self, received: Received, more: dict[str, PayloadRef]) -> Received:
+        data = received.event.data
+        assert isinstance(data, Common)
+        changed = data.model_copy(update={"payloads": {**data.payloads, **more}})
+        return replace(received, event=replace(received.event, data=changed))
 
 
 class Store(FolderStore):
@@ -58,11 +82,11 @@ class Store(FolderStore):
 class House:
     """A ledger and a store; what was delivered a month later is pruned."""
 
-    def __init__(self, path: Path, committing: tuple[str, ...] = ()) -> None:
+    def __init__(self, path: Path) -> None:
         self.clock, self.store = ManualClock(RECEIVED), Store(path / "payloads")
         self.intake = intake_into(path, self.store, self.clock)
         self.ledger = self.intake.ledger
-        self.pruner = Pruner(self.ledger, self.store, self.clock, committing)
+        self.pruner = Pruner(self.ledger, self.store, self.clock, LEAST)
 
     def take(
         self,
@@ -70,6 +94,7 @@ class House:
         end: DeliveryStatus = "delivered",
         *,
         announced: bool = True,
+        transaction: str | None = None,
     ) -> None:
         """Facts; the deliveries that follow end so, and what is to be said is published."""
         self.intake.take(facts)
@@ -77,6 +102,8 @@ class House:
         with self.ledger.transaction() as connection:
             for sent in deliveries.claim(connection, Due("pacs", job()), now, "me"):
                 deliveries.settle(connection, sent, "me", end, None, None, now)
+                if transaction:
+                    deliveries.ask_commitment(connection, [sent], transaction)
             letters = outbox.unsent(connection) if announced else []
             outbox.mark_sent(connection, [letter.seq for letter in letters], now)
 
@@ -85,6 +112,13 @@ class House:
         self.clock.advance(31 * 86400)
         self.store.age()
         return self.pruner.prune(MONTH, dry_run=dry_run)
+
+    def desk(self) -> Desk:
+        return Desk(self.ledger, self.intake.concluder, self.clock)
+
+    def failures(self) -> Failures:
+        archive = Archive(self.ledger, self.store, self.intake.concluder.definitions)
+        return Failures(archive, self.desk())
 
     def artifacts(self) -> set[str]:
         return set(self.store.keys("artifacts/"))
@@ -109,11 +143,10 @@ def test_a_job_of_long_ago_leaves_its_rows_and_its_definition(house: House) -> N
     for of in (job(), "another"):
         house.store.mark(attempts.mark(of, 1, "reader", 1))
     pruned = house.prune()
-    assert (pruned.jobs, pruned.more) == ([job()], False)
+    assert (pruned.jobs, pruned.next) == ([job()], None)
     assert house.artifacts() == {places(facts)[DEFINITION]}
     assert house.store.keys("outcomes/") == []
     assert house.store.keys("begun/") == [attempts.mark("another", 1, "reader", 1)]
-    assert removed.jobs(house.store) == [job()]
     with house.ledger.reading() as connection:
         assert len(deliveries.of_job(connection, job())) == 4
     assert house.prune().jobs == []
@@ -146,9 +179,8 @@ def test_what_is_not_delivered_stays(house: House, end: DeliveryStatus) -> None:
     assert house.artifacts() == before
 
 
-def test_what_its_destination_has_not_confirmed_stays(tmp_path: Path) -> None:
-    house = House(tmp_path, committing=("pacs",))
-    house.take(Story(house.store).whole())
+def test_what_its_destination_was_asked_to_confirm_and_has_not_stays(house: House) -> None:
+    house.take(Story(house.store).whole(), transaction="1.2.3")
     before = house.artifacts()
     assert house.prune().kept == {"not-confirmed": 1}
     assert house.artifacts() == before
@@ -163,23 +195,24 @@ def test_a_failure_stays_until_somebody_has_seen_it(house: House) -> None:
     story = Story(house.store)
     house.take([story.input_ready(), story.failed("reader")])
     assert house.prune().kept == {"failure-not-discarded": 1}
-    desk = Desk(house.ledger, house.intake.concluder, house.clock)
-    desk.discard(job())
+    house.desk().discard(job())
     assert house.prune().jobs == [job()]
 
 
 def test_a_young_job_stays_however_little_is_to_be_kept(house: House) -> None:
     house.take(Story(house.store).whole())
     house.store.age()
-    house.clock.advance(86000)
+    house.clock.advance(7 * 86_400)  # an event of it may be read again
     assert house.pruner.prune(timedelta(0)).jobs == []
+    house.clock.advance(2 * 86_400)
+    assert house.pruner.prune(timedelta(0)).jobs == [job()]
 
 
 def test_a_dry_run_says_what_would_go_and_removes_nothing(house: House) -> None:
     house.take(Story(house.store).whole())
     before = house.artifacts()
     would = house.prune(dry_run=True)
-    assert (would.jobs, house.artifacts(), removed.jobs(house.store)) == ([job()], before, [])
+    assert (would.jobs, house.artifacts()) == ([job()], before)
     did = house.pruner.prune(MONTH)
     assert (did.jobs, did.payloads, did.bytes) == (would.jobs, would.payloads, would.bytes)
 
@@ -195,21 +228,81 @@ def test_what_an_outage_interrupts_is_taken_up_again(house: House) -> None:
     assert house.artifacts() == {places(facts)[DEFINITION]}
 
 
-def test_a_job_that_was_pruned_is_not_run_again(house: House) -> None:
-    house.take(Story(house.store).whole())
+def test_what_ingest_wrote_stays_even_if_a_stage_made_the_same_bytes(house: House) -> None:
+    facts = Echo(house.store).whole()
+    house.take(facts)
+    assert house.prune().jobs == [job()]
+    assert house.artifacts() == set(places(facts[:1]).values())
+
+
+def test_a_job_that_was_pruned_runs_again_and_is_pruned_again(house: House) -> None:
+    first, second = Story(house.store), Story(house.store, run=2)
+    house.take(first.whole())
     house.prune()
+    assert house.desk().rerun(job(), fresh=False) == 2
+    assert house.prune().kept == {"running-or-recent": 1}
+    house.take(second.whole())
+    assert house.prune().jobs == [job()]
+
+
+def test_a_job_that_is_being_pruned_is_not_run_again(house: House) -> None:
+    house.take(Story(house.store).whole())
+    house.store.breaks = True
+    with pytest.raises(Unavailable):
+        house.prune()
     with pytest.raises(Conflict) as refused:
-        Desk(house.ledger, house.intake.concluder, house.clock).rerun(job(), fresh=True)
-    assert refused.value.code == "payloads-pruned"
+        house.desk().rerun(job(), fresh=True)
+    assert refused.value.code == "being-pruned"
 
 
-def test_the_api_prunes_nothing_that_ended_less_than_a_day_ago(house: House) -> None:
+def test_of_a_run_that_was_asked_for_meanwhile_nothing_goes(house: House) -> None:
+    house.take(Story(house.store).whole())
+    later = [outcomes.key(job(), 2, "reader"), attempts.mark(job(), 2, "reader", 1)]
+    for key in later:
+        house.store.create(key, b"")
+    house.store.create(outcomes.key(job(), 1, "reader"), b"")
+    house.prune()
+    assert [*house.store.keys("outcomes/"), *house.store.keys("begun/")] == later
+
+
+@pytest.mark.parametrize("end", ["held", "failed"])
+def test_what_can_never_be_delivered_goes_when_somebody_has_seen_it(
+    house: House, end: DeliveryStatus
+) -> None:
+    house.take(Story(house.store).whole(), end)
+    assert house.prune().kept == {"not-delivered": 1}
+    assert [done.done for done in house.failures().discard(Wanted(job()))] == [True]
+    assert house.prune().jobs == [job()]
+
+
+def test_what_is_still_sent_stays_whoever_has_seen_it(house: House) -> None:
+    house.take(Story(house.store).whole(), "waiting")
+    house.desk().discard(job())
+    assert house.prune().kept == {"not-delivered": 1}
+
+
+def test_what_is_never_confirmed_goes_when_somebody_has_seen_it(house: House) -> None:
+    house.take(Story(house.store).whole(), transaction="1.2.3")
+    house.failures().discard(Wanted(job()))
+    assert house.prune().jobs == [job()]
+
+
+def test_jobs_that_are_kept_are_asked_once_in_a_round(house: House) -> None:
+    cases = [case_id("covid19-ct", f"study {number}", "study") for number in range(101)]
+    house.take([Story(house.store, case=case).input_ready() for case in cases])
+    some = house.prune()
+    rest = house.pruner.prune(MONTH, after=some.next)
+    assert (some.kept, rest.kept) == ({"running-or-recent": 100}, {"running-or-recent": 1})
+    assert (some.next, rest.next) == (sorted(job(case=case) for case in cases)[99], None)
+
+
+def test_the_api_prunes_nothing_whose_events_may_be_read_again(house: House) -> None:
     house.take(Story(house.store).whole())
     archive = Archive(house.ledger, house.store, house.intake.concluder.definitions)
     desk = Desk(house.ledger, house.intake.concluder, house.clock)
     http = TestClient(create_app(archive, desk, house.pruner, lambda: (), lambda: None))
-    assert http.post("/prune?older_than_days=0.9").status_code == 422
+    assert http.post("/prune?older_than_days=7").json()["code"] == "too-young"
     assert http.post("/prune").status_code == 422
-    assert http.post("/prune?older_than_days=1").json()["jobs"] == []
-    house.clock.advance(2 * 86400)
-    assert http.post("/prune?older_than_days=1").json()["jobs"] == [job()]
+    assert http.post("/prune?older_than_days=8").json()["jobs"] == []
+    house.clock.advance(9 * 86400)
+    assert http.post("/prune?older_than_days=8").json()["jobs"] == [job()]

@@ -125,16 +125,28 @@ async def test_who_has_the_turn_prunes_what_is_older_than_the_setting(tmp_path: 
     loop, asked = asyncio.get_running_loop(), asyncio.Queue[timedelta]()
 
     class Told(Pruner):
-        def prune(self, older_than: timedelta, *, dry_run: bool = False) -> PruneView:
+        def prune(
+            self, older_than: timedelta, *, after: str | None = None, dry_run: bool = False
+        ) -> PruneView:
             loop.call_soon_threadsafe(asked.put_nowait, older_than)
-            return super().prune(older_than, dry_run=dry_run)
+            return super().prune(older_than, after=after, dry_run=dry_run)
 
-    pruner = Told(results.ledger, results.store, results.clock, ())
+    pruner = Told(results.ledger, results.store, results.clock, results.pruner.least)
     assert results.turn.take()
     pruning = asyncio.create_task(runtime.prune(replace(results, pruner=pruner), keep_days=30))
     assert await asyncio.wait_for(asked.get(), 20) == timedelta(days=30)
     pruning.cancel()
     await asyncio.gather(pruning, return_exceptions=True)
+
+
+def test_pruning_goes_by_the_clock_of_all_replicas_and_by_what_the_topics_keep(
+    tmp_path: Path,
+) -> None:
+    results = _replica(tmp_path, "one", system_clock)
+    assert (results.pruner.clock, results.pruner.least) == (
+        results.ledger.clock,
+        timedelta(days=8),
+    )
 
 
 async def test_without_the_setting_nothing_is_ever_pruned(tmp_path: Path) -> None:
