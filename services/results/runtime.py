@@ -1,6 +1,7 @@
 """What results does side by side: read facts, publish, deliver, keep deadlines, answer."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -161,10 +162,12 @@ async def deliver(results: Results, associations: int, bell: Bell) -> None:
 
 async def keep_deadlines(results: Results, watching_since: datetime, bell: Bell) -> None:
     """End what is late until cancelled."""
+    watch = deadlines.Watch(watching_since, results.clock(), time.monotonic())
     while True:
         await asyncio.sleep(_SWEEP_S)
+        watch = watch.again(results.clock(), time.monotonic())
         late = await _patiently(
-            asyncio.to_thread(deadlines.sweep, results.ledger, results.concluder, watching_since)
+            asyncio.to_thread(deadlines.sweep, results.ledger, results.concluder, watch.since)
         )
         if late:
             bell.ring()

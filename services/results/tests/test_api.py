@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from services.results.api import create_app
 from services.results.archive import Archive
-from services.results.deadlines import sweep
+from services.results.deadlines import Watch, sweep
 from services.results.definitions import Definitions
 from services.results.intake import Intake
 from services.results.ledger import outbox
@@ -221,6 +221,18 @@ def test_a_job_in_a_queue_that_moves_is_not_late(system: System) -> None:
     assert system.get(f"/jobs/{job()}")["status"] == "running"
     system.clock.advance(PIPELINE.deadline + 2)
     assert sweep(ledger, concluder, RECEIVED) == 1
+
+
+def test_a_clock_that_jumps_makes_nothing_late(system: System) -> None:
+    watch = Watch(RECEIVED, RECEIVED, 100.0)
+    story = Story(system.store)
+    system.intake.take([story.input_ready()])
+    system.clock.advance(3600)
+    watch = watch.again(system.clock(), 101.0)
+    assert sweep(system.intake.ledger, system.intake.concluder, watch.since) == 0
+    system.clock.advance(PIPELINE.deadline + 2)
+    watch = watch.again(system.clock(), 101.0 + PIPELINE.deadline + 2)
+    assert sweep(system.intake.ledger, system.intake.concluder, watch.since) == 1
 
 
 def test_no_queue_explains_many_deadlines(system: System) -> None:
