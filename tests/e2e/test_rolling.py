@@ -98,6 +98,7 @@ def code_of(system: System, job: Job) -> set[str]:
 def test_new_code_of_a_service_runs_beside_the_old(instant: System) -> None:
     home = instant.home.folder
     with studies_without_pause(instant) as sent:
+        instant.ended(sent[0])
         version_file(home, "2").write_text(NEW_CODE)
         restart(instant, "writers-2")
         both = len(sent)
