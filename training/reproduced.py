@@ -13,9 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from training.config import MODELS, NAMES
 
 HEADLINES = {"lung": "dice", "lesion": "dice", "class": "area under the ROC curve"}
@@ -51,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = [{**asdict(pair), "within": pair.within} for pair in pairs]
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")
     else:
-        Console().print(_table(pairs))
+        _show(pairs)
     return 0 if all(pair.within for pair in pairs) else 1
 
 
@@ -77,7 +74,11 @@ def _value(figure: dict[str, float]) -> float:
     return figure.get("median", figure.get("value", float("nan")))
 
 
-def _table(pairs: Sequence[Pair]) -> Table:
+def _show(pairs: Sequence[Pair]) -> None:
+    # Here, as the environment that trains has nothing to draw with.
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("model", "on", "figure")
     for column in ("first", "95 % interval", "again"):
         table.add_column(column, justify="right")
@@ -87,7 +88,7 @@ def _table(pairs: Sequence[Pair]) -> Table:
         figures = (f"{pair.first:.3f}", f"{low:.3f} to {high:.3f}", f"{pair.again:.3f}")
         told = "yes" if pair.within else "no"
         table.add_row(pair.model, pair.data, pair.figure, *figures, told)
-    return table
+    Console().print(table)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
