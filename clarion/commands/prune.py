@@ -38,8 +38,9 @@ def prune(
 ) -> None:
     """Remove the volumes, masks and objects that old jobs made; the list of jobs keeps them all.
 
-    What came in stays, so that each can be run again. So does what is not delivered, not confirmed
-    by its destination, or failed, until `clarion failures discard`.
+    What came in stays, so that each can be run again. So does what is not
+    delivered, not confirmed by its destination, or failed, until
+    `clarion failures discard`.
     """
     days = _days(older_than)
     pruned = _all(api.results(home, _LONGEST_S), days, dry_run)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from services.results.definitions import Definitions
-from services.results.ledger import deliveries, runs
+from services.results.ledger import deliveries, runs, standing
 from services.results.ledger.database import Ledger
 from services.results.ledger.deliveries import Delivery
 from services.results.ledger.runs import StoredRun, StoredStage
@@ -49,7 +49,7 @@ class Archive:
             found = runs.load_many(connection, status, limit, pipeline)
             counts = deliveries.counts(connection, [run.job_id for run in found])
             open_ = [run.job_id for run in found if run.status == "running"]
-            news = runs.last_news(connection, open_)
+            news = standing.last_news(connection, open_)
         return [
             JobSummary.of(run, counts.get(run.job_id, {}), news.get((run.job_id, run.run)))
             for run in found

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from services.results import announce
 from services.results.definitions import Definitions
-from services.results.ledger import deliveries, outbox, runs
+from services.results.ledger import deliveries, outbox, runs, standing
 from services.results.ledger.runs import StoredRun, StoredStage
 from services.results.progress import Progress, Stop, delivers, holders, judge
 from shared.bus.received import Received
@@ -90,7 +90,7 @@ class Concluder:
             return True
         facts = runs.load_facts(connection, run.job_id, run.run)
         return any(
-            not runs.has_ended_work(connection, at.stage, at.service, now - deadline, now)
+            not standing.has_ended_work(connection, at.stage, at.service, now - deadline, now)
             for at in holders(definition, facts, {}, run.started_at)
         )
 

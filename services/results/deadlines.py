@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.results.conclude import Concluder
-from services.results.ledger import runs
+from services.results.ledger import standing
 from services.results.ledger.database import Ledger
 
 _JUMP_S = 60.0
@@ -39,7 +39,7 @@ def sweep(ledger: Ledger, concluder: Concluder, watching_since: datetime) -> int
     with ledger.reading() as connection:
         late = [
             run
-            for run, _ in runs.running(connection)
+            for run, _ in standing.running(connection)
             if concluder.is_due(run, watching_since) and concluder.stands(connection, run)
         ]
     for run in late:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from services.results import announce
 from services.results.definitions import Definitions
-from services.results.ledger import outbox, runs
+from services.results.ledger import outbox, runs, standing
 from services.results.ledger.database import Ledger
 from services.results.ledger.runs import StoredRun
 from services.results.progress import Holder, StageFact, holders
@@ -79,10 +79,10 @@ class Restarter:
         """
         now = self.clock()
         with self.ledger.reading() as connection:
-            moving = runs.ended_since(connection, now - self.patience)
+            moving = standing.ended_since(connection, now - self.patience)
             late = [
                 run
-                for run, last in runs.running(connection)
+                for run, last in standing.running(connection)
                 if run.request and now >= self._due(run, max(last, watching_since))
             ]
             known = [
@@ -103,7 +103,7 @@ class Restarter:
         """
         now = self.clock()
         with self.ledger.transaction() as connection:
-            if not runs.claim_restart(connection, still.run, now):
+            if not standing.claim_restart(connection, still.run, now):
                 return False
             for at in still.silent:
                 alert = announce.standing_job(still.run, at.stage, at.service, at.since, now)

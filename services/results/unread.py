@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from services.results.ledger import runs
+from services.results.ledger import standing
 from services.results.ledger.database import Ledger
 from services.results.restarting import doubled
 from shared.bus import announced
@@ -65,7 +65,7 @@ class Unread:
     def _lacking(self) -> list[str]:
         jobs = announced.jobs(self.store)
         with self.ledger.reading() as connection:
-            known = runs.requested(connection, jobs)
+            known = standing.requested(connection, jobs)
         for job_id in known:
             announced.remove(self.store, job_id)
         return [job_id for job_id in jobs if job_id not in known]

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clarion.load.judging import repeats
 from shared.identity import case_id
 from tests.chaos.plan import Plan
 from tests.chaos.poison import CAUSES
-from tests.chaos.running import settled
+from tests.chaos.running import Happened, settled
 from tests.chaos.studies import Study
 from tests.e2e.system import (
     PIPELINE,
@@ -44,6 +45,8 @@ class Judged:
     set_aside: int
     compared: int
     objects: int
+    came_again: int
+    """Objects that the PACS was sent though it had them."""
     waited_s: float
     """For the last job."""
 
@@ -52,7 +55,11 @@ class Judged:
 
 
 LOST = ("lost", "unfinished", "not-at-the-pacs")
-TWICE = ("two-jobs", "unexpected-at-the-pacs")
+TWICE = ("two-jobs", "unexpected-at-the-pacs", "sent-again")
+_UNDER_WAY_TO_THE_PACS = 16
+"""Objects at a moment: two replicas, two associations of each, four objects in each."""
+_UNANSWERED = 0.02
+"""Share of objects whose answer pynetdicom's own threads may lose: they are sent again."""
 
 
 def blamed(system: System, studies: Sequence[Study]) -> Iterator[Finding]:
@@ -72,10 +79,29 @@ def blamed(system: System, studies: Sequence[Study]) -> Iterator[Finding]:
             yield Finding("run-again", number, f"run {run}, which nobody asked for")
 
 
-def judge(plan: Plan, system: System, acknowledged: Sequence[Study], patience_s: float) -> Judged:
+def interruptions(happened: Sequence[Happened]) -> int:
+    """How many of the faults struck who delivers, or who is delivered to."""
+    return sum(each.to.startswith(("results", "pacs")) for each in happened)
+
+
+def repeated(came_again: int, objects: int, interrupted: int) -> Iterator[Finding]:
+    """What an interruption explains is sent again, and filed once; more than that is a defect."""
+    if came_again > interrupted * _UNDER_WAY_TO_THE_PACS + _UNANSWERED * objects:
+        said = f"{came_again} of {objects} objects, {interrupted} times interrupted"
+        yield Finding("sent-again", 0, said)
+
+
+def judge(
+    plan: Plan,
+    system: System,
+    acknowledged: Sequence[Study],
+    patience_s: float,
+    interrupted: int,
+) -> Judged:
     """Wait for the end of all jobs, and compare ledger, store and PACS; then compute anew.
 
-    It waits no longer when nothing has ended for `patience_s`.
+    It waits no longer when nothing has ended for `patience_s`. Deliveries were `interrupted` so
+    many times.
     """
     began = time.monotonic()
     settled(system, len(acknowledged), patience_s)
@@ -91,6 +117,8 @@ def judge(plan: Plan, system: System, acknowledged: Sequence[Study], patience_s:
             job = found[study] = system.job(own[0]["job_id"])
             findings += [*_ended(study, job), *_delivered(study, job, system)]
             objects += len(dicom_outputs(job))
+    came_again = _came_again(system)
+    findings += repeated(came_again, objects, interrupted)
     completed = [study for study, job in found.items() if job["status"] == "completed"]
     chosen = plan.sample([study.number for study in completed])
     sample = {study: found[study] for study in completed if study.number in chosen}
@@ -98,7 +126,11 @@ def judge(plan: Plan, system: System, acknowledged: Sequence[Study], patience_s:
     set_aside = sum(
         bool(study.poison) and job["status"] == "failed" for study, job in found.items()
     )
-    return Judged(findings, len(completed), set_aside, len(sample), objects, waited)
+    return Judged(findings, len(completed), set_aside, len(sample), objects, came_again, waited)
+
+
+def _came_again(system: System) -> int:
+    return sum(repeats(log.read_bytes()) for log in system.home.logs.glob("pacs.log*"))
 
 
 def _case(study: Study) -> str:
@@ -170,7 +202,7 @@ def _computed_anew(
 ) -> Iterator[Finding]:
     """A fresh run of each job, without faults: the same outputs, byte for byte.
 
-    Not all at once: a job's deadline counts while it waits in the queue, too.
+    Not all at once: each is waited for from when those before it have ended.
     """
     coming = list(sample.values())
     for _ in range(_UNDER_WAY):

@@ -7,7 +7,7 @@ from random import Random
 from deploy.embedded.home import Home
 from deploy.embedded.supervisor import Control
 from deploy.embedded.system import INFRASTRUCTURE
-from tests.e2e.system import children
+from tests.e2e.processes import children
 
 _FORKSERVER = b"multiprocessing.forkserver"
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tests.chaos.blackout import black_out
-from tests.chaos.judging import Judged, blamed, judge
+from tests.chaos.judging import Judged, blamed, interruptions, judge
 from tests.chaos.outages import Survived, survive
 from tests.chaos.plan import Plan
 from tests.chaos.running import START_S, Ran, run, settled
@@ -37,14 +37,15 @@ class Terms:
 
 def faults(plan: Plan, system: System, terms: Terms) -> Played:
     ran = run(plan, system)
-    return Played(ran, judge(plan, system, list(ran.associations), terms.patience_s), {})
+    struck = interruptions(ran.happened)
+    return Played(ran, judge(plan, system, list(ran.associations), terms.patience_s, struck), {})
 
 
 def queued_kill(plan: Plan, system: System, terms: Terms) -> Played:
     """All that is queued finishes without a hand."""
     at_work = max(1, plan.jobs // _AT_WORK)
     blackout, associations = black_out(system, plan.studies(), at_work, START_S)
-    judged = judge(plan, system, list(associations), terms.patience_s)
+    judged = judge(plan, system, list(associations), terms.patience_s, interrupted=1)
     return Played(Ran(associations, [], judged.waited_s), judged, asdict(blackout))
 
 
@@ -61,7 +62,7 @@ def outages(plan: Plan, system: System, terms: Terms) -> Played:
         told.append(_outage(part, one, time.monotonic() - back))
     seconds = time.monotonic() - began
     found = list(blamed(system, studies))
-    judged = judge(plan, system, list(associations), terms.patience_s)
+    judged = judge(plan, system, list(associations), terms.patience_s, interrupted=len(terms.parts))
     judged = replace(judged, findings=[*found, *judged.findings])
     return Played(Ran(associations, [], seconds), judged, {"blamed": len(found), "outages": told})
 

@@ -11,7 +11,7 @@ from deploy.embedded.cache import cache_folder
 from deploy.embedded.install import install
 from deploy.embedded.runtime import missing_shared_library, unsupported_platform
 from tests.chaos.faults import FAULTS, schedule
-from tests.chaos.judging import judge
+from tests.chaos.judging import interruptions, judge, repeated
 from tests.chaos.plan import Plan
 from tests.chaos.poison import CAUSES
 from tests.chaos.running import run, system_of
@@ -41,12 +41,19 @@ def test_nothing_is_lost_and_nothing_comes_twice(tmp_path: Path) -> None:
 
     with system_of(plan, tmp_path / "home", install(cache_folder(), print), _REPLICAS) as system:
         ran = run(plan, system)
-        judged = judge(plan, system, list(ran.associations), _PATIENCE_S)
+        struck = interruptions(ran.happened)
+        judged = judge(plan, system, list(ran.associations), _PATIENCE_S, struck)
 
     assert judged.findings == []
     assert {each.fault for each in ran.happened} == set(_FAULTS)
     assert (judged.completed, judged.set_aside) == (20 - len(CAUSES), len(CAUSES))
     assert (judged.compared, judged.objects) == (3, 4 * judged.completed)
+
+
+def test_what_is_sent_again_without_an_interruption_is_a_defect() -> None:
+    assert [finding.code for finding in repeated(8, 80, interrupted=0)] == ["sent-again"]
+    assert list(repeated(1, 80, interrupted=0)) == []
+    assert list(repeated(8, 80, interrupted=1)) == []
 
 
 def test_equal_plans_are_equal_and_another_seed_makes_another() -> None:

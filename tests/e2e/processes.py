@@ -3,9 +3,10 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
-from tests.e2e.system import System, children, is_alive, until
+from tests.e2e.system import System, until
 
 FORKSERVER = "multiprocessing.forkserver"
 
@@ -46,3 +47,21 @@ def until_back(system: System, service: str, gone: int) -> None:
     """Wait for a new process that is ready."""
     until(f"a new {service}", lambda: system.pids("-m", f"services.{service}") - {gone})
     until(f"{service} ready", lambda: system.is_healthy(service))
+
+
+def children(pid: int) -> set[int]:
+    """The direct children of a process; none of one that has ended."""
+    found: set[int] = set()
+    for path in Path("/proc", str(pid), "task").glob("*/children"):
+        with suppress(OSError):
+            found |= {int(child) for child in path.read_text().split()}
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Is there still such a process?"""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

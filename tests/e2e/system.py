@@ -2,10 +2,9 @@
 
 import asyncio
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -290,21 +289,3 @@ def dataset_digests(paths: Mapping[str, Path]) -> dict[str, str]:
 def output_digests(job: Job) -> dict[str, str]:
     """sha256 of every output of a job, by the output's name."""
     return digests({output["name"]: Path(output["path"]) for output in job["outputs"]})
-
-
-def children(pid: int) -> set[int]:
-    """The direct children of a process; none of one that has ended."""
-    found: set[int] = set()
-    for path in Path("/proc", str(pid), "task").glob("*/children"):
-        with suppress(OSError):
-            found |= {int(child) for child in path.read_text().split()}
-    return found
-
-
-def is_alive(pid: int) -> bool:
-    """Is there still such a process?"""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

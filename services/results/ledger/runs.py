@@ -16,32 +16,25 @@ _NEWER = (
     .where(supersessions.c.job_id == jobs.c.job_id)
     .scalar_subquery()
 )
-_JOINED = select(
+JOINED = select(
     *jobs.c,
     *(column for column in runs.c if column.name not in ("job_id", "lane")),
     func.coalesce(jobs.c.chosen_lane, runs.c.lane).label("lane"),
     _NEWER.label("newer"),
 ).join(runs, runs.c.job_id == jobs.c.job_id)
 _WHOLE: BindParameter[str] = bindparam("job_id")
-_ONE = _JOINED.where(jobs.c.job_id == _WHOLE, runs.c.run == bindparam("run"))
-_LAST = _JOINED.where(jobs.c.job_id == _WHOLE).order_by(runs.c.run.desc()).limit(1)
+_ONE = JOINED.where(jobs.c.job_id == _WHOLE, runs.c.run == bindparam("run"))
+_LAST = JOINED.where(jobs.c.job_id == _WHOLE).order_by(runs.c.run.desc()).limit(1)
 _FACTS = select(stages.c.stage, stages.c.status, stages.c.reasons).where(
     stages.c.job_id == _WHOLE, stages.c.run == bindparam("run")
 )
 
-_LAST_END = (
-    select(func.max(stages.c.finished_at))
-    .where(stages.c.job_id == runs.c.job_id, stages.c.run == runs.c.run)
-    .scalar_subquery()
-)
-_RUNNING = _JOINED.add_columns(_LAST_END.label("last")).where(runs.c.status == "running")
 _LATER = runs.alias("later")
 _NEWEST = (
     ~select(_LATER.c.run)
     .where(_LATER.c.job_id == runs.c.job_id, _LATER.c.run > runs.c.run)
     .exists()
 )
-_AT_ONCE = 500
 _NOBODY_SAW = (runs.c.discarded_at.is_(None), _NEWEST)
 
 
@@ -103,7 +96,7 @@ def load(
     query = _LAST if run is None else _ONE
     asked = {"job_id": job_id} | ({} if run is None else {"run": run})
     row = connection.execute(query.with_for_update(of=runs) if lock else query, asked).first()
-    return _run_of(dict(row._mapping)) if row else None
+    return run_of(dict(row._mapping)) if row else None
 
 
 def load_many(
@@ -111,7 +104,7 @@ def load_many(
 ) -> list[StoredRun]:
     """The newest run of each job, newest jobs first."""
     query = (
-        _JOINED.where(_NEWEST)
+        JOINED.where(_NEWEST)
         .order_by(jobs.c.received_at.desc(), jobs.c.version.desc(), jobs.c.job_id)
         .limit(limit)
     )
@@ -119,7 +112,7 @@ def load_many(
         query = query.where(runs.c.status == status)
     if pipeline:
         query = query.where(jobs.c.pipeline == pipeline)
-    return [_run_of(dict(row._mapping)) for row in connection.execute(query)]
+    return [run_of(dict(row._mapping)) for row in connection.execute(query)]
 
 
 def load_facts(connection: Connection, job_id: str, run: int) -> dict[str, StageFact]:
@@ -166,79 +159,18 @@ def load_failures(
 def load_late(connection: Connection, limit: int, job_id: str | None = None) -> list[StoredRun]:
     """The newest runs that a deadline ended and nobody has discarded, newest first."""
     query = (
-        _JOINED.where(runs.c.stop == "deadline", *_NOBODY_SAW)
+        JOINED.where(runs.c.stop == "deadline", *_NOBODY_SAW)
         .order_by(runs.c.finished_at.desc())
         .limit(limit)
     )
     query = query.where(runs.c.job_id == job_id) if job_id else query
-    return [_run_of(dict(row._mapping)) for row in connection.execute(query)]
+    return [run_of(dict(row._mapping)) for row in connection.execute(query)]
 
 
 def stopped_to(connection: Connection, job_id: str) -> int | None:
     """The job's last run that was ended from outside."""
     query = select(func.max(runs.c.run)).where(runs.c.job_id == job_id, runs.c.stop.is_not(None))
     return connection.execute(query).scalar()
-
-
-def running(connection: Connection) -> list[tuple[StoredRun, datetime]]:
-    """Every run that has not finished, and when its last stage ended or it began."""
-    rows = connection.execute(_RUNNING).all()
-    return [
-        (_run_of({name: value for name, value in row._mapping.items() if name != "last"}), last)
-        for row in rows
-        if (last := row.last or row.started_at or row.received_at)
-    ]
-
-
-def last_news(connection: Connection, job_ids: Sequence[str]) -> dict[tuple[str, int], datetime]:
-    """When the last stage of each of these jobs' open runs ended, or the run began."""
-    query = _RUNNING.where(runs.c.job_id.in_(job_ids)).with_only_columns(
-        runs.c.job_id,
-        runs.c.run,
-        func.coalesce(_LAST_END, runs.c.started_at, jobs.c.received_at).label("last"),
-    )
-    return {(row.job_id, row.run): row.last for row in connection.execute(query)}
-
-
-def requested(connection: Connection, job_ids: Sequence[str]) -> frozenset[str]:
-    """Those of the jobs whose input-ready was read."""
-    found: set[str] = set()
-    for start in range(0, len(job_ids), _AT_ONCE):
-        some = job_ids[start : start + _AT_ONCE]
-        query = select(runs.c.job_id).where(
-            runs.c.job_id.in_(some), runs.c.run == 1, runs.c.started_at.is_not(None)
-        )
-        found |= set(connection.execute(query).scalars())
-    return frozenset(found)
-
-
-def ended_since(connection: Connection, since: datetime) -> frozenset[str]:
-    """The names of the stages that have ended work, of any job, since then."""
-    query = select(stages.c.stage).where(stages.c.finished_at >= since).distinct()
-    return frozenset(connection.execute(query).scalars())
-
-
-def has_ended_work(
-    connection: Connection, stage: str, service: str, since: datetime, until: datetime
-) -> bool:
-    """Whether a service has ended work of a stage of this name, of any job, between the two."""
-    query = select(stages.c.stage).where(
-        stages.c.stage == stage,
-        stages.c.service == service,
-        stages.c.finished_at.between(since, until),
-    )
-    return connection.execute(query.limit(1)).first() is not None
-
-
-def claim_restart(connection: Connection, run: StoredRun, now: datetime) -> bool:
-    """Note that the run's events are published again; False when another replica does that."""
-    same = (runs.c.job_id == run.job_id, runs.c.run == run.run, runs.c.status == "running")
-    claimed = connection.execute(
-        update(runs)
-        .where(*same, runs.c.restarts == run.restarts)
-        .values(restarts=runs.c.restarts + 1, restarted_at=now)
-    )
-    return claimed.rowcount > 0
 
 
 def close(
@@ -282,7 +214,8 @@ def discard(connection: Connection, run: StoredRun, now: datetime) -> None:
     )
 
 
-def _run_of(row: dict[str, Any]) -> StoredRun:
+def run_of(row: dict[str, Any]) -> StoredRun:
+    """Of a row of `JOINED`."""
     row["lane"] = Lane(row["lane"])
     row["chosen_lane"] = Lane(row["chosen_lane"]) if row["chosen_lane"] else None
     row["definition"] = PayloadRef.model_validate(row["definition"]) if row["definition"] else None
