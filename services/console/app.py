@@ -15,6 +15,7 @@ from services.console.coverage import covered
 from services.console.otlp import NotOtlp, Span, read_json, read_protobuf
 from services.console.pages import in_order, latest, waterfall
 from services.console.spans import SpanDatabase
+from services.console.strays import brought_home
 from shared.health import health_route
 
 _LARGEST = 64 << 20
@@ -30,7 +31,7 @@ def app(database: SpanDatabase) -> Starlette:
             spans = _read(body, request.headers)
         except (NotOtlp, OSError, EOFError, zlib.error) as error:
             return _problem(400, "not-otlp", f"{error}: send OTLP/HTTP, protobuf or JSON")
-        await run_in_threadpool(database.add, spans)
+        await run_in_threadpool(database.add, brought_home(spans))
         return Response(b"", media_type=request.headers.get("content-type"))
 
     async def trace(request: Request) -> Response:

@@ -75,6 +75,8 @@ class TritonInference:
                 "priority": _PRIORITY[lane],
                 "client_timeout": _INFER_S,
                 "headers": {"traceparent": traceparent} if traceparent else None,
+                # Triton loses a `traceparent` now and then; by its id the span tells whose it is.
+                "request_id": traceparent,
             }
             try:
                 with _verdicts(told=True):

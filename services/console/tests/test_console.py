@@ -12,6 +12,7 @@ from services.console.app import app
 from services.console.coverage import covered
 from services.console.otlp import Span
 from services.console.spans import SpanDatabase
+from services.console.strays import brought_home
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -59,6 +60,18 @@ def test_json_spans_with_hexadecimal_ids_are_kept(client: TestClient) -> None:
     assert answer.status_code == 200
     (kept,) = client.get(f"/api/traces/{TRACE}").json()["spans"]
     assert (kept["service"], kept["parent_id"]) == ("triton", "b7ad6b7169203331")
+
+
+def test_a_request_that_began_a_trace_of_its_own_comes_back_to_its_callers() -> None:
+    told = {"triton.request_id": f"00-{TRACE}-00f067aa0ba902b7-01"}
+    model = Span("5" * 32, "2" * 16, "1" * 16, "triton", "lung_seg", 10, 20, told, False)
+    request = Span("5" * 32, "1" * 16, None, "triton", "InferRequest", 10, 20, {}, False)
+    other = Span("6" * 32, "3" * 16, None, "reader", "read", 10, 20, {}, False)
+
+    home = brought_home([model, request, other])
+
+    assert [span.trace_id for span in home] == [TRACE, TRACE, "6" * 32]
+    assert [span.parent_id for span in home] == ["1" * 16, "00f067aa0ba902b7", None]
 
 
 def test_a_span_that_comes_twice_is_kept_once(client: TestClient) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,12 +25,15 @@ pytestmark = pytest.mark.e2e
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
+REQUESTS = 10
+
+
 @dataclass
 class Collector:
-    """An OTLP endpoint that keeps the trace id of every span it gets."""
+    """An OTLP endpoint that keeps every span it gets."""
 
     address: str
-    trace_ids: "Queue[str]" = field(default_factory=Queue)
+    spans: "Queue[dict[str, Any]]" = field(default_factory=Queue)
 
 
 @contextmanager
@@ -39,7 +44,7 @@ def _collecting() -> Iterator[Collector]:
             for resource in body["resourceSpans"]:
                 for scope in resource["scopeSpans"]:
                     for each in scope["spans"]:
-                        collector.trace_ids.put(each["traceId"].lower())
+                        collector.spans.put(each)
             self.send_response(200)
             self.end_headers()
 
@@ -54,7 +59,21 @@ def _collecting() -> Iterator[Collector]:
     server.server_close()
 
 
+def _requests(collector: Collector) -> Iterator[dict[str, Any]]:
+    """The span that tells the request's id, of each request."""
+    while True:
+        each = collector.spans.get(timeout=20)
+        if each["name"] == "doubling":
+            yield each
+
+
+def _request_id(request: dict[str, Any]) -> str:
+    told = {each["key"]: each["value"] for each in request["attributes"]}
+    return str(told["triton.request_id"]["stringValue"])
+
+
 def test_the_servers_spans_join_the_trace(triton_runtime: Runtime, tmp_path: Path) -> None:
+    """Nearly all do, and each says whose it is: see `services.console.strays`."""
     doubling.put(tmp_path / "models")
     with _collecting() as collector:
         server = Server(triton_runtime, tmp_path / "models", otlp_traces=collector.address)
@@ -62,8 +81,11 @@ def test_the_servers_spans_join_the_trace(triton_runtime: Runtime, tmp_path: Pat
         inference = TritonInference(server.address, shared_memory=True)
 
         with span("stage", parent=f"00-{TRACE}-00f067aa0ba902b7-01"):
-            inference.infer("doubling", {"x": np.ones((1, 2, 3), np.float32)}, ("y",))
+            for _ in range(REQUESTS):
+                inference.infer("doubling", {"x": np.ones((1, 2, 3), np.float32)}, ("y",))
+        spans = list(islice(_requests(collector), REQUESTS))
 
-        assert collector.trace_ids.get(timeout=20) == TRACE
+        assert TRACE in {each["traceId"].lower() for each in spans}
+        assert {_request_id(each).split("-")[1] for each in spans} == {TRACE}
         inference.close()
         server.stop()
