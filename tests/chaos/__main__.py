@@ -20,7 +20,7 @@ from deploy.embedded.cache import cache_folder
 from deploy.embedded.runtime import installed_runtime
 from shared.catalog import load_catalog
 from tests.chaos import report
-from tests.chaos.faults import FAULTS, USUAL
+from tests.chaos.faults import FAULTS
 from tests.chaos.outages import OUTAGES
 from tests.chaos.plan import Plan
 from tests.chaos.running import system_of
@@ -89,9 +89,9 @@ def _arguments() -> argparse.Namespace:
         "--faults",
         nargs="*",
         choices=tuple(FAULTS),
-        default=USUAL,
+        default=tuple(FAULTS),
         metavar="FAULT",
-        help=f"these only (default: all but the clock's); none: no fault. {', '.join(FAULTS)}",
+        help=f"these only; default: all; none: no fault. {', '.join(FAULTS)}",
     )
     add("--fault-count", type=int, help="default: one for every five jobs")
     add("--poison", action=argparse.BooleanOptionalAction, default=True)

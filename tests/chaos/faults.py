@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from tests.chaos import clocks, events, processes, storage
+from tests.chaos import clocks, events, inference, processes, storage
 from tests.chaos.scene import Scene
 
 Fault = Callable[[Scene], str]
@@ -24,6 +24,9 @@ FAULTS: Mapping[str, Fault] = {
         processes.freeze_pacs,
         processes.drain_service,
         processes.restart_kafka,
+        inference.triton_slow,
+        inference.triton_refuses,
+        inference.triton_out_of_memory,
         storage.store_refuses_writes,
         storage.store_slow,
         storage.disk_full,
@@ -35,10 +38,6 @@ FAULTS: Mapping[str, Fault] = {
         events.events_unreadable,
     )
 }
-
-
-USUAL = tuple(name for name in FAULTS if not name.startswith("clock-"))
-"""Those that every job survives: to a clock that jumps on by an hour each running job is late."""
 
 
 @dataclass(frozen=True)

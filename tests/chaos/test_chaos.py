@@ -10,6 +10,7 @@ import pytest
 from deploy.embedded.cache import cache_folder
 from deploy.embedded.install import install
 from deploy.embedded.runtime import missing_shared_library, unsupported_platform
+from shared.catalog import load_catalog
 from tests.chaos.faults import FAULTS, schedule
 from tests.chaos.judging import interruptions, judge, repeated
 from tests.chaos.plan import Plan
@@ -17,27 +18,14 @@ from tests.chaos.poison import CAUSES
 from tests.chaos.running import run, system_of
 
 _WHY_NOT = unsupported_platform() or missing_shared_library()
-_REPLICAS = {"reader": 2, "writers": 2, "results": 2}
-_FAULTS = (
-    "kill-service",
-    "kill-worker",
-    "kill-kafka",
-    "kill-triton",
-    "freeze-service",
-    "drain-service",
-    "store-refuses-writes",
-    "disk-full",
-    "shared-memory-orphaned",
-    "events-reversed",
-    "events-unreadable",
-)
+_REPLICAS = {name: 2 for name, each in load_catalog().items() if not each.single}
 _PATIENCE_S = 300.0
 
 
 @pytest.mark.e2e
 @pytest.mark.skipif(bool(_WHY_NOT), reason=f"no Triton here: {_WHY_NOT}")
 def test_nothing_is_lost_and_nothing_comes_twice(tmp_path: Path) -> None:
-    plan = Plan(20, seed=7, models="real", faults=len(_FAULTS), names=_FAULTS, compared=3)
+    plan = Plan(20, seed=7, models="real", faults=len(FAULTS), names=tuple(FAULTS))
 
     with system_of(plan, tmp_path / "home", install(cache_folder(), print), _REPLICAS) as system:
         ran = run(plan, system)
@@ -45,9 +33,9 @@ def test_nothing_is_lost_and_nothing_comes_twice(tmp_path: Path) -> None:
         judged = judge(plan, system, list(ran.associations), _PATIENCE_S, struck)
 
     assert judged.findings == []
-    assert {each.fault for each in ran.happened} == set(_FAULTS)
+    assert {each.fault for each in ran.happened} == set(FAULTS)
     assert (judged.completed, judged.set_aside) == (20 - len(CAUSES), len(CAUSES))
-    assert (judged.compared, judged.objects) == (3, 4 * judged.completed)
+    assert (judged.compared, judged.objects) == (judged.completed, 4 * judged.completed)
 
 
 def test_what_is_sent_again_without_an_interruption_is_a_defect() -> None:
