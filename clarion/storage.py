@@ -59,6 +59,8 @@ class Answer:
     stored: bool
     status: str | None
     meaning: str
+    lost: bool = False
+    """The association went before an answer came: another one may bring it."""
 
 
 class Abandoned(Exception):
@@ -130,15 +132,15 @@ def _why_not(association: Association) -> str:
 
 def _store(association: Association, instance: Instance, priority: int) -> Answer:
     if not association.is_established:
-        return Answer(instance, False, None, "not sent: the association is gone")
+        return Answer(instance, False, None, "not sent: the association is gone", lost=True)
     if _kind(instance) not in _accepted(association):
         return Answer(instance, False, None, "its SOP class or transfer syntax is not accepted")
     try:
         status = association.send_c_store(instance.path, priority=priority)
     except (ValueError, RuntimeError, OSError) as error:
-        return Answer(instance, False, None, f"not sent: {error}")
+        return Answer(instance, False, None, f"not sent: {error}", lost=isinstance(error, OSError))
     if "Status" not in status:
-        return Answer(instance, False, None, "no answer: the association was lost")
+        return Answer(instance, False, None, "no answer: the association was lost", lost=True)
     return _judged(instance, int(status.Status))
 
 

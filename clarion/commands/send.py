@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +23,8 @@ from shared.events.models import Lane
 app = typer.Typer()
 
 _OWN_AE = "COVID19"
+_MORE_ASSOCIATIONS = 2
+"""For what an association that was lost left without an answer."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,32 @@ def send_files(paths: Sequence[Path], target: Target, lane: Lane) -> Sent:
     if not found.instances:
         raise Failure(f"nothing to send: no DICOM instance among {len(found.skipped)} files")
     begun = time.monotonic()
-    answers = tuple(_with_bar(store(target, found.instances, lane), found.instances))
+    answers = tuple(_with_bar(_until_answered(target, found.instances, lane), found.instances))
     return Sent(target, answers, found.skipped, time.monotonic() - begun)
+
+
+def _until_answered(target: Target, instances: Sequence[Instance], lane: Lane) -> Iterator[Answer]:
+    """One answer for every instance; what was lost is sent again, which changes nothing."""
+    lost = yield from _answered(store(target, instances, lane))
+    for _ in range(_MORE_ASSOCIATIONS):
+        if not lost:
+            return
+        try:
+            lost = yield from _answered(store(target, [each.instance for each in lost], lane))
+        except Failure:  # nobody is there any more
+            break
+    yield from lost
+
+
+def _answered(answers: Iterable[Answer]) -> Generator[Answer, None, list[Answer]]:
+    """What the target said; returns what was lost."""
+    lost = []
+    for answer in answers:
+        if answer.lost:
+            lost.append(answer)
+        else:
+            yield answer
+    return lost
 
 
 def _with_bar(answers: Iterator[Answer], instances: Sequence[Instance]) -> Iterator[Answer]:

@@ -20,6 +20,8 @@ class Receiver:
     """By SOP Instance UID; else Success."""
     silent_once: set[str] = field(default_factory=set)
     """SOP Instance UIDs: instead of its first answer, the association is aborted."""
+    ends_at: str | None = None
+    """A SOP Instance UID: when it comes, this association is aborted, and each later one."""
     datasets: dict[str, bytes] = field(default_factory=dict)
     priorities: set[int] = field(default_factory=set)
     associations: int = 0
@@ -42,6 +44,9 @@ class Receiver:
         if uid in self.silent_once:
             self.silent_once.remove(uid)
             event.assoc.abort()
+        if uid == self.ends_at:
+            event.assoc.abort()
+            return 0x0000
         self.datasets[uid] = event.encoded_dataset(include_meta=False)
         self.priorities.add(int(event.request.Priority))
         return self.statuses.get(uid, 0x0000)

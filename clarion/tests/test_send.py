@@ -95,6 +95,31 @@ def test_a_warning_is_stored_and_told(
     ]
 
 
+def test_what_a_lost_association_left_unanswered_is_sent_over_another(
+    receiver: Receiver, study: list[Dataset], tmp_path: Path
+) -> None:
+    paths = write(study, tmp_path)
+    receiver.silent_once = {_uid(paths[1])}
+
+    done = _send(tmp_path, "--to", receiver.address, "--json")
+
+    assert (done.exit_code, json.loads(done.stdout)["stored"]) == (0, 3)
+    assert receiver.associations == 2
+
+
+def test_a_target_that_goes_for_good_leaves_an_account_of_what_was_stored(
+    receiver: Receiver, study: list[Dataset], tmp_path: Path
+) -> None:
+    paths = write(study, tmp_path)
+    receiver.ends_at = _uid(paths[1])
+
+    done = _send(tmp_path, "--to", receiver.address, "--json")
+
+    said = json.loads(done.stdout)
+    assert (done.exit_code, said["stored"], len(said["refused"])) == (1, 1, 2)
+    assert "association" in said["refused"][0]["meaning"]
+
+
 def test_a_sop_class_that_is_not_accepted_stops_nothing_else(
     receiver: Receiver, study: list[Dataset], tmp_path: Path
 ) -> None:

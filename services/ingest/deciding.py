@@ -19,6 +19,7 @@ from services.ingest.quiet import QuietTimes, Timer
 from services.ingest.receiving import Receiver
 from services.ingest.records import VERSION
 from shared.clock import Clock
+from shared.errors import Unavailable
 from shared.events.models import PayloadRef
 from shared.manifest import MEDIA_TYPE, SEGMENT_MEDIA_TYPE, encode
 from shared.pipelines.definition import INGEST
@@ -63,13 +64,19 @@ class Decider:
         self._timer = timer
 
     def decide_due(self) -> Decided:
-        """Decide every case that is due; one that fails is due again, and delays no other."""
+        """Decide every case that is due; one that fails is due again, and delays no other.
+
+        While the store is away, one case is tried at a time.
+        """
         versions, failed = 0, None
         due = self._quiet.due(self._timer())
         for case in due:
             try:
                 versions += self._decide(case)
-            except Exception as error:  # a defect of one case, or the store is down
+            except Unavailable as outage:
+                self._quiet.again(case, self._timer())
+                return Decided(len(due), versions, f"{outage.what} does not answer")
+            except Exception as error:  # a defect of one case, or no room
                 failed = type(error).__name__
                 logger().error("version not decided", case=case, exception_type=failed)
                 self._quiet.again(case, self._timer())

@@ -1,6 +1,7 @@
 """Drives ingest until it is told to stop: decides, publishes, recognises, answers /health."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -72,7 +73,7 @@ async def _decide(ingest: Ingest, troubles: Troubles) -> None:
     while True:
         result = await asyncio.to_thread(ingest.decider.decide_due)
         if result.failed:
-            troubles["decisions"] = result.failed
+            _note(troubles, "decisions", result.failed)
         elif result.cases:
             troubles.pop("decisions", None)
         await asyncio.sleep(_TICK_S)
@@ -107,12 +108,22 @@ def _tell(troubles: Troubles, answers: bool) -> None:
         troubles["kafka"] = "does not answer"
 
 
+def _note(troubles: Troubles, what: str, why: str) -> None:
+    """Told once, not at every try."""
+    if troubles.get(what) != why:
+        logger().warning(f"{what} wait", why=why)
+    troubles[what] = why
+
+
 async def _publish(outbox: Outbox, troubles: Troubles) -> None:
     while True:
         try:
             await outbox.flush()
         except Unavailable as outage:
-            troubles["announcements"] = f"{outage.what} does not answer"
+            _note(troubles, "announcements", f"{outage.what} does not answer")
+            await asyncio.sleep(_RETRY_S)
+        except (OSError, sqlite3.OperationalError) as error:  # published, and no room to note it
+            _note(troubles, "announcements", f"not kept in the journal: {type(error).__name__}")
             await asyncio.sleep(_RETRY_S)
         else:
             troubles.pop("announcements", None)

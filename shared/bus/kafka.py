@@ -26,6 +26,8 @@ _FETCH_WAIT_MS = 500
 _CONTROL_WAIT_MS = 5_000
 _LANES = {lane.value: lane for lane in Lane}
 UNREADABLE = topic_name("unreadable", None)
+_SET_ASIDE_BYTES = 256 << 10
+"""Of a value that is set aside: the largest that came would not fit beside its coordinates."""
 
 
 class KafkaPublisher:
@@ -65,8 +67,10 @@ class KafkaPublisher:
             ("partition", str(place.partition).encode()),
             ("offset", str(place.offset).encode()),
             ("code", code.encode()),
+            ("size", str(len(value)).encode()),
         )
-        await self._send(UNREADABLE, value, headers, place.partition, None)
+        kept = value[:_SET_ASIDE_BYTES]
+        await self._send(UNREADABLE, kept, headers, place.partition, None)
 
     async def _send(
         self,

@@ -19,7 +19,7 @@ from shared.bus import announced
 from shared.catalog import ROOT
 from shared.clock import ManualClock
 from shared.errors import Unavailable
-from shared.events.models import Lane
+from shared.events.models import Lane, PayloadRef
 from shared.events.wire import Event
 from shared.store.memory import MemoryStore
 
@@ -28,6 +28,16 @@ class Full(MemoryStore):
     """A store that takes nothing."""
 
     def create(self, key: str, data: bytes) -> bool:  # noqa: ARG002 - the port's
+        raise Unavailable("store")
+
+
+class Away(MemoryStore):
+    """A store that is not there, and counts who asks."""
+
+    asked = 0
+
+    def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:  # noqa: ARG002 - the port's
+        self.asked += 1
         raise Unavailable("store")
 
 
@@ -105,6 +115,19 @@ def test_while_the_store_is_down_nothing_is_announced_and_nothing_lost(house: Ho
     assert house.published() == []
     house.publish()
     assert len(house.published()) == 1
+
+
+def test_while_the_store_is_down_one_case_is_tried_and_none_is_forgotten(house: House) -> None:
+    send(house.scp.port, [ct(1, StudyInstanceUID="1.2.3"), ct(2, StudyInstanceUID="1.2.4")])
+    house.clock.advance(6)
+    decider, tried = house.ingest.decider, Away()
+    there, decider._store = decider._store, tried
+
+    assert decider.decide_due().failed == "store does not answer"
+    assert tried.asked == 1
+    decider._store = there
+    house.clock.advance(2)
+    assert decider.decide_due().versions == 2
 
 
 def test_the_index_is_made_again_when_it_is_lost(house: House) -> None:

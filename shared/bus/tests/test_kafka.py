@@ -1,6 +1,7 @@
 """What is set aside can be found again: its bytes, its coordinates and why."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 from shared.bus.kafka import UNREADABLE, KafkaPublisher
@@ -34,4 +35,18 @@ async def test_a_decoded_event_is_set_aside_with_its_coordinates() -> None:
         "partition": b"2",
         "offset": b"7",
         "code": b"unusable-event",
+        "size": str(len(value)).encode(),
     }
+
+
+async def test_of_what_fills_a_record_the_beginning_is_set_aside() -> None:
+    """With its coordinates it would be too large for the broker, and would be tried for ever."""
+    producer = Sent()
+    record = SimpleNamespace(
+        topic="clarion.input-ready.v1.stat", partition=0, offset=3, value=b"x" * (1 << 20)
+    )
+    publisher = KafkaPublisher(cast("Producer", producer))
+    await publisher.unreadable(cast("Any", record), "not-an-event")
+    ((_, value, more),) = producer.sent
+    assert len(value) < 1 << 19
+    assert dict(more["headers"])["size"] == str(1 << 20).encode()
