@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from shared.events.models import Lane
-
-_HANDICAP_S = {Lane.STAT: 0.0, Lane.ROUTINE: 600.0, Lane.BULK: 3600.0}
-"""A waiter counts as having come this much later: bulk overtakes stat after an hour's wait."""
+from shared.lanes import HANDICAP
 
 
 @dataclass(eq=False, frozen=True)
@@ -22,7 +20,7 @@ class _Waiter:
 
     @property
     def rank(self) -> tuple[float, int]:
-        return self.came + _HANDICAP_S[self.lane_now()], self.order
+        return self.came + HANDICAP[self.lane_now()].total_seconds(), self.order
 
 
 class Slots:
