@@ -10,13 +10,14 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 from services.results.ledger.record import insert_new
 from services.results.ledger.tables import deliveries
 from shared.events.models import Lane, PayloadRef
+from shared.lanes import HANDICAP
 
 DeliveryStatus = Literal["waiting", "delivered", "held", "failed"]
 
 ORDER = {"seg": 0, "sr": 1, "encapsulated-pdf": 2, "key-object": 3}
 """SEG first, because reports refer to it; what is none of these goes before the key object."""
 
-_URGENCY = {lane: place for place, lane in enumerate(Lane)}
+_LANES = tuple(Lane)
 LEASE = timedelta(minutes=2)
 """How long a claim holds of which nothing more is heard: then its replica has died."""
 SUPERSEDED, REPLACED = "superseded-by-newer-version", "replaced-by-later-run"
@@ -103,7 +104,7 @@ def _row(wanted: Planned, now: datetime) -> dict[str, Any]:
         "sop_class_uid": wanted.sop_class_uid,
         "payload": wanted.payload.model_dump(),
         "position": ORDER.get(wanted.kind, 2),
-        "urgency": _URGENCY[wanted.lane],
+        "urgency": _LANES.index(wanted.lane),
         "status": "waiting",
         "attempts": 0,
         "waiting_since": now,
@@ -135,28 +136,21 @@ def cancel(connection: Connection, job_id: str, why: str) -> None:
 
 def change_lane(connection: Connection, job_id: str, lane: Lane) -> None:
     """What still waits of this job goes by its new lane."""
-    _update(connection, _still_waits(job_id), urgency=_URGENCY[lane])
+    _update(connection, _still_waits(job_id), urgency=_LANES.index(lane))
 
 
 def due(connection: Connection, now: datetime) -> list[Due]:
-    """What may be sent now: urgent lanes first, then what has waited longest."""
-    query = (
-        select(deliveries.c.destination, deliveries.c.job_id)
-        .where(deliveries.c.status == "waiting", deliveries.c.next_attempt_at <= now)
-        .group_by(deliveries.c.destination, deliveries.c.job_id)
-        .order_by(func.min(deliveries.c.urgency), func.min(deliveries.c.waiting_since))
-    )
-    return [Due(row.destination, row.job_id) for row in connection.execute(query)]
+    """What may be sent now: urgent lanes first, but what has waited long comes before them."""
+    shipment = (deliveries.c.destination, deliveries.c.job_id)
+    rank = (func.min(deliveries.c.urgency), func.min(deliveries.c.waiting_since))
+    query = select(*shipment, *rank).where(_is_due(now)).group_by(*shipment)
+    found = sorted(connection.execute(query), key=lambda row: row[3] + HANDICAP[_LANES[row[2]]])
+    return [Due(row.destination, row.job_id) for row in found]
 
 
 def claim(connection: Connection, wanted: Due, now: datetime, by: str) -> list[Delivery]:
     """Take what is due for one association, in its order; others leave it alone for `LEASE`."""
-    mine = and_(
-        deliveries.c.job_id == wanted.job_id,
-        deliveries.c.destination == wanted.destination,
-        deliveries.c.status == "waiting",
-        deliveries.c.next_attempt_at <= now,
-    )
+    mine = and_(_of(wanted), _is_due(now))
     order = (deliveries.c.position, deliveries.c.output)
     rows = connection.execute(
         select(deliveries).where(mine).order_by(*order).with_for_update(skip_locked=True)
@@ -176,12 +170,7 @@ def lock(connection: Connection, several: Sequence[Delivery]) -> None:
 
 def renew(connection: Connection, carried: Due, now: datetime, by: str) -> None:
     """What this replica still carries for one association stays its own for another `LEASE`."""
-    its = and_(
-        deliveries.c.job_id == carried.job_id,
-        deliveries.c.destination == carried.destination,
-        _claimed(by),
-    )
-    _update(connection, its, next_attempt_at=now + LEASE)
+    _update(connection, and_(_of(carried), _claimed(by)), next_attempt_at=now + LEASE)
 
 
 def bring_forward(connection: Connection, latest: datetime) -> None:
@@ -277,6 +266,14 @@ def _lock(connection: Connection, which: ColumnElement[bool]) -> None:
     if connection.dialect.name != "sqlite":
         query = select(deliveries.c.job_id).where(which).order_by(*deliveries.primary_key)
         connection.execute(query.with_for_update()).all()
+
+
+def _of(due: Due) -> ColumnElement[bool]:
+    return and_(deliveries.c.job_id == due.job_id, deliveries.c.destination == due.destination)
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    return and_(deliveries.c.status == "waiting", deliveries.c.next_attempt_at <= now)
 
 
 def _still_waits(job_id: str) -> ColumnElement[bool]:

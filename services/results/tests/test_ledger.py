@@ -1,6 +1,7 @@
 """Facts in any order, any number of times, give the same ledger and the same events."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ from services.results.ledger.database import Ledger
 from services.results.ledger.runs import load
 from services.results.ledger.tables import deliveries as deliveries_table
 from services.results.ledger.tables import jobs, metadata, runs, stages
-from services.results.tests.facts import RECEIVED, Story, intake_into, job, rows
+from services.results.tests.facts import PDF_CLASS, RECEIVED, Story, intake_into, job, rows
 from shared.bus.received import Received
 from shared.clock import ManualClock
-from shared.events.models import Common, JobControl, JobFinished
+from shared.events.models import Common, JobControl, JobFinished, Lane
 from shared.store.memory import MemoryStore
 
 Case = tuple[list[Received], list[Received], int]
@@ -109,6 +110,33 @@ def test_what_a_dead_replica_had_claimed_is_due_again_when_it_is_back(tmp_path: 
         assert deliveries.due(connection, RECEIVED) == []
         deliveries.release(connection, "me")
         assert deliveries.due(connection, RECEIVED) == [deliveries.Due("pacs", job())]
+
+
+def test_what_has_waited_long_enough_is_sent_before_what_is_more_urgent(tmp_path: Path) -> None:
+    ledger = taken([], tmp_path)
+    came = [("bulk", 0), ("routine", 52), ("stat", 61), ("bulk", 3), ("routine", 49), ("stat", 58)]
+    with ledger.transaction() as connection:
+        for lane, minutes in came:
+            planned = _planned(f"{lane} of {minutes}", Lane(lane))
+            deliveries.plan(connection, [planned], RECEIVED + timedelta(minutes=minutes))
+        order = [due.job_id for due in deliveries.due(connection, RECEIVED + timedelta(hours=2))]
+    first = ["stat of 58", "routine of 49", "bulk of 0"]
+    assert order == [*first, "stat of 61", "routine of 52", "bulk of 3"]
+
+
+def _planned(job_id: str, lane: Lane) -> deliveries.Planned:
+    return deliveries.Planned(
+        job_id=job_id,
+        run=1,
+        stage="ratio-report",
+        output="ratio-report",
+        kind="encapsulated-pdf",
+        sop_class_uid=PDF_CLASS,
+        sop_instance_uid="2.25.1",
+        payload=STORE.put(b"object", "application/dicom"),
+        destination="pacs",
+        lane=lane,
+    )
 
 
 def test_a_refused_job_delivers_nothing_but_the_report_about_it(tmp_path: Path) -> None:
