@@ -159,6 +159,9 @@ class Engine:
         return settling.taken_over(settled, earlier)
 
     async def _publish(self, outcome: Outcome, received: Received) -> None:
+        """By the lane that the job has now: it shall not stand behind others again."""
+        place = received.place
+        lane = place.lane and self._on.control.lane(outcome.job_id, place.lane)
         for made in outcome.events:
             event = Event(
                 id=made.id,
@@ -169,9 +172,8 @@ class Engine:
                 traceparent=outcome.traceparent,
                 data=KINDS[made.kind].model_validate(made.data),
             )
-            place = received.place
             with span("publish", {names.KIND: made.kind}, parent=outcome.traceparent):
-                await self._on.publisher.publish(event, place.lane, place.partition)
+                await self._on.publisher.publish(event, lane, place.partition)
 
     def _remember(self, key: Key) -> None:
         self._published[key] = None

@@ -9,7 +9,9 @@ from shared.events.wire import Event
 
 @dataclass(frozen=True)
 class Place:
-    """Where an event lies: what it causes goes to the same lane and partition."""
+    """Where an event lies: what it causes goes to the same partition, and to the same lane unless
+    the job was given another.
+    """
 
     topic: str
     partition: int
