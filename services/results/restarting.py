@@ -110,17 +110,29 @@ class Restarter:
                 outbox.put(connection, alert, lane=None, partition=0)
         return True
 
+    def waking(self, run: StoredRun, facts: Mapping[str, StageFact]) -> tuple[Event, ...]:
+        """All that should wake the stages which the run waits for, heard of or not."""
+        definition = self.definitions.get(run.definition)
+        if definition is None:
+            return ()
+        written = self._written(run, definition)
+        names = frozenset(at.stage for at in _open(run, definition, facts, written))
+        return tuple(self._lacking(run, definition, facts, written, names))
+
+    def _written(self, run: StoredRun, definition: Definition) -> dict[str, Outcome]:
+        return {
+            name: found
+            for name in definition.stages
+            if (found := outcomes.read(self.store, run.job_id, run.run, name))
+        }
+
     def _standstill(
         self, run: StoredRun, facts: Mapping[str, StageFact], moving: Set[str], now: datetime
     ) -> Standstill:
         definition = self.definitions.get(run.definition)
         if definition is None:
             return Standstill(run, (), (), ())
-        written = {
-            name: found
-            for name in definition.stages
-            if (found := outcomes.read(self.store, run.job_id, run.run, name))
-        }
+        written = self._written(run, definition)
         open_ = _open(run, definition, facts, written)
         waited = now - (run.started_at or now)
         queued = waited < self.patience * _QUEUE_PATIENCE
