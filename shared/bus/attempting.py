@@ -13,6 +13,7 @@ from shared.bus.outcomes import Outcome
 from shared.bus.platform import Platform
 from shared.bus.received import Received
 from shared.bus.settling import Settled
+from shared.bus.suspects import Turn
 from shared.bus.units import Gathered, Unit, work_of
 from shared.bus.work import Work
 from shared.errors import Unavailable
@@ -70,7 +71,9 @@ class Attempting:
         self._notes = list(before.failed)
         self._lost = before.lost
         self._mark = attempts.mark(*woken.key, max(self._lost, default=0) + 1)
-        self._outages = 0
+        self._met: set[str] = set()
+        """What went down during its own calls."""
+        self._turn = Turn(platform)
         self._wait, self._waited_from = "queue", woken.received.event.time
 
     @property
@@ -125,30 +128,49 @@ class Attempting:
     async def _take_slot(self, held: AsyncExitStack) -> None:
         """Hold a slot, and nothing is known to be down.
 
-        Who may have brought down a dependency or the service works alone, so that it blames no
-        neighbour and none blames it.
+        Who may have brought down the service works alone, and who may have brought down a
+        dependency while no other such unit works, so that it blames no neighbour and none blames
+        it. Neither a slot nor the turn is held while it waits for the other.
         """
-        suspect = bool(self._outages or self._lost)
+        alone = bool(self._lost)
         async with self._wanted():
             while True:
                 await self._on.watch.until_open()
-                await held.enter_async_context(self._on.slots.slot(self._lane, alone=suspect))
-                if self._on.watch.open:
+                if self._met:
+                    await self._turn.until_free(self._lane)
+                await held.enter_async_context(self._on.slots.slot(self._lane, alone=alone))
+                if self._on.watch.open and await self._may_begin(held):
                     return
                 await held.aclose()
+
+    async def _may_begin(self, held: AsyncExitStack) -> bool:
+        """A suspect has its turn, and what went down in its last call is there when this begins."""
+        if not self._met:
+            return True
+        if not await held.enter_async_context(self._turn.taken()):
+            return False
+        down = [what for what in sorted(self._met) if not await self._on.executor.is_up(what)]
+        for what in down:
+            self._went_down(what)
+        return not down
 
     async def _execute(self, work: Work) -> Verdict:
         store = self._on.store
         await self._on.patiently(store.mark, self._mark)
         try:
             verdict = await self._on.executor.execute(work)
-            if isinstance(verdict, Down) and await self._on.executor.is_up(verdict.what):
-                verdict = _dependency_failed(verdict.what)  # asked at once: later it may be back
+            if isinstance(verdict, Down):
+                if await self._on.executor.is_up(verdict.what):  # asked at once: later it may be
+                    return _dependency_failed(verdict.what)
+                self._went_down(verdict.what)  # before the slot is free: nobody begins a call now
         except asyncio.CancelledError:  # a stop that was asked for is nobody's fault
             with suppress(Unavailable):
                 await asyncio.to_thread(store.delete, self._mark)
             raise
         return verdict
+
+    def _went_down(self, what: str) -> None:
+        self._on.watch.went_down(what, partial(self._on.executor.is_up, what))
 
     def _wanted(self) -> AbstractAsyncContextManager[None]:
         return self._on.control.while_wanted(self._woken.event.job_id, self._woken.event.run)
@@ -168,7 +190,9 @@ class Attempting:
         service = self._woken.unit.service
         try:
             if isinstance(verdict, Done):
-                return self._made(settled, service, verdict)
+                made = self._made(settled, service, verdict)
+                self._on.watch.succeeded(self._woken.unit.name)
+                return made
             refused = settling.refused(settled, verdict.reasons)
         except ValueError as error:  # undeclared ports, or numbers that are none
             return Defect("wrong-product", type(error).__name__, service, str(error))
@@ -182,7 +206,10 @@ class Attempting:
         return settling.succeeded(settled, operation, self._on.topics, verdict.produced)
 
     async def _blamed(self, verdict: Down | Defect) -> Defect | None:
-        """The defect that counts as an attempt; None for the first outage, when it is over."""
+        """The defect that counts as an attempt; None for the first outage, when it is over.
+
+        Each later one began during the call: `_may_begin` has seen to it.
+        """
         if isinstance(verdict, Defect):
             return verdict
         self._wait = "outage"
@@ -190,8 +217,10 @@ class Attempting:
         async with self._wanted():
             is_up = partial(self._on.executor.is_up, verdict.what)
             await self._on.watch.until_up(verdict.what, is_up)
-        self._outages += 1
-        return _dependency_failed(verdict.what) if self._outages > 1 else None
+        if verdict.what in self._met:
+            return _dependency_failed(verdict.what)
+        self._met.add(verdict.what)
+        return None
 
     def _note(self, settled: Settled, defect: Defect) -> None:
         attempts.keep(self._on.store, settled, self._woken.event.run, defect)
@@ -222,11 +251,11 @@ class Attempting:
         defect = Defect("service-died", "WorkerLost", self._woken.unit.name, told)
         store = self._on.store
         details = await self._on.patiently(store.put, told.encode(), "text/plain")
-        self._on.watch.failed()
+        self._on.watch.failed(self._woken.unit.name)
         return settling.failed(settled, defect, details)
 
     def _given_up(self, settled: Settled) -> Outcome:
-        self._on.watch.failed()
+        self._on.watch.failed(self._woken.unit.name)
         last = self._notes[-1]
         defect = Defect(last.code, last.exception_type, last.place, "")
         return settling.failed(settled, defect, last.details)

@@ -31,6 +31,7 @@ class Slots:
 
     def __init__(self, size: int) -> None:
         self._size = self._free = size
+        self._most_bulk = max(1, size - 1)
         self._bulk = 0
         self._waiting: list[_Waiter] = []
         self._order = count()
@@ -41,7 +42,10 @@ class Slots:
     async def slot(
         self, lane_now: Callable[[], Lane], *, alone: bool = False
     ) -> AsyncIterator[None]:
-        """Wait for a slot, most urgent first; `alone` waits until nothing else is in work."""
+        """Wait for a slot, most urgent first; `alone` waits until nothing else is in work.
+
+        Bulk that must be alone is so among bulk: beside it the one slot is open that is never its.
+        """
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[Lane] = loop.create_future()
         waiter = _Waiter(loop.time(), next(self._order), lane_now, alone, turn)
@@ -65,30 +69,43 @@ class Slots:
         """Give what is free to who comes first now; to be called when a lane has changed."""
         if self._closed:
             return
+        bulk_waits = False
         for waiter in sorted(self._waiting, key=lambda waiter: waiter.rank):
             lane = waiter.lane_now()
             if waiter.turn.done():
                 continue  # cancelled, and about to leave
-            if waiter.alone and self._free < self._size:
-                return  # whoever stands behind would keep it from ever being alone
-            if not self._free:
-                return
-            if lane is Lane.BULK and not waiter.alone and self._bulk_is_full():
+            if bulk_waits and (lane is Lane.BULK or self._free + self._bulk < self._size):
                 continue
-            self._waiting.remove(waiter)
-            self._take(waiter, lane)
-            waiter.turn.set_result(lane)
+            if self._fits(waiter, lane):
+                self._waiting.remove(waiter)
+                self._take(waiter, lane)
+                waiter.turn.set_result(lane)
+            elif waiter.alone and lane is not Lane.BULK:
+                return  # whoever stands behind would keep it from ever being alone
+            elif waiter.alone:
+                bulk_waits = True  # the same, but for the one slot that is never bulk's
 
-    def _bulk_is_full(self) -> bool:
-        return self._size > 1 and self._bulk >= self._size - 1
+    def _share(self, waiter: _Waiter, lane: Lane) -> int:
+        """How many slots it takes: alone means all that its lane may have."""
+        if not waiter.alone:
+            return 1
+        return self._most_bulk if lane is Lane.BULK else self._size
+
+    def _fits(self, waiter: _Waiter, lane: Lane) -> bool:
+        share = self._share(waiter, lane)
+        if lane is Lane.BULK and self._bulk + share > self._most_bulk:
+            return False
+        return share <= self._free
 
     def _take(self, waiter: _Waiter, lane: Lane) -> None:
-        self._free -= self._size if waiter.alone else 1
-        self._bulk += lane is Lane.BULK
+        share = self._share(waiter, lane)
+        self._free -= share
+        self._bulk += share if lane is Lane.BULK else 0
 
     def _give_back(self, waiter: _Waiter, lane: Lane) -> None:
-        self._free += self._size if waiter.alone else 1
-        self._bulk -= lane is Lane.BULK
+        share = self._share(waiter, lane)
+        self._free += share
+        self._bulk -= share if lane is Lane.BULK else 0
         if self._closed and self._free == self._size:
             self._all_free.set()
         self.serve()

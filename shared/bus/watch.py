@@ -1,7 +1,7 @@
 """Whether a service may take in work: what is down, what has failed too often, and since when."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ class Watch:
         self._burst = burst
         self._window = timedelta(seconds=window_s)
         self._failures: deque[datetime] = deque()
+        self._in_a_row: Counter[str] = Counter()
         self._down: dict[str, asyncio.Task[None]] = {}
         self._going = asyncio.Event()
         self._going.set()
@@ -42,30 +43,45 @@ class Watch:
         down = tuple(f"{what} does not answer" for what in sorted(self._down))
         return down + ((_HALTED,) if self.halted else ())
 
-    def failed(self) -> None:
-        """A unit of work was given up; refused inputs are not counted."""
+    def failed(self, stage: str) -> None:
+        """A unit of work was given up; refused inputs are not counted.
+
+        So many within the window halt the service, and as many of one stage in a row, however
+        long each took.
+        """
         now = self._clock()
+        self._in_a_row[stage] += 1
         self._failures.append(now)
         while self._failures and self._failures[0] < now - self._window:
             self._failures.popleft()
-        if len(self._failures) >= self._burst and not self.halted:
+        failures = max(len(self._failures), self._in_a_row[stage])
+        if failures >= self._burst and not self.halted:
             self._going.clear()
-            logger().error("halted", failures=len(self._failures))
+            logger().error("halted", failures=failures)
+
+    def succeeded(self, stage: str) -> None:
+        """A unit of work was done; a refused input tells nothing of those that are accepted."""
+        self._in_a_row[stage] = 0
 
     def resume(self) -> bool:
         """Take in work again after a burst; failures count anew. Whether it was halted."""
         was_halted = self.halted
         if was_halted:
             self._failures.clear()
+            self._in_a_row.clear()
             self._going.set()
             logger().warning("resumed")
         return was_halted
 
-    async def until_up(self, what: str, is_up: Callable[[], Awaitable[bool]]) -> None:
-        """Return when the dependency answers its probe; one prober for all that wait."""
+    def went_down(self, what: str, is_up: Callable[[], Awaitable[bool]]) -> None:
+        """From now on, until it answers its probe; one prober for all that wait."""
         if what not in self._down:
             logger().warning("dependency down", what=what)
             self._down[what] = asyncio.create_task(self._probe(what, is_up))
+
+    async def until_up(self, what: str, is_up: Callable[[], Awaitable[bool]]) -> None:
+        """Return when the dependency answers its probe."""
+        self.went_down(what, is_up)
         await asyncio.shield(self._down[what])  # who is cancelled leaves the others their prober
 
     async def _probe(self, what: str, is_up: Callable[[], Awaitable[bool]]) -> None:

@@ -92,7 +92,7 @@ async def test_attempts_are_kept_across_restarts(burnt: int, left: int) -> None:
 
 
 async def test_an_outage_burns_no_attempt() -> None:
-    store, answers, probes = MemoryStore(), iter([False, True]), iter([False, False, True])
+    store, answers, probes = MemoryStore(), iter([False, True]), iter([False, False, True, True])
 
     def ask(work: Work, *, store: PayloadStore) -> Produced:
         if not next(answers):

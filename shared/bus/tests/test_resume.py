@@ -21,7 +21,7 @@ async def test_only_this_host_resumes(
     caller: str, headers: dict[str, str], status: int, halted: bool
 ) -> None:
     watch = Watch(ManualClock(), burst=1)
-    watch.failed()
+    watch.failed("reader")
     routes = [health_route("reader", watch.why_not, watch), resume_route("reader", watch)]
     transport = httpx.ASGITransport(Starlette(routes=routes), client=(caller, 5))
     async with httpx.AsyncClient(transport=transport, base_url="http://reader") as client:

@@ -104,6 +104,59 @@ def test_who_must_be_alone_waits_for_all_and_lets_nobody_beside_it() -> None:
     ]  # fmt: skip
 
 
+def test_bulk_that_must_be_alone_leaves_open_the_slot_that_is_never_bulks() -> None:
+    async def story() -> list[str]:
+        slots, said = Slots(3), list[str]()
+
+        async def work(name: str, lane: Lane, *, alone: bool = False) -> None:
+            async with slots.slot(lambda: lane, alone=alone):
+                said.append(f"{name} begins")
+                await asyncio.sleep(300)
+                said.append(f"{name} ends")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(work("bulk", Lane.BULK))
+            group.create_task(work("bulk suspect", Lane.BULK, alone=True))
+            group.create_task(work("later bulk", Lane.BULK))
+            await asyncio.sleep(310)
+            group.create_task(work("stat", Lane.STAT))
+            group.create_task(work("later stat", Lane.STAT))
+        return said
+
+    assert virtual_time.run(story()) == [
+        "bulk begins", "bulk ends",
+        "bulk suspect begins", "stat begins", "bulk suspect ends", "later stat begins",
+        "later bulk begins", "stat ends", "later stat ends", "later bulk ends",
+    ]  # fmt: skip
+
+
+def test_what_is_younger_takes_no_slot_that_waiting_bulk_needs_to_be_alone() -> None:
+    async def story() -> float:
+        slots, loop = Slots(3), asyncio.get_running_loop()
+
+        async def stat() -> None:
+            async with slots.slot(lambda: Lane.STAT):
+                await asyncio.sleep(60)
+
+        async def stream() -> None:
+            while True:
+                tasks.append(asyncio.create_task(stat()))
+                await asyncio.sleep(25)  # two of three slots are never free at once
+
+        tasks: list[asyncio.Task[None]] = []
+        flood = asyncio.create_task(stream())
+        await asyncio.sleep(1000)
+        came = loop.time()
+        async with slots.slot(lambda: Lane.BULK, alone=True):
+            waited = loop.time() - came
+        for task in (flood, *tasks):
+            task.cancel()
+        await asyncio.gather(flood, *tasks, return_exceptions=True)
+        return waited
+
+    assert 3600 <= virtual_time.run(story()) < 3700
+
+
 async def test_a_close_waits_for_what_is_in_work_and_lets_nothing_else_begin() -> None:
     slots = Slots(1)
     async with slots.slot(lambda: Lane.STAT):

@@ -9,27 +9,42 @@ from shared.clock import ManualClock
 def test_a_burst_of_failures_halts_the_service_and_it_says_so() -> None:
     watch = Watch(ManualClock(), burst=3, window_s=60)
     for _ in range(3):
-        watch.failed()
+        watch.failed("reader")
     assert not watch.open
     assert "halted after a burst of failures" in watch.why_not()[0]
 
 
 def test_a_halted_service_goes_on_when_it_is_resumed_and_counts_anew() -> None:
     watch = Watch(ManualClock(), burst=2, window_s=60)
-    watch.failed()
-    watch.failed()
+    watch.failed("reader")
+    watch.failed("reader")
     assert (watch.resume(), watch.resume()) == (True, False)
-    watch.failed()
+    watch.failed("reader")
     assert watch.open
 
 
-def test_failures_far_apart_do_not_halt_it() -> None:
+def test_failures_far_apart_with_successes_between_do_not_halt_it() -> None:
     clock = ManualClock()
     watch = Watch(clock, burst=3, window_s=60)
     for _ in range(5):
-        watch.failed()
+        watch.failed("reader")
         clock.advance(31)
+        watch.succeeded("reader")
     assert watch.open
+
+
+def test_failures_in_a_row_halt_it_however_long_each_took_and_count_anew_after_a_resume() -> None:
+    clock = ManualClock()
+    watch = Watch(clock, burst=3, window_s=60)
+    seen = []
+    for _ in range(2):
+        for _ in range(3):
+            clock.advance(3600)
+            watch.failed("reader")
+            watch.succeeded("another stage of the service")
+            seen.append(watch.halted)
+        watch.resume()
+    assert seen == [False, False, True] * 2
 
 
 async def test_intake_is_closed_until_the_dependency_answers() -> None:

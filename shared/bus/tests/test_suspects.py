@@ -1,0 +1,152 @@
+"""Who is to blame when Triton goes down, and who only stood beside it."""
+
+import asyncio
+
+from shared.bus.control import Control
+from shared.bus.memory import InlineExecutor, MemoryBus
+from shared.bus.platform import Platform
+from shared.bus.slots import Slots
+from shared.bus.suspects import Turn
+from shared.bus.tests import virtual_time
+from shared.bus.tests.outages import House, Triton
+from shared.bus.watch import Watch
+from shared.bus.work import Ports
+from shared.events.models import Lane
+from shared.store.memory import MemoryStore
+from shared.testing import toy
+
+WELL = dict.fromkeys(("reader", "left", "right", "both"), ("succeeded", 1))
+
+
+def test_a_study_that_crashes_triton_takes_no_study_of_another_service_with_it() -> None:
+    async def story() -> tuple[dict[str, tuple[str, int]], dict[str, tuple[str, int]], list[str]]:
+        jobs = dict[str, str]()
+        triton = Triton(lambda work: work.job_id == jobs.get("bad"))
+        house = House(triton)
+        jobs["good"] = await house.begin(b"good")
+        await asyncio.sleep(7)  # its reader is done, its markers are in their calls
+        jobs["bad"] = await house.begin(b"bad")
+        await house.settle()
+        return house.ended(jobs["bad"]), house.ended(jobs["good"]), triton.in_vain
+
+    bad, good, in_vain = virtual_time.run(story())
+    assert bad == {"reader": ("failed", 3)}
+    assert good == WELL
+    assert in_vain == []
+
+
+def test_who_waits_for_a_slot_begins_no_call_when_it_comes_free_by_an_outage() -> None:
+    async def story() -> tuple[dict[str, tuple[str, int]], list[str]]:
+        crashes = iter([True])
+        triton = Triton(lambda work: work.stage == "left" and next(crashes, False))
+        house = House(triton, workers=1)
+        job = await house.begin(b"good")
+        await house.settle()
+        return house.ended(job), triton.in_vain
+
+    ended, in_vain = virtual_time.run(story())
+    assert ended == WELL
+    assert in_vain == []
+
+
+def test_outages_that_befall_whoever_is_in_a_call_are_shared_by_those_who_take_turns() -> None:
+    async def story() -> dict[str, tuple[str, int]]:
+        triton = Triton(lambda _: False)
+
+        async def flap() -> None:
+            for _ in range(4):
+                triton.called.clear()
+                await triton.called.wait()
+                await asyncio.sleep(2)
+                triton.go_down()
+                await asyncio.sleep(8)
+
+        house = House(triton)
+        job = await house.begin(b"good")
+        await asyncio.sleep(5)  # the next calls are of both markers
+        flapping = asyncio.create_task(flap())
+        await house.settle()
+        await flapping
+        return house.ended(job)
+
+    assert {status for status, _ in virtual_time.run(story()).values()} == {"succeeded"}
+
+
+def _turn(store: MemoryStore) -> Turn:
+    platform = Platform(
+        service=toy.CATALOG["reader"],
+        topics=toy.topics(),
+        store=store,
+        executor=InlineExecutor(Ports(lambda work: toy.read(work, store=store), {})),
+        publisher=MemoryBus(),
+        control=Control(),
+        slots=Slots(1),
+        watch=Watch(virtual_time.clock),
+        clock=virtual_time.clock,
+    )
+    return Turn(platform)
+
+
+async def _waited(turn: Turn, lane: Lane = Lane.ROUTINE) -> float:
+    """Seconds until it had the turn, for a moment."""
+    began = asyncio.get_running_loop().time()
+    while True:
+        await turn.until_free(lambda: lane)
+        async with turn.taken() as taken:
+            if taken:
+                return asyncio.get_running_loop().time() - began
+
+
+def test_a_turn_is_held_by_one_as_long_as_it_lasts_and_leaves_nothing() -> None:
+    async def story() -> tuple[bool, float, list[str]]:
+        store = MemoryStore()
+        async with _turn(store).taken():
+            async with _turn(store).taken() as second:
+                pass
+            waiting = asyncio.create_task(_waited(_turn(store)))
+            await asyncio.sleep(300)
+        return second, await waiting, store.keys("suspects/")
+
+    second, waited, left = virtual_time.run(story())
+    assert not second
+    assert 300 <= waited <= 301
+    assert left == []
+
+
+def test_the_turn_of_a_service_that_died_is_taken_over() -> None:
+    async def story() -> float:
+        store = MemoryStore()
+        store.create("suspects/4", b"somebody who is gone")
+        return await _waited(_turn(store))
+
+    assert 30 <= virtual_time.run(story()) <= 31
+
+
+def test_one_that_stood_still_and_lost_its_turn_gives_back_nobody_elses() -> None:
+    async def story() -> list[str]:
+        store = MemoryStore()
+        async with _turn(store).taken():
+            for key in store.keys("suspects/"):
+                store.delete(key)
+            store.create("suspects/2", b"who took it over")
+            await asyncio.sleep(60)
+        return store.keys("suspects/")
+
+    assert virtual_time.run(story()) == ["suspects/2"]
+
+
+def test_stat_is_mostly_the_first_to_see_that_the_turn_is_free() -> None:
+    async def story() -> list[Lane]:
+        store, order = MemoryStore(), list[Lane]()
+
+        async def wait(lane: Lane) -> None:
+            await _waited(_turn(store), lane)
+            order.append(lane)
+
+        async with asyncio.TaskGroup() as group, _turn(store).taken():
+            for lane in (Lane.BULK, Lane.ROUTINE, Lane.STAT):
+                group.create_task(wait(lane))
+            await asyncio.sleep(8.05)
+        return order
+
+    assert virtual_time.run(story()) == [Lane.STAT, Lane.ROUTINE, Lane.BULK]
