@@ -9,6 +9,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
 
 from services.results.conclude import Concluder
+from services.results.ledger import moves
 from services.results.ledger.database import Ledger
 from services.results.ledger.record import record
 from shared.bus.received import Received
@@ -38,11 +39,12 @@ class Intake:
         """
         with self.ledger.transaction() as connection:
             causes = record(connection, batch)
+            strayed = moves.ask_for_strays(connection, batch)
             ended = [
                 self.concluder.conclude(connection, job_id, run, cause)
                 for (job_id, run), cause in sorted(causes.items(), key=lambda each: each[0])
             ]
-        return any(ended)
+        return strayed or any(ended)
 
     async def on_batch(
         self, batch: Sequence[Received], changed: Callable[[], None], set_aside: SetAside

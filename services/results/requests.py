@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.results import announce
 from services.results.conclude import Concluder
-from services.results.ledger import deliveries, outbox, pruning, runs
+from services.results.ledger import deliveries, moves, outbox, pruning, runs
 from services.results.ledger.database import Ledger
 from services.results.ledger.record import insert_new
 from services.results.ledger.runs import StoredRun
@@ -118,6 +118,8 @@ class Desk:
             deliveries.change_lane(connection, job_id, lane)
             changed = runs.load(connection, job_id) or last
             self.concluder.tell(connection, changed)
+            if changed.status == "running":
+                moves.ask(connection, [job_id])
 
     def _request(self, last: StoredRun, fresh: bool) -> InputReady:
         if last.request is None:

@@ -16,6 +16,7 @@ from services.results.delivery import Backoff, Courier, Dispatch
 from services.results.intake import Intake
 from services.results.ledger import deliveries
 from services.results.ledger.database import Ledger
+from services.results.moving import Mover
 from services.results.pruning import Pruner, least_age
 from services.results.publishing import publish_all
 from services.results.requests import Desk
@@ -76,6 +77,7 @@ class Results:
     courier: Courier
     concluder: Concluder
     restarter: Restarter
+    mover: Mover
     unread: Unread
     pruner: Pruner
     turn: Turn
@@ -102,6 +104,7 @@ def build(settings: ResultsSettings, store: PayloadStore, clock: Clock) -> Resul
     definitions = Definitions(store)
     patience = timedelta(seconds=settings.patience_s)
     concluder = Concluder(definitions, clock)
+    restarter = Restarter(ledger, store, definitions, clock, patience)
     courier = Courier(
         ledger=ledger,
         store=store,
@@ -120,7 +123,8 @@ def build(settings: ResultsSettings, store: PayloadStore, clock: Clock) -> Resul
         desk=Desk(ledger, concluder, clock),
         courier=courier,
         concluder=concluder,
-        restarter=Restarter(ledger, store, definitions, clock, patience),
+        restarter=restarter,
+        mover=Mover(ledger, restarter),
         unread=Unread(ledger, store, clock, patience),
         pruner=Pruner(ledger, store, ledger.clock, least_age(load_topics())),
         turn=Turn(ledger, "publishing", name, ledger.clock),
@@ -141,10 +145,11 @@ async def take_turns(results: Results, bell: Bell) -> None:
 
 
 async def publish(results: Results, publisher: Publisher, bell: Bell) -> None:
-    """Publish the outbox, when it is this replica's turn, until cancelled."""
+    """Publish the outbox and what changes lanes, in this replica's turns, until cancelled."""
     heard = bell.listen()
     while True:
         await _patiently(publish_all(results.ledger, publisher, results.clock, results.turn))
+        await _patiently(results.mover.round(publisher, results.turn))
         await heard()
 
 

@@ -148,6 +148,14 @@ outbox = Table(
     Index("outbox_unsent", "sent_at", "seq"),
 )
 
+moves = Table(
+    "moves",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("job_id", String, nullable=False),
+    sqlite_autoincrement=True,  # no number twice: what is forgotten was asked before it
+)
+
 leases = Table(
     "leases",
     metadata,
