@@ -16,8 +16,8 @@ from services.statistics.tally import Ended, Tally, ends, tally
 HOUR_S = 3600.0
 FOLDED_AFTER_S = HOUR_S
 REMOVED_AFTER_S = 2 * HOUR_S
-KEPT_S = 8 * 24 * HOUR_S
-"""A week, and a day more: the silence of a week ago is told by what came before it."""
+KEPT_S = 11 * 24 * HOUR_S
+"""A week, and a long weekend more: so long may a silence be that is compared with a week ago."""
 _MARK_DIGITS = 16
 
 Place = tuple[int, int]

@@ -6,7 +6,7 @@ the counts' sum when serialised; here only the bins that hold something are kept
 adding and a sketch is a few bytes of JSON.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ddsketch.mapping import LogarithmicMapping
 
@@ -26,6 +26,15 @@ def bin_of(seconds: float) -> int:
 def count(bins: Bins) -> int:
     """How many values a sketch holds."""
     return sum(bins.values())
+
+
+def merged(sketches: Iterable[Bins]) -> Bins:
+    """The sketch of all their values."""
+    found: dict[int, int] = {}
+    for bins in sketches:
+        for place, held in bins.items():
+            found[place] = found.get(place, 0) + held
+    return found
 
 
 def quantile(bins: Bins, q: float) -> float | None:

@@ -10,17 +10,18 @@ from services.statistics.alerts import Progress, Raised
 from services.statistics.backlog import Reading, progress
 from services.statistics.hours import HOUR_S, hour_of
 from services.statistics.others import Others
+from services.statistics.silence import silent_senders
 from services.statistics.windows import (
     Figures,
     Kept,
     Span,
     arrivals,
+    back_from,
     figures,
     in_work,
     sliding,
     tally_of,
     tumbling,
-    week_before,
 )
 from shared.events.wire import Event
 
@@ -36,7 +37,7 @@ class Watching:
     progress: Mapping[str, Progress] = field(default_factory=dict)
     reading: Reading | None = None
     senders: Mapping[str, list[float]] = field(default_factory=dict)
-    slow: list[Raised] = field(default_factory=list)
+    judged: list[Raised] = field(default_factory=list)
     judged_at: float = 0.0
     told: set[str] = field(default_factory=set)
     last: dict[str, Figures] = field(default_factory=dict)
@@ -68,14 +69,12 @@ class Watching:
         """What takes the whole week into account, once a minute."""
         self.judged_at = moment
         self.senders = arrivals(self.kept)
-        hour, week = sliding(moment)[1], week_before(moment)
-        since = hour_of(moment) * HOUR_S
-        compared = tally_of(self.kept, hour), tally_of(self.kept, week)
-        self.slow = list(alerts.slow_stages(*compared, since))
+        parts = [(span.name, tally_of(self.kept, span)) for span in back_from(moment)]
+        slow = alerts.slow_stages(parts, hour_of(moment) * HOUR_S)
+        self.judged = [*silent_senders(self.senders, moment), *slow]
 
     def _raised(self, moment: float) -> Iterator[Raised]:
-        yield from alerts.silent_senders(self.senders, moment)
-        yield from self.slow
+        yield from self.judged
         yield from alerts.standing_services(self.progress, moment)
 
     def _changed(self, spans: tuple[Span, ...], found: Mapping[str, Figures]) -> Iterator[Event]:

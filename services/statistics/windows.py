@@ -9,6 +9,8 @@ from services.statistics.sketch import count, quantile
 from services.statistics.tally import Series, Tally, ends, series_of, tally
 
 MINUTE_S = 60.0
+WEEK_S = 7 * 24 * HOUR_S
+_BACK_H = (2, 4, 8, 24)
 Figures = dict[Series, dict[str, float]]
 
 
@@ -67,10 +69,16 @@ def tally_of(kept: Kept, span: Span) -> Tally:
     return made
 
 
-def week_before(now: float) -> Span:
-    """The whole hours of the seven days before the last hour."""
-    end = (hour_of(now) - 1) * HOUR_S
-    return Span("week", end - 7 * 24 * HOUR_S, end)
+def back_from(now: float) -> tuple[Span, ...]:
+    """The last hour, and a week of whole hours before it, in parts that do not overlap.
+
+    Each has the name of the span that it makes with the newer ones: so many hours, at most.
+    """
+    hour = hour_of(now) * HOUR_S
+    starts = [now - HOUR_S, *(hour - (hours - 1) * HOUR_S for hours in _BACK_H), hour - WEEK_S]
+    names = [f"{hours} h" for hours in (1, *_BACK_H)] + ["week"]
+    ends = [now, *starts]
+    return tuple(map(Span, names, starts, ends))
 
 
 def figures(counted: Tally, span: Span) -> Figures:
@@ -103,10 +111,15 @@ def in_work(facts: Iterable[Fact]) -> Figures:
 
 def arrivals(kept: Kept) -> Mapping[str, list[float]]:
     """When each sender's studies came, in order, as far as is known."""
-    everything = tally_of(kept, Span("all", 0, float("inf")))
-    return {
-        series.sender: sorted(moments) for series, moments in everything.moments.items() if moments
-    }
+    found: dict[str, list[float]] = {}
+    for hour in kept.hours.values():
+        for series, moments in hour.counted.moments.items():
+            found.setdefault(series.sender, []).extend(moments)
+    for fact in kept.facts.values():
+        hour = kept.hours.get((fact.partition, hour_of(fact.finished)), Hour())
+        if fact.sender and fact.mark not in hour.marks:
+            found.setdefault(fact.sender, []).append(fact.finished)
+    return {sender: sorted(moments) for sender, moments in found.items()}
 
 
 def _rounded(seconds: float | None) -> float:

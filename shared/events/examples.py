@@ -132,9 +132,9 @@ EXAMPLES: dict[str, m.Model] = {
     ),
     "alert": m.Alert(
         code="silent-sender",
-        window="8 d",
+        window="11 d",
         key={"sender": "CT_1"},
-        figures={"silent_s": 7200, "usual_s": 1800},
+        figures={"silent_s": 7200, "missed": 6.5, "unusual_from": 2.5},
         at=_RECEIVED,
     ),
 }

@@ -1,61 +1,54 @@
 """Alerts: each fires, and keeps quiet where nothing is unusual."""
 
-from services.statistics.alerts import (
-    Progress,
-    silent_senders,
-    slow_stages,
-    standing_services,
-    usual_silence,
-)
+from collections.abc import Mapping
+
+import pytest
+
+from services.statistics.alerts import Progress, slow_stages, standing_services
 from services.statistics.backlog import Reading, progress
 from services.statistics.sketch import bin_of
 from services.statistics.tally import Series, Tally
 
-HOUR, DAY = 3600.0, 86_400.0
 READER = Series(stage="reader", lane="routine", pipeline="p")
 
 
-def _workdays(days: int) -> list[float]:
-    """A study every quarter of an hour from 8 to 18 o'clock, from day 0 on."""
-    return [d * DAY + 8 * HOUR + i * 900.0 for d in range(days) for i in range(41)]
-
-
-def _silent(moments: list[float], now: float) -> list[str]:
-    return [raised.key["sender"] for raised in silent_senders({"ct": moments}, now)]
-
-
-def test_a_sender_that_falls_silent_in_the_daytime_is_told() -> None:
-    moments = [moment for moment in _workdays(8) if moment <= 7 * DAY + 10 * HOUR]
-    assert _silent(moments, 7 * DAY + 10.5 * HOUR) == []
-    assert _silent(moments, 7 * DAY + 12 * HOUR) == ["ct"]
-
-
-def test_a_night_is_no_silence() -> None:
-    assert _silent(_workdays(7), 7 * DAY + 6 * HOUR) == []
-
-
-def test_a_weekend_is_none_when_there_was_one_a_week_ago() -> None:
-    moments = [m for m in _workdays(12) if m // DAY % 7 < 5]
-    assert _silent([m for m in moments if m >= 4 * DAY], 13 * DAY + 12 * HOUR) == []
-
-
-def test_a_sender_of_whom_little_is_known_is_not_judged() -> None:
-    assert usual_silence([0.0, 60.0, 120.0], 1e6) is None
-
-
 def _tally(seconds: float, count: int, series: Series = READER) -> Tally:
-    return Tally(sketches={series: {"duration": {bin_of(seconds): count}}})
+    return Tally(sketches={series: {"duration": {bin_of(seconds): count}}} if count else {})
+
+
+def _slow(*parts: Tally) -> list[Mapping[str, str]]:
+    """The week that ends now in parts, newest first: the last one is what the others are beside."""
+    named = [(f"part {number}", part) for number, part in enumerate(parts)]
+    return [raised.key for raised in slow_stages(named, 0.0)]
 
 
 def test_a_stage_that_takes_twice_its_usual_time_is_told() -> None:
-    raised = list(slow_stages(_tally(8, 30), _tally(4, 500), 0.0))
-    assert [each.key for each in raised] == [{"stage": "reader", "pipeline": "p"}]
+    assert _slow(_tally(8, 30), _tally(4, 500)) == [{"stage": "reader", "pipeline": "p"}]
+
+
+@pytest.mark.parametrize(("seconds", "an_hour"), [(200, 18), (400, 9), (1200, 3), (3500, 1)])
+def test_a_stage_so_slow_that_it_hardly_ends_any_is_told(seconds: float, an_hour: int) -> None:
+    """It is judged with what ended in the hours before, also where those were quick."""
+    hour, week = _tally(seconds, an_hour), _tally(6, 3000)
+    assert len(_slow(hour, _tally(seconds, 20), week)) == 1
+    assert len(_slow(hour, _tally(seconds, an_hour), _tally(6, 18), week)) == 1
+
+
+def test_what_is_compared_is_no_part_of_what_is_usual() -> None:
+    """Twenty of two slow days in a week of a hundred would make them usual."""
+    assert len(_slow(_tally(60, 2), _tally(60, 18), _tally(6, 100))) == 1
+
+
+def test_a_slowness_that_is_over_is_not_told_again() -> None:
+    assert _slow(_tally(6, 3), _tally(200, 30), _tally(6, 500)) == []
+    assert _slow(Tally(), _tally(200, 30), _tally(6, 500)) == []
 
 
 def test_neither_a_few_samples_nor_milliseconds_are_slow() -> None:
-    assert list(slow_stages(_tally(8, 10), _tally(4, 500), 0.0)) == []
-    assert list(slow_stages(_tally(8, 30), _tally(4, 50), 0.0)) == []
-    assert list(slow_stages(_tally(0.08, 30), _tally(0.04, 500), 0.0)) == []
+    assert _slow(_tally(8, 10), _tally(8, 5), _tally(4, 500)) == []
+    assert _slow(_tally(8, 1), _tally(4, 30), _tally(4, 500)) == []
+    assert _slow(_tally(8, 30), _tally(4, 50)) == []
+    assert _slow(_tally(0.08, 30), _tally(0.04, 500)) == []
 
 
 def _reading(lag: int, done: int) -> Reading:

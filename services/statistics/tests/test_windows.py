@@ -14,12 +14,12 @@ from services.statistics.tests.told import NOW_S, fact
 from services.statistics.windows import (
     Kept,
     Span,
+    back_from,
     figures,
     in_work,
     sliding,
     tally_of,
     tumbling,
-    week_before,
 )
 
 READER = Series(stage="reader", lane="routine", pipeline="covid19-ct")
@@ -54,6 +54,18 @@ def test_a_window_counts_what_ended_in_it_and_how_long_that_took() -> None:
 def test_a_tumbling_window_is_the_one_that_ended_last() -> None:
     spans = tumbling(NOW_S + 61)
     assert [(span.start - NOW_S, span.end - NOW_S) for span in spans] == [(0, 60), (-HOUR_S, 0)]
+
+
+def test_the_week_that_ends_now_is_parted_without_a_gap() -> None:
+    now = NOW_S + 1234.5
+    spans = back_from(now)
+    assert [span.name for span in spans] == ["1 h", "2 h", "4 h", "8 h", "24 h", "week"]
+    assert [span.end for span in spans] == [now, *(span.start for span in spans[:-1])]
+    widths = [now - span.start for span in spans[:-1]]
+    assert all(
+        HOUR_S * (h - 1) < w <= HOUR_S * h for h, w in zip((1, 2, 4, 8, 24), widths, strict=True)
+    )
+    assert spans[-1].start == NOW_S - 7 * 24 * HOUR_S
 
 
 def test_a_refusal_is_counted_by_its_code_too() -> None:
@@ -150,11 +162,11 @@ def test_an_hour_is_folded_forgotten_and_still_counted() -> None:
     for hours in (2.1, 3.1):
         table.fold(NOW_S + hours * HOUR_S)
     assert (len(table.kept.facts), len(table.kept.hours)) == (0, 1)
-    span = week_before(NOW_S + 3 * HOUR_S)
+    [span] = [span for span in back_from(NOW_S + 4 * HOUR_S) if span.holds(NOW_S - 60)]
     assert tally_of(table.kept, span).counts[READER] == {"succeeded": 1}
 
 
-def test_after_eight_days_nothing_is_kept() -> None:
+def test_after_its_time_nothing_is_kept() -> None:
     table = Table()
     table.keep(fact("volume-ready", ago_s=60))
     for at in (2.1 * HOUR_S, 3.1 * HOUR_S, KEPT_S + HOUR_S):
