@@ -28,7 +28,7 @@ from shared.clock import Clock
 from shared.settings import Settings
 from shared.telemetry.logs import logger
 
-_SESSION_S = 30.0
+SESSION_S = 30.0
 """Shorter, and a busy machine has each replica thrown out of the group before it has recovered. A
 replica that is started again under its name does not wait for the end of its session."""
 _HEARTBEAT_S = 2.5
@@ -78,7 +78,7 @@ def build(
         Table=DurableTable,
         key_serializer="raw",
         value_serializer="raw",
-        broker_session_timeout=_SESSION_S,
+        broker_session_timeout=SESSION_S,
         broker_heartbeat_interval=_HEARTBEAT_S,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"{APP}-{settings.instance}",

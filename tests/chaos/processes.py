@@ -6,11 +6,12 @@ import time
 import xmlrpc.client
 from contextlib import suppress
 
+from services.statistics.app import SESSION_S
 from tests.chaos.scene import Scene
 from tests.e2e.system import until
 
-_LONGER_THAN_A_SESSION_S = 13.0
-"""Kafka takes a member of a group for gone after ten seconds."""
+_SESSION_S = 10.0
+_LONGER_BY_S = 3.0
 _A_WHILE_S = 5.0
 
 
@@ -43,7 +44,14 @@ def kill_pacs(scene: Scene) -> str:
 
 def freeze_service(scene: Scene) -> str:
     """SIGSTOP for longer than its group waits, then SIGCONT: it believes that it is a member."""
-    return _freeze(scene, scene.any_service(), _LONGER_THAN_A_SESSION_S)
+    name = scene.any_service()
+    return _freeze(scene, name, out_of_its_group_s(name))
+
+
+def out_of_its_group_s(name: str) -> float:
+    """How long a process is to stand until Kafka has taken it for gone, in s."""
+    session = SESSION_S if name.startswith("statistics") else _SESSION_S
+    return session + _LONGER_BY_S
 
 
 def freeze_kafka(scene: Scene) -> str:

@@ -1,17 +1,24 @@
 """The keeper against a Faust that leaves out, repeats, and dies between any two writes."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiokafka import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.statistics.changelogs import apply
+from services.statistics.hours import KEPT_S
 from services.statistics.keeping import Keeper, Record
 from services.statistics.tending import standing
 from services.statistics.tests.told import NOW, event
+from services.statistics.windows import Kept, Span, tally_of
 from shared.events.wire import encode
 
+EVER = Span("ever", 0, 1e12)
 TOPIC = "clarion.volume-ready.v1.routine"
 EVENTS = [event("volume-ready", f"job-{number % 9}") for number in range(12)]
 """Twelve records, three of which are published a second time."""
@@ -34,6 +41,20 @@ class Log:
             raise Crash
         self.writes_left -= 1
         self.kept[table][key] = value
+        if value is None:
+            del self.kept[table][key]
+
+    def figures(self) -> dict[str, int]:
+        """What a replica that has read the changelogs counts, by result."""
+        kept = Kept()
+        for table, entries in self.kept.items():
+            for key, value in entries.items():
+                apply(kept, table, key, json.loads(json.dumps(value)))
+        found: dict[str, int] = {}
+        for results in tally_of(kept, EVER).counts.values():
+            for result, count in results.items():
+                found[result] = found.get(result, 0) + count
+        return found
 
 
 class Table:
@@ -55,7 +76,8 @@ class Table:
         self._waiting.append((key, value))
 
     def drop(self, key: str, partition: int) -> None:  # noqa: ARG002 - the port's
-        self._local.pop(key, None)
+        if self._local.pop(key, None) is not None:
+            self._waiting.append((key, None))
 
     async def durable(self) -> None:
         for key, value in self._waiting:
@@ -63,13 +85,12 @@ class Table:
         self._waiting.clear()
 
 
-async def _read_from(topic: str, partition: int, start: int, end: int) -> list[Record]:
-    return LOG[start:end]
+def _started(log: Log, records: Sequence[Record] = LOG, now: datetime = NOW) -> Keeper:
+    async def read_from(topic: str, partition: int, start: int, end: int) -> list[Record]:
+        return list(records[start:end])
 
-
-def _started(log: Log) -> Keeper:
     facts, hours, positions = (Table(log, name) for name in ("facts", "hours", "positions"))
-    return Keeper(facts, hours, positions, _read_from, lambda: NOW)
+    return Keeper(facts, hours, positions, read_from, lambda: now)
 
 
 async def _run(log: Log, batches: Iterable[Iterable[int]]) -> None:
@@ -111,6 +132,70 @@ async def test_a_position_is_never_beyond_what_is_kept(
         await _run(log, batches)
         position = log.kept["positions"].get(f"{TOPIC}/0", 0)
         assert len(log.kept["facts"]) >= min(position, 9)
+
+
+OLD = [event("volume-ready", f"job-{number}", ago_s=number * 1500.0) for number in range(16)]
+"""Of the last six and a half hours."""
+OLD_LOG = [
+    Record(TOPIC, 0, at, *encode(each))
+    for at, each in enumerate([*OLD[::2], *OLD[1::2], *OLD[::-3]])
+]
+"""The log of those: half of each hour comes late, and then some again."""
+ENDS = st.integers(1, len(OLD_LOG))
+DAYS = st.lists(st.tuples(ENDS, st.integers(0, 60), st.integers(0, 40)), min_size=1, max_size=8)
+"""Lives: up to where records are kept, the minutes that pass until they are folded, and after how
+many writes it dies."""
+
+
+@settings(deadline=None)
+@given(DAYS)
+async def test_a_crash_while_hours_are_folded_neither_loses_nor_doubles_an_event(
+    lives: list[tuple[int, int, int]],
+) -> None:
+    log, now = Log(), NOW
+    for end, minutes, writes in lives:
+        now += timedelta(minutes=minutes)
+        log.writes_left = writes
+        keeper = _started(log, OLD_LOG, now)
+        with suppress(Crash):
+            await keeper.fill(TOPIC, 0, end)
+            await keeper.fold(0)
+        kept_before = min(log.kept["positions"].get(f"{TOPIC}/0", 0), len(OLD))
+        assert kept_before <= log.figures().get("succeeded", 0) <= len(OLD)
+    log.writes_left = 10_000
+    keeper = _started(log, OLD_LOG, now)
+    await keeper.fill(TOPIC, 0, len(OLD_LOG))
+    assert log.figures() == {"succeeded": len(OLD)}
+
+
+LATER = [(8, 0), (8, 1), (16, 1), (16, 2), (22, 2)]
+"""Up to where records are kept, and how many hours later they are folded: the late half of an hour
+comes when the facts of the first are gone."""
+
+
+async def test_for_every_write_after_which_a_fold_may_die_the_figures_are_the_same() -> None:
+    """Facts become hours, and then go: each with a crash after each of its writes."""
+    for writes in range(30):
+        log = Log()
+        for end, hours in LATER:
+            keeper = _started(log, OLD_LOG, NOW + timedelta(hours=hours))
+            await keeper.fill(TOPIC, 0, end)
+            log.writes_left = writes
+            with suppress(Crash):
+                await keeper.fold(0)
+            log.writes_left = 10_000
+            assert log.figures() == {"succeeded": min(end, len(OLD))}
+        for _ in range(2):
+            await _started(log, OLD_LOG, NOW + timedelta(hours=4)).fold(0)
+        assert (log.kept["facts"], log.figures()) == ({}, {"succeeded": len(OLD)})
+
+
+async def test_when_its_time_is_over_an_event_is_neither_kept_nor_counted() -> None:
+    log = Log()
+    await _started(log, OLD_LOG).fill(TOPIC, 0, len(OLD_LOG))
+    for hours in (4, 5, KEPT_S / 3600 + 1):
+        await _started(log, OLD_LOG, NOW + timedelta(hours=hours)).fold(0)
+    assert (log.kept["facts"], log.kept["hours"]) == ({}, {})
 
 
 def test_a_partition_stands_that_has_more_and_did_not_move() -> None:
