@@ -29,7 +29,7 @@ from tests.chaos.scenes import SCENES, Terms
 _JOBS = {"faults": 20, "queued-kill": 200, "outages": 60}
 _EXAMPLES = """\
 examples:
-  python -m tests.chaos                                    20 studies, 4 faults, 5 poisoned
+  python -m tests.chaos                                    20 studies, 4 faults, 6 poisoned
   python -m tests.chaos --jobs 500 --seed 7 --json > c.json   a fault every few seconds
   python -m tests.chaos --models real --faults kill-triton freeze-triton
   python -m tests.chaos --scene queued-kill                200 studies, one blackout
