@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from services.results import announce
 from services.results.definitions import Definitions
-from services.results.ledger import deliveries, outbox, runs, standing
+from services.results.ledger import deliveries, outbox, runs
 from services.results.ledger.runs import StoredRun, StoredStage
-from services.results.progress import Progress, Stop, delivers, holders, judge
+from services.results.progress import Progress, Stop, delivers, judge
 from shared.bus.received import Received
 from shared.clock import Clock
 from shared.events.models import JobControl, PayloadRef, ReasonModel
@@ -18,9 +18,6 @@ from shared.identity import span_id, trace_id
 from shared.pipelines.definition import Definition
 from shared.telemetry import tracing
 from shared.telemetry.attributes import JOB, LANE, PIPELINE, RUN
-
-_QUEUED = 20
-"""So many deadlines a run may be queued: some hours."""
 
 NO_DEFINITION = Progress("failed", {}, {}, (ReasonModel(code="definition-missing"),))
 
@@ -67,32 +64,6 @@ class Concluder:
             deliveries.plan(connection, made, self.clock(), again=True)
             deliveries.plan(connection, _reports(run, definition, stages), self.clock())
         return True
-
-    def is_due(self, run: StoredRun, watching_since: datetime) -> bool:
-        """The deadline has passed, not counting the time when nobody could have seen the end."""
-        definition = self.definitions.get(run.definition)
-        if definition is None or run.started_at is None:
-            return False
-        begin = max(run.started_at, watching_since)
-        return self.clock() >= begin + timedelta(seconds=definition.deadline)
-
-    def stands(self, connection: Connection, run: StoredRun) -> bool:
-        """Whether a stage that the run waits for has ended no work, of any job, for a deadline.
-
-        A run that is only queued behind others is not late: the hundredth of a night's studies
-        would fail for nothing. But no queue explains `_QUEUED` deadlines.
-        """
-        definition = self.definitions.get(run.definition)
-        if definition is None or run.started_at is None:
-            return False
-        now, deadline = self.clock(), timedelta(seconds=definition.deadline)
-        if now >= run.started_at + _QUEUED * deadline:
-            return True
-        facts = runs.load_facts(connection, run.job_id, run.run)
-        return any(
-            not standing.has_ended_work(connection, at.stage, at.service, now - deadline, now)
-            for at in holders(definition, facts, {}, run.started_at)
-        )
 
     def _judged(
         self,

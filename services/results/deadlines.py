@@ -1,13 +1,24 @@
-"""Ends the runs whose deadline has passed and that no queue explains."""
+"""Ends the runs whose deadline has passed, and that neither queue nor outage explains."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from services.results.conclude import Concluder
+from services.results.definitions import Definitions
 from services.results.ledger import standing
 from services.results.ledger.database import Ledger
+from services.results.ledger.runs import StoredRun
+from services.results.ledger.standing import Known
+from services.results.overtaking import Queues
+from services.results.progress import holders
+from shared.pipelines.definition import Definition
 
 _JUMP_S = 60.0
+_QUEUED = 20
+"""So many deadlines a run may wait: some hours."""
+_PAUSE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -30,19 +41,71 @@ class Watch:
         return Watch(clock if jumped else self.since, clock, steady_s)
 
 
+@dataclass(frozen=True)
+class _Due:
+    """A run whose deadline has passed since it began, or since somebody looks."""
+
+    run: StoredRun
+    definition: Definition
+    since: datetime
+
+    @property
+    def deadline(self) -> timedelta:
+        return timedelta(seconds=self.definition.deadline)
+
+
 def sweep(ledger: Ledger, concluder: Concluder, watching_since: datetime) -> int:
     """Stop every run that is late; how many there were.
 
     Time before `watching_since` doesn't count: after an outage of the whole system the events
     that would have ended the runs are still on their way.
     """
+    now = concluder.clock()
     with ledger.reading() as connection:
-        late = [
-            run
-            for run, _ in standing.running(connection)
-            if concluder.is_due(run, watching_since) and concluder.stands(connection, run)
-        ]
+        running = [run for run, _ in standing.running(connection)]
+        known = standing.known(connection)
+    due = list(_due(running, concluder.definitions, watching_since, now))
+    queues = Queues(ledger, min((each.since for each in due), default=now))
+    nothing = standing.Known()
+    late = [
+        each.run
+        for each in due
+        if _is_late(each, known.get((each.run.job_id, each.run.run), nothing), queues, now)
+    ]
     for run in late:
         with ledger.transaction() as connection:
             concluder.conclude(connection, run.job_id, run.run, stop="deadline")
     return len(late)
+
+
+def _due(
+    running: Iterable[StoredRun], definitions: Definitions, watching_since: datetime, now: datetime
+) -> Iterator[_Due]:
+    for run in running:
+        definition = definitions.get(run.definition)
+        if definition and run.started_at:
+            due = _Due(run, definition, max(run.started_at, watching_since))
+            if now >= due.since + due.deadline:
+                yield due
+
+
+def _is_late(due: _Due, known: Known, queues: Queues, now: datetime) -> bool:
+    """Whether work that came behind the run's has been ending for a deadline.
+
+    A run that is only queued behind others is not late, nor is one whose stage ends nobody's work
+    because something is down: all that wait would fail for nothing, and their work is done when it
+    is back. But neither queue nor outage explains `_QUEUED` deadlines.
+    """
+    if now >= due.since + _QUEUED * due.deadline:
+        return True
+    began = due.run.started_at or due.since
+    return any(
+        _worked(at for at in queues.behind(due.run, due.definition, held) if at > due.since)
+        >= due.deadline
+        for held in holders(due.definition, known.facts, known.ends, began)
+    )
+
+
+def _worked(ends: Iterable[datetime]) -> timedelta:
+    """How long work has been ending: of a pause, only as much as one may be without an outage."""
+    return sum((min(later - end, _PAUSE) for end, later in pairwise(ends)), timedelta())

@@ -10,12 +10,15 @@ import asyncio
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from services.results import announce
 from services.results.definitions import Definitions
-from services.results.ledger import outbox, runs, standing
+from services.results.ledger import outbox, standing
 from services.results.ledger.database import Ledger
 from services.results.ledger.runs import StoredRun
+from services.results.ledger.standing import Known
+from services.results.overtaking import Queues
 from services.results.progress import Holder, StageFact, holders
 from shared.bus import outcomes
 from shared.bus.outcomes import Outcome
@@ -41,6 +44,17 @@ class Standstill:
     silent: tuple[Holder, ...]
     """Those that it waits for and of which nothing is heard."""
     again: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class _Quiet:
+    """A run of which nothing was heard for a while; it may queue."""
+
+    run: StoredRun
+    definition: Definition
+    known: Known
+    patient: bool
+    """Whether that its stages work for others explains it still."""
 
 
 @dataclass(frozen=True)
@@ -76,25 +90,35 @@ class Restarter:
         """Runs without a new fact for `patience`, twice that after a restart, then four times …
 
         Time before `watching_since` doesn't count: events of then may still be on their way.
+        A run that only queues, as far as the ledger knows, is none of them.
         """
         now = self.clock()
         with self.ledger.reading() as connection:
-            moving = standing.ended_since(connection, now - self.patience)
-            late = [
-                run
-                for run, last in standing.running(connection)
-                if run.request and now >= self._due(run, max(last, watching_since))
-            ]
-            known = [
-                (run, runs.load_facts(connection, run.job_id, run.run)) for run in late[:_AT_ONCE]
-            ]
-        return [self._standstill(run, facts, moving, now) for run, facts in known]
+            running = standing.running(connection)
+            known = standing.known(connection)
+        queues = Queues(self.ledger, now - self.patience)
+        quiet = (
+            each
+            for run, last in running
+            if (each := self._quiet(run, max(last, watching_since), known, now))
+        )
+        silent = (each for each in quiet if _silent(each, each.known, queues))
+        return [self._standstill(each, queues) for each in islice(silent, _AT_ONCE)]
 
-    def _due(self, run: StoredRun, last: datetime) -> datetime:
+    def _quiet(
+        self, run: StoredRun, last: datetime, known: Mapping[tuple[str, int], Known], now: datetime
+    ) -> _Quiet | None:
+        definition = self.definitions.get(run.definition)
+        if definition is None or not run.request or now < self._due(run, last, self.patience):
+            return None
+        patient = now < self._due(run, last, self.patience * _QUEUE_PATIENCE)
+        return _Quiet(run, definition, known.get((run.job_id, run.run), Known()), patient)
+
+    def _due(self, run: StoredRun, last: datetime, patience: timedelta) -> datetime:
         """Any fact since the last restart makes the next one as prompt as the first."""
         if run.restarted_at is None or last > run.restarted_at:
-            return last + self.patience
-        return run.restarted_at + doubled(self.patience, run.restarts)
+            return last + patience
+        return run.restarted_at + doubled(patience, run.restarts)
 
     def claim(self, still: Standstill) -> bool:
         """One replica restarts the run, and says once where it stands: several may have seen it.
@@ -116,7 +140,8 @@ class Restarter:
         if definition is None:
             return ()
         written = self._written(run, definition)
-        names = frozenset(at.stage for at in _open(run, definition, facts, written))
+        together = _together(Known(dict(facts)), written)
+        names = frozenset(at.stage for at in _open(run, definition, together))
         return tuple(self._lacking(run, definition, facts, written, names))
 
     def _written(self, run: StoredRun, definition: Definition) -> dict[str, Outcome]:
@@ -126,20 +151,14 @@ class Restarter:
             if (found := outcomes.read(self.store, run.job_id, run.run, name))
         }
 
-    def _standstill(
-        self, run: StoredRun, facts: Mapping[str, StageFact], moving: Set[str], now: datetime
-    ) -> Standstill:
-        definition = self.definitions.get(run.definition)
-        if definition is None:
-            return Standstill(run, (), (), ())
-        written = self._written(run, definition)
-        open_ = _open(run, definition, facts, written)
-        waited = now - (run.started_at or now)
-        queued = waited < self.patience * _QUEUE_PATIENCE
-        silent = tuple(at for at in open_ if not (queued and at.stage in moving))
+    def _standstill(self, quiet: _Quiet, queues: Queues) -> Standstill:
+        written = self._written(quiet.run, quiet.definition)
+        together = _together(quiet.known, written)
+        open_ = _open(quiet.run, quiet.definition, together)
+        silent = _silent(quiet, together, queues)
         names = frozenset(at.stage for at in silent)
-        lacking = self._lacking(run, definition, facts, written, names)
-        return Standstill(run, tuple(at.stage for at in open_), silent, tuple(lacking))
+        lacking = self._lacking(quiet.run, quiet.definition, quiet.known.facts, written, names)
+        return Standstill(quiet.run, tuple(at.stage for at in open_), silent, tuple(lacking))
 
     def _lacking(
         self,
@@ -149,11 +168,7 @@ class Restarter:
         written: Mapping[str, Outcome],
         silent: Set[str],
     ) -> Iterator[Event]:
-        """What the ledger never heard of, and what should have woken the stages that are silent.
-
-        A stage that ends work of other jobs just now has a queue that moves: this job's event
-        waits in it, and is not published twice.
-        """
+        """What the ledger never heard of, and what should have woken the stages that are silent."""
         if silent & set(definition.woken_by(INGEST)):
             yield announce.input_ready(InputReady.model_validate(run.request), run.traceparent)
         for name, outcome in written.items():
@@ -167,20 +182,26 @@ def doubled(patience: timedelta, times: int) -> timedelta:
     return pause
 
 
-def _open(
-    run: StoredRun,
-    definition: Definition,
-    facts: Mapping[str, StageFact],
-    written: Mapping[str, Outcome],
-) -> tuple[Holder, ...]:
-    """The stages that have all their inputs and have not ended, by ledger and store together."""
-    ended = {name: _fact(outcome) for name, outcome in written.items()} | dict(facts)
-    ends = {name: outcome.finished_at for name, outcome in written.items()}
-    return holders(definition, ended, ends, run.started_at or run.received_at)
+def _silent(quiet: _Quiet, known: Known, queues: Queues) -> tuple[Holder, ...]:
+    """The stages that the run waits for and of which no queue explains that nothing is heard."""
+    run, definition = quiet.run, quiet.definition
+    return tuple(
+        at
+        for at in _open(run, definition, known)
+        if not queues.explain(run, definition, at, patient=quiet.patient)
+    )
 
 
-def _fact(outcome: Outcome) -> StageFact:
-    return StageFact(outcome.status, outcome.reasons)
+def _open(run: StoredRun, definition: Definition, known: Known) -> tuple[Holder, ...]:
+    """The stages that have all their inputs and have not ended."""
+    return holders(definition, known.facts, known.ends, run.started_at or run.received_at)
+
+
+def _together(known: Known, written: Mapping[str, Outcome]) -> Known:
+    """What the ledger knows of a run, and the store."""
+    facts = {name: StageFact(each.status, each.reasons) for name, each in written.items()}
+    ends = {name: each.finished_at for name, each in written.items()}
+    return Known(facts | known.facts, ends | known.ends)
 
 
 def _events(outcome: Outcome) -> Iterator[Event]:

@@ -1,12 +1,15 @@
 """Asks the ledger which runs go on, and whether anything moves."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, ScalarSelect, and_, func, select, update
 
 from services.results.ledger.runs import JOINED, StoredRun, run_of
 from services.results.ledger.tables import jobs, runs, stages
+from services.results.progress import StageFact
 
 _LAST_END = (
     select(func.max(stages.c.finished_at))
@@ -14,7 +17,24 @@ _LAST_END = (
     .scalar_subquery()
 )
 _RUNNING = JOINED.add_columns(_LAST_END.label("last")).where(runs.c.status == "running")
+_SOURCE = stages.alias("source")
 _AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Known:
+    """How the stages of a run ended, and when."""
+
+    facts: dict[str, StageFact] = field(default_factory=dict)
+    ends: dict[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class End:
+    """Work of a stage that has ended: when its inputs were there, and when it ended."""
+
+    came: datetime
+    at: datetime
 
 
 def running(connection: Connection) -> list[tuple[StoredRun, datetime]]:
@@ -49,22 +69,63 @@ def requested(connection: Connection, job_ids: Sequence[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def ended_since(connection: Connection, since: datetime) -> frozenset[str]:
-    """The names of the stages that have ended work, of any job, since then."""
-    query = select(stages.c.stage).where(stages.c.finished_at >= since).distinct()
-    return frozenset(connection.execute(query).scalars())
+def known(connection: Connection) -> dict[tuple[str, int], Known]:
+    """What is known of the stages of every run that has not finished."""
+    columns = (stages.c.job_id, stages.c.run, stages.c.stage, stages.c.status, stages.c.finished_at)
+    of_run = and_(stages.c.job_id == runs.c.job_id, stages.c.run == runs.c.run)
+    query = select(*columns).join(runs, of_run).where(runs.c.status == "running")
+    found: defaultdict[tuple[str, int], Known] = defaultdict(Known)
+    for row in connection.execute(query):
+        of = found[row.job_id, row.run]
+        of.facts[row.stage] = StageFact(row.status)
+        of.ends[row.stage] = row.finished_at
+    return found
 
 
-def has_ended_work(
-    connection: Connection, stage: str, service: str, since: datetime, until: datetime
-) -> bool:
-    """Whether a service has ended work of a stage of this name, of any job, between the two."""
-    query = select(stages.c.stage).where(
-        stages.c.stage == stage,
-        stages.c.service == service,
-        stages.c.finished_at.between(since, until),
+def ends(
+    connection: Connection, stage: str, service: str, sources: Set[str], since: datetime
+) -> dict[tuple[int, str], list[End]]:
+    """What a service has ended of a stage of this name since then, by partition and lane.
+
+    What an earlier run had made waits for no worker, and a job that a person sent to another lane
+    has two places in a queue: neither counts.
+    """
+    query = (
+        select(
+            runs.c.partition,
+            runs.c.lane,
+            func.coalesce(_last_end(sources), runs.c.started_at).label("came"),
+            stages.c.finished_at.label("at"),
+        )
+        .join(runs, and_(runs.c.job_id == stages.c.job_id, runs.c.run == stages.c.run))
+        .join(jobs, jobs.c.job_id == stages.c.job_id)
+        .where(
+            stages.c.stage == stage,
+            stages.c.service == service,
+            stages.c.status != "reused",
+            stages.c.finished_at > since,
+            jobs.c.chosen_lane.is_(None),
+        )
+        .order_by(stages.c.finished_at)
     )
-    return connection.execute(query.limit(1)).first() is not None
+    found: defaultdict[tuple[int, str], list[End]] = defaultdict(list)
+    for row in connection.execute(query):
+        if row.came is not None and row.partition is not None:
+            found[row.partition, row.lane].append(End(row.came, row.at))
+    return found
+
+
+def _last_end(sources: Set[str]) -> ScalarSelect[datetime]:
+    """When the last of the stages ended from which a stage takes its inputs."""
+    return (
+        select(func.max(_SOURCE.c.finished_at))
+        .where(
+            _SOURCE.c.job_id == stages.c.job_id,
+            _SOURCE.c.run == stages.c.run,
+            _SOURCE.c.stage.in_(sorted(sources)),
+        )
+        .scalar_subquery()
+    )
 
 
 def claim_restart(connection: Connection, run: StoredRun, now: datetime) -> bool:

@@ -41,23 +41,28 @@ _PORTS = {
 }
 
 
-OTHER_CASE = case_id("covid19-ct", "another study", "study")
-
-
 def job(version: int = 1, case: str = CASE) -> str:
     """The job of a version of a case, nearly always the one of these tests."""
     return job_id(case, version, f"input {version}")
 
 
 class Story:
-    """Makes the events of one job, in the order in which one asks for them."""
+    """Makes the events of one job, a second apart, in the order in which one asks for them."""
 
     def __init__(
-        self, store: PayloadStore, version: int = 1, run: int = 1, case: str = CASE
+        self,
+        store: PayloadStore,
+        version: int = 1,
+        run: int = 1,
+        case: str = CASE,
+        began: datetime = RECEIVED,
+        lane: Lane = Lane.ROUTINE,
+        partition: int = 2,
     ) -> None:
         self.store, self.version, self.run, self.case = store, version, run, case
         self.job_id = job(version, case)
-        self._moment = RECEIVED
+        self.lane, self.partition = lane, partition
+        self._moment = began
 
     def input_ready(self) -> Received:
         """The job begins."""
@@ -130,7 +135,7 @@ class Story:
             "supersedes": job(self.version - 1, self.case) if self.version > 1 else None,
             "run": self.run,
             "pipeline": "covid19-ct",
-            "lane": "routine",
+            "lane": self.lane,
             "received_at": RECEIVED,
             "stage": stage,
             "started_at": started,
@@ -141,7 +146,8 @@ class Story:
         model = KINDS[announces].model_validate(data)
         name = event_id(self.job_id, self.run, stage, announces)
         event = Event(name, source, announces, self.job_id, self._moment, "", model)
-        return Received(event, Place(topic_name(announces, Lane.ROUTINE), 2, 0, Lane.ROUTINE))
+        place = Place(topic_name(announces, self.lane), self.partition, 0, self.lane)
+        return Received(event, place)
 
 
 def intake_into(path: Path | None, store: PayloadStore, clock: ManualClock | None = None) -> Intake:

@@ -77,7 +77,7 @@ def test_what_a_deadline_ended_is_a_failure_of_the_stage_that_held_it(tmp_path: 
     system = System(tmp_path)
     story = Story(system.store)
     system.intake.take([story.input_ready(), story.made("reader"), story.made("lesion-seg")])
-    system.clock.advance(PIPELINE.deadline + 2)
+    system.clock.advance(21 * PIPELINE.deadline)
     sweep(system.intake.ledger, system.intake.concluder, RECEIVED)
     found = {failure["stage"]: failure for failure in system.get("/failures?code=deadline")}
     assert set(found) == {"lung-seg", "lesion-dicom-seg"}

@@ -192,7 +192,7 @@ def test_of_replicas_that_want_the_turn_at_once_one_has_it(intake: Intake) -> No
 
 def test_replicas_that_find_the_same_job_late_end_it_once(intake: Intake) -> None:
     intake.take([Story(STORE).input_ready()])
-    late = Concluder(Definitions(STORE), ManualClock(RECEIVED + timedelta(hours=1)))
+    late = Concluder(Definitions(STORE), ManualClock(RECEIVED + timedelta(hours=6)))
     with ThreadPoolExecutor(4) as replicas:
         list(replicas.map(lambda _: deadlines.sweep(intake.ledger, late, RECEIVED), range(4)))
     with intake.ledger.reading() as connection:

@@ -124,7 +124,7 @@ def test_replicas_that_find_the_same_job_late_end_it_once(tmp_path: Path) -> Non
     store, clock = MemoryStore(), ManualClock(RECEIVED)
     intake = intake_into(tmp_path, store, clock)
     intake.take([Story(store).input_ready()])
-    clock.advance(timedelta(hours=1).total_seconds())
+    clock.advance(timedelta(hours=6).total_seconds())
 
     def sweep(_: int) -> None:
         ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")

@@ -1,0 +1,59 @@
+"""Tells a run that was passed over from one that only queues.
+
+A stage takes the work of one lane and partition in the order in which it was published. So whoever
+sees work end there that came later than a run's own knows that no queue explains its waiting; and
+whoever sees older work end knows that the queue moves.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from services.results.ledger import standing
+from services.results.ledger.database import Ledger
+from services.results.ledger.runs import StoredRun
+from services.results.ledger.standing import End
+from services.results.progress import Holder
+from shared.pipelines.definition import Definition
+
+
+@dataclass(frozen=True)
+class Queues:
+    """What stages have ended since then. Each is asked after once: have a new one for each look."""
+
+    ledger: Ledger
+    since: datetime
+    _found: dict[tuple[str, str, frozenset[str]], Mapping[tuple[int, str], Sequence[End]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def explain(self, run: StoredRun, definition: Definition, at: Holder, *, patient: bool) -> bool:
+        """Whether the stage's queues explain that nothing is heard of a run which waits for it.
+
+        The run's own does, as long as nothing ends there that came later. Where others alone move
+        it may stand behind them, so far as one is `patient`.
+        """
+        if self._own(run, definition, at):
+            return not self.behind(run, definition, at)
+        return patient and bool(self._of(definition, at))
+
+    def behind(self, run: StoredRun, definition: Definition, at: Holder) -> list[datetime]:
+        """When work ended that came later than the run's, or than it was last published again."""
+        place = max(at.since, run.restarted_at or at.since)
+        return [end.at for end in self._own(run, definition, at) if end.came > place]
+
+    def _own(self, run: StoredRun, definition: Definition, at: Holder) -> Sequence[End]:
+        """What ended in the queue in which the run waits, in its order.
+
+        A lane that a person chose after the run had begun says nothing of its place there.
+        """
+        if run.partition is None or run.chosen_lane:
+            return ()
+        return self._of(definition, at).get((run.partition, run.lane.value), ())
+
+    def _of(self, definition: Definition, at: Holder) -> Mapping[tuple[int, str], Sequence[End]]:
+        asked = (at.stage, at.service, definition.sources[at.stage])
+        if asked not in self._found:
+            with self.ledger.reading() as connection:
+                self._found[asked] = standing.ends(connection, *asked, self.since)
+        return self._found[asked]
