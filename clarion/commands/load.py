@@ -150,7 +150,8 @@ def load(
     """Put load on this machine's own system: send studies, follow each, and give the figures.
 
     Never sends anywhere else. Exit 1 when a study that was acknowledged has no finished job
-    (lost), when the PACS got an output twice, or when a study was not stored.
+    (lost), when a job did not complete (studies --from folders may be refused), when the PACS
+    got an output twice, or when a study was not stored.
     """
     if phantoms not in RECIPES or profile not in (None, *PROFILES):
         raise typer.BadParameter(f"phantoms: {', '.join(RECIPES)}; profile: {', '.join(PROFILES)}")
@@ -159,7 +160,8 @@ def load(
     opened = open_home(home_folder(home), load_catalog())
     system.require_up(opened)
     screen = Console(stderr=True, highlight=False)
-    kind = Kind(lanes, faults or {}, PROFILES[profile] if profile else None, shuffle)
+    hour = PROFILES[profile] if profile else None
+    kind = Kind(lanes, faults or {}, hour, shuffle, recorded=bool(folders))
     sources = session.folders(folders) if folders else session.phantoms(phantoms, seed, screen)
     mix, chance = kind.mix(len(sources)), Random(seed)  # noqa: S311  it decides no secret
     with (

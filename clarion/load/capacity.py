@@ -73,7 +73,7 @@ def best(steps: Sequence[Step]) -> float:
 
 
 def judge(per_h: float, step_s: float, report: Report, limit_s: float) -> Step:
-    """Whether a step held its rate: all finished, in time, as fast as they came."""
+    """Whether a step held its rate: all completed, in time, as fast as they came."""
     p95 = max((lane.p95 for lane in report.lanes.values()), default=None)
     return Step(per_h, report.sending.studies, p95, _why_not(per_h, step_s, p95, report, limit_s))
 
@@ -84,8 +84,11 @@ def _why_not(per_h: float, step_s: float, p95: float | None, report: Report, lim
         return f"not stored: {report.sending.not_stored[0]}"
     if report.verdict.lost:
         return f"{len(report.verdict.lost)} studies not finished"
+    if report.verdict.not_completed:
+        found = report.verdict.not_completed
+        return f"{len(found)} jobs not completed: {found[0]}"
     if p95 is None:
-        return "nothing finished"
+        return "nothing completed"
     if p95 > limit_s:
         return f"p95 is above {limit_s:g} s"
     if late and late.p95 > _LATE * step_s:

@@ -1,12 +1,13 @@
 """How long things took, from jobs as the API has them and from what was sent. Pure."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from clarion.following import Job, seconds_between
+from clarion.load.judging import codes_of, ended
 from clarion.load.sending import Sent
 from shared.pipelines.definition import INGEST
 
@@ -64,13 +65,19 @@ def end_to_end_s(job: Job) -> float | None:
 
 
 def by_lane(done: Iterable[Done]) -> dict[str, Spread]:
-    """End to end, for each lane that finished anything."""
+    """End to end of the jobs that completed: one that fails is soon over."""
     found: dict[str, list[float]] = defaultdict(list)
     for each in done:
         took = end_to_end_s(each.job)
-        if took is not None:
+        if took is not None and each.job["status"] == "completed":
             found[each.job["lane"]].append(took)
     return {lane: spread(values) for lane, values in sorted(found.items())}
+
+
+def left_out(done: Iterable[Done]) -> dict[str, int]:
+    """The other jobs, by status and codes."""
+    jobs = (each.job for each in done if each.job["status"] != "completed")
+    return dict(sorted(Counter(ended(job["status"], codes_of(job)) for job in jobs).items()))
 
 
 def by_stage(done: Sequence[Done], sources: Sources) -> dict[str, Stage]:

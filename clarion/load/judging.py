@@ -1,4 +1,6 @@
-"""What must never happen: a study that was acknowledged and lost, an output delivered twice."""
+"""What must never happen: a study that was acknowledged and came to nothing, an output that was
+delivered twice.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,6 +11,7 @@ from clarion.following import Job
 from clarion.load.sending import Sent
 
 _PACS = "pacs"
+_UNDELIVERED = ("waiting", "held", "failed")
 _AGAIN = b"an instance came again"
 _ID = 8
 """As much of a job's id as `clarion jobs` lists, which is enough for every command."""
@@ -21,6 +24,18 @@ class Lost:
     case_id: str
     study_instance_uid: str
     why: str
+
+
+@dataclass(frozen=True)
+class NotCompleted:
+    """A study's newest job, which has ended without all that it should make."""
+
+    job_id: str
+    status: str
+    codes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} {ended(self.status, self.codes)}"
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,16 @@ class Filed:
 def settled(summary: Job) -> bool:
     """A line of the listing: its job has ended, and no delivery waits."""
     return summary["status"] != "running" and not summary["deliveries"].get("waiting")
+
+
+def ended(status: str, codes: Iterable[str]) -> str:
+    """How a job ended, with its codes."""
+    listed = ", ".join(codes)
+    return f"{status} ({listed})" if listed else status
+
+
+def codes_of(job: Job) -> tuple[str, ...]:
+    return tuple(reason["code"] for reason in job["reasons"])
 
 
 def lost(sent: Iterable[Sent], newest: Mapping[str, Job]) -> list[Lost]:
@@ -58,7 +83,25 @@ def _why_lost(job: Job | None) -> str:
     job_id = job["job_id"][:_ID]
     if job["status"] == "running":
         return f"job {job_id} has not ended"
-    return "" if settled(job) else f"job {job_id} has ended, its outputs are not delivered"
+    undelivered = any(job["deliveries"].get(status) for status in _UNDELIVERED)
+    return f"job {job_id} has ended, its outputs are not delivered" if undelivered else ""
+
+
+def not_completed(
+    sent: Iterable[Sent], newest: Mapping[str, Job], *, recorded: bool
+) -> list[NotCompleted]:
+    """The jobs of studies that should have completed, and have ended otherwise.
+
+    A phantom is a study that every stage can process. One that was recorded may be refused: that
+    says something of the study, and nothing of the machine.
+    """
+    due = (newest.get(each.case_id) for each in sent if each.makes_job)
+    well = ("running", "completed", *(("refused",) if recorded else ()))
+    return [
+        NotCompleted(job["job_id"][:_ID], job["status"], codes_of(job))
+        for job in due
+        if job and job["status"] not in well
+    ]
 
 
 def unexpected(sent: Iterable[Sent], newest: Mapping[str, Job]) -> list[str]:

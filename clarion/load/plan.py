@@ -40,11 +40,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Mix:
-    """Shares that add up to 1 at most, and the sources to draw from."""
+    """Shares that add up to 1 at most, modalities by how many there are, and how many sources."""
 
     lanes: Mapping[str, float]
     faults: Mapping[str, float]
-    modalities: Mapping[str, float]
+    modalities: Mapping[str, int]
     sources: int
     in_turn: bool = True
     """Sources one after the other; else by chance."""
@@ -52,12 +52,21 @@ class Mix:
 
 def orders(moments: Iterable[float], numbers: range, mix: Mix, chance: Random) -> Iterator[Order]:
     """An order for each of the numbers; the same chance gives the same ones."""
-    for number, due_s in zip(numbers, moments, strict=False):
+    modalities = _dealt(mix.modalities or {CT: 1}, chance)
+    for number, due_s, modality in zip(numbers, moments, modalities, strict=False):
         yield Order(
             number=number,
             due_s=due_s,
             lane=Lane(choose(mix.lanes, Lane.ROUTINE, chance)),
             fault=Fault(choose(mix.faults, Fault.NONE, chance)),
             source=number % mix.sources if mix.in_turn else chance.randrange(mix.sources),
-            modality=choose(mix.modalities, CT, chance),
+            modality=modality,
         )
+
+
+def _dealt(counts: Mapping[str, int], chance: Random) -> Iterator[str]:
+    """Each name as often as it counts, in an order of chance; then all of them anew."""
+    deck = [name for name, count in counts.items() for _ in range(count)]
+    while True:
+        chance.shuffle(deck)
+        yield from deck

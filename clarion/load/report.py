@@ -7,7 +7,7 @@ from typing import Any
 
 from clarion.load import figures
 from clarion.load.figures import Done, Sources, Spread, Stage
-from clarion.load.judging import Filed, Lost
+from clarion.load.judging import Filed, Lost, NotCompleted
 from clarion.load.machine import TritonQueue
 from clarion.load.sending import Sent
 
@@ -50,11 +50,13 @@ class Verdict:
     unexpected: tuple[str, ...] = ()
     """Jobs of studies that no pipeline admits."""
     filed: Filed = field(default_factory=Filed)
+    not_completed: tuple[NotCompleted, ...] = ()
 
     @property
     def faults(self) -> tuple[str, ...]:
         """A line for each thing that must not be; empty when all is well."""
         lines = [f"lost: case {each.case_id[:8]}: {each.why}" for each in self.lost]
+        lines += [f"not-completed: job {each}" for each in self.not_completed]
         lines += [
             f"unexpected: job {job} of a study that no pipeline admits" for job in self.unexpected
         ]
@@ -79,9 +81,11 @@ class Report:
     waiting_most: int
     finished_per_h: float | None
     lanes: Mapping[str, Spread]
-    """End to end, from the first image's arrival to the job's end."""
+    """End to end, from the first image's arrival to the job's end; of jobs that completed."""
     stages: Mapping[str, Stage]
     machine: Machine
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Jobs that ended otherwise, by status and codes."""
     unanswered: int = 0
     """How often the jobs API did not answer."""
     verdict: Verdict = field(default_factory=Verdict)
@@ -132,6 +136,7 @@ def report(
         waiting_most=waiting[1],
         finished_per_h=figures.finished_per_h(done),
         lanes=figures.by_lane(done),
+        left_out=figures.left_out(done),
         stages=figures.by_stage(done, sources),
         machine=machine,
         unanswered=unanswered,

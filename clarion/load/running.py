@@ -12,7 +12,7 @@ import httpx
 from clarion.failure import Failure
 from clarion.load.crew import Crew, Task
 from clarion.load.figures import Sources
-from clarion.load.judging import lost, unexpected
+from clarion.load.judging import lost, not_completed, unexpected
 from clarion.load.machine import Meter
 from clarion.load.plan import Order
 from clarion.load.report import Machine, Report, Verdict, report
@@ -63,6 +63,8 @@ class Run:
     """How long nothing may end after the last study was sent, before the rest counts as lost."""
     interrupts: Interrupts
     show: Callable[[Report], object]
+    recorded: bool = False
+    """The studies are of people's folders, and may be refused."""
     begun: float = field(default_factory=time.monotonic)
     under_way: int = 0
     all_given: bool = False
@@ -154,5 +156,9 @@ class Run:
         return replace(
             self.report(),
             interrupted=self.interrupts.count > 0,
-            verdict=Verdict(tuple(missing), tuple(unexpected(sent, newest))),
+            verdict=Verdict(
+                lost=tuple(missing),
+                unexpected=tuple(unexpected(sent, newest)),
+                not_completed=tuple(not_completed(sent, newest, recorded=self.recorded)),
+            ),
         )

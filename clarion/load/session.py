@@ -43,11 +43,11 @@ class Kind:
     faults: Mapping[str, float]
     profile: Profile | None
     shuffled: bool
+    recorded: bool = False
+    """Of people's folders: such a study may be refused."""
 
     def mix(self, sources: int) -> Mix:
-        others = self.profile.studies if self.profile else {CT: 1}
-        total = sum(others.values())
-        modalities = {name: count / total for name, count in others.items()}
+        modalities = self.profile.studies if self.profile else {CT: 1}
         return Mix(self.lanes, self.faults, modalities, sources, not self.shuffled)
 
     def used_lanes(self) -> list[Lane]:
@@ -67,6 +67,7 @@ class Session:
     screen: Console
     interrupts: Interrupts
     drain_s: float
+    recorded: bool
 
     def run(self, orders: Iterator[Order], planned: int, title: str) -> Report:
         """One run to its end, with the verdict of the PACS. Raises Failure when a sender died."""
@@ -83,6 +84,7 @@ class Session:
                 drain_s=self.drain_s,
                 interrupts=self.interrupts,
                 show=show,
+                recorded=self.recorded,
             )
             report = run.go()
         at_pacs = system.filed_at_pacs(self.home, tracker.sent, list(tracker.jobs.values()), log)
@@ -119,4 +121,4 @@ def opened(
         identities = Identities(secrets.randbelow(10**8))
         belongings = Belongings(sources, leads, identities, Path(folder))
         with hired(senders, belongings) as crew:
-            yield Session(home, crew, stages, screen, interrupts, drain_s)
+            yield Session(home, crew, stages, screen, interrupts, drain_s, kind.recorded)

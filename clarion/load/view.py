@@ -80,6 +80,9 @@ def _rates(report: Report) -> Text:
         told.append("clumsy senders: " + " ".join(f"{name} {n}" for name, n in faults.items()))
     if sending.unanswered:
         told.append(f"sent again, for want of an answer: {sending.unanswered} instances")
+    if report.left_out:
+        listed = ", ".join(f"{how} {count}" for how, count in report.left_out.items())
+        told.append(f"not completed, and in no percentile: {listed}")
     if report.unanswered:
         told.append(f"the jobs API did not answer {report.unanswered} times")
     return Text(", ".join(told), style="dim")

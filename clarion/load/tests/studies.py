@@ -33,6 +33,7 @@ def job(
         "version": 1,
         "lane": "routine",
         "status": "completed",
+        "reasons": [],
         "received_at": moment(90),
         "finished_at": moment(150),
         "stages": [

@@ -14,7 +14,7 @@ from clarion.load.capacity import (
     what_limits,
 )
 from clarion.load.figures import Spread, Stage
-from clarion.load.judging import Lost
+from clarion.load.judging import Lost, NotCompleted
 from clarion.load.machine import TritonQueue
 from clarion.load.report import Machine, Report, Sending, Verdict
 
@@ -66,7 +66,13 @@ def test_a_step_has_studies_enough_to_measure() -> None:
         (HELD, ""),
         (replace(HELD, lanes={"stat": QUICK, "bulk": SLOW}), "p95 is above 30 s"),
         (replace(HELD, finished_per_h=60.0), "the queue grows: 60 an hour finish"),
-        (replace(HELD, lanes={}), "nothing finished"),
+        (replace(HELD, lanes={}), "nothing completed"),
+        (
+            replace(
+                HELD, verdict=Verdict(not_completed=(NotCompleted("a", "failed", ("crash",)),))
+            ),
+            "1 jobs not completed: a failed (crash)",
+        ),
         (replace(HELD, sending=replace(SENDING, not_stored=("full",))), "not stored: full"),
         (replace(HELD, verdict=Verdict((Lost("c", "s", "?"),))), "1 studies not finished"),
         (replace(HELD, sending=replace(SENDING, late=SLOW)), "the senders are late by 40.0 s"),

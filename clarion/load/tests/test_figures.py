@@ -30,12 +30,24 @@ def test_end_to_end_is_from_the_first_image_to_the_end_by_lane() -> None:
         Done(sent("a"), job("a", lane="stat", finished_at=moment(100))),
         Done(sent("b"), job("b")),
         Done(sent("c"), job("c", finished_at=None)),
+        Done(sent("d"), job("d", status="failed", finished_at=moment(91))),
     ]
     found = figures.by_lane(done)
     assert {lane: (s.count, s.p50) for lane, s in found.items()} == {
         "stat": (1, 10),
         "routine": (1, 60),
     }
+
+
+def test_jobs_that_did_not_complete_are_counted_by_status_and_codes() -> None:
+    reasons = [{"code": "dependency-failed"}]
+    done = [
+        Done(sent("a"), job("a")),
+        Done(sent("b"), job("b", status="failed", reasons=reasons)),
+        Done(sent("c"), job("c", status="failed", reasons=reasons)),
+        Done(sent("d"), job("d", status="superseded")),
+    ]
+    assert figures.left_out(done) == {"failed (dependency-failed)": 2, "superseded": 1}
 
 
 def test_a_join_waits_from_its_last_input_on() -> None:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from clarion.load.judging import filed, lost, repeats, unexpected
+from clarion.load.judging import filed, lost, not_completed, repeats, unexpected
 from clarion.load.tests.studies import job, output, sent
+
+_ENDS = ("completed", "failed", "partial", "cancelled", "refused", "running")
 
 
 def test_a_study_without_a_finished_job_is_lost() -> None:
@@ -20,6 +22,26 @@ def test_a_study_without_a_finished_job_is_lost() -> None:
         "job job-of-r has not ended",
         "job job-of-w has ended, its outputs are not delivered",
     ]
+
+
+def test_outputs_that_no_destination_took_are_not_delivered() -> None:
+    newest = {name: job(name, deliveries={name: 1}) for name in ("held", "failed", "delivered")}
+    assert [each.case_id for each in lost(map(sent, newest), newest)] == ["held", "failed"]
+
+
+def test_a_job_that_did_not_complete_is_told_with_its_codes() -> None:
+    reasons = [{"code": "dependency-failed"}, {"code": "deadline"}]
+    newest = {name: job(name, status=name, reasons=reasons) for name in _ENDS}
+    everything = [sent(name) for name in _ENDS]
+    found = not_completed(everything, newest, recorded=False)
+    assert [each.status for each in found] == ["failed", "partial", "cancelled", "refused"]
+    assert {each.codes for each in found} == {("dependency-failed", "deadline")}
+
+
+def test_a_study_of_one_s_own_that_is_refused_is_no_fault() -> None:
+    newest = {name: job(name, status=name) for name in _ENDS}
+    found = not_completed([sent(name) for name in _ENDS], newest, recorded=True)
+    assert [each.status for each in found] == ["failed", "partial", "cancelled"]
 
 
 def test_a_study_that_was_not_acknowledged_is_not_lost() -> None:

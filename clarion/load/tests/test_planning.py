@@ -1,5 +1,6 @@
 """Arrivals, shares and orders follow from the seed alone."""
 
+from collections import Counter
 from itertools import islice
 
 import pytest
@@ -71,8 +72,17 @@ def test_orders_are_due_in_order_and_take_the_sources_in_turn() -> None:
     assert {(o.lane, o.fault, o.modality) for o in made} == {(Lane.STAT, Fault.NONE, "CT")}
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_an_hour_holds_exactly_what_its_profile_says_in_another_order(seed: int) -> None:
+    mix = Mix({}, {}, HOSPITAL_HOUR.studies, sources=2)
+    two_hours = [each.modality for each in orders(at_once(), range(500), mix, chance(seed))]
+    for hour in (two_hours[:250], two_hours[250:]):
+        assert Counter(hour) == HOSPITAL_HOUR.studies
+    assert two_hours[:250] != two_hours[250:]
+
+
 def test_the_same_seed_gives_the_same_orders() -> None:
-    mix = Mix({"stat": 0.3}, {"abort": 0.3}, {"DX": 0.5}, sources=9, in_turn=False)
+    mix = Mix({"stat": 0.3}, {"abort": 0.3}, {"DX": 1, "CT": 1}, sources=9, in_turn=False)
     first, again, other = (list(orders(at_once(), range(50), mix, chance(s))) for s in (4, 4, 5))
     assert first == again
     assert first != other

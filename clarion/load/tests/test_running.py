@@ -36,6 +36,7 @@ class Finishes:
     tracker: Tracker | None = None
     forgotten: set[int] = field(default_factory=set)
     """Numbers of orders."""
+    ends: str = "completed"
     silent: int = 0
     """How often it does not answer first."""
 
@@ -45,7 +46,7 @@ class Finishes:
         if self.silent >= 0:
             raise httpx.ReadTimeout("too much to do")
         made = [
-            job(each.case_id)
+            job(each.case_id, status=self.ends)
             for each in self.tracker.sent
             if each.order.number not in self.forgotten
         ]
@@ -85,6 +86,22 @@ def test_what_was_sent_and_has_no_job_is_lost(
     assert len(receiver.datasets) == 6
     assert shown[-1].sending.studies == 3
     assert [path.name for path in belongings.folder.iterdir()] == ["scans"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "recorded", "ok"),
+    [("completed", False, True), ("failed", True, False), ("refused", False, False),
+     ("refused", True, True)],
+)  # fmt: skip
+def test_a_run_is_well_when_its_jobs_completed(
+    crew: Crew, ends: str, recorded: bool, ok: bool
+) -> None:
+    run = _run(crew, Finishes(ends=ends), Interrupts(), [0.0], [])
+    run.recorded = recorded
+    done = run.go()
+    assert done.ok is ok
+    assert done.left_out == ({} if ends == "completed" else {ends: 1})
+    assert (done.lanes != {}) is (ends == "completed")
 
 
 def test_after_ctrl_c_nothing_more_is_sent_and_nothing_is_lost(crew: Crew) -> None:

@@ -60,6 +60,12 @@ def test_what_was_sent_again_for_want_of_an_answer_is_told() -> None:
     assert "sent again, for want of an answer: 3 instances" in " ".join(_words(80, report))
 
 
+def test_what_no_percentile_is_of_is_told_with_its_codes() -> None:
+    report = replace(REPORT, left_out={"failed (deadline)": 2, "refused (too-few-slices)": 1})
+    told = "not completed, and in no percentile: failed (deadline) 2, refused (too-few-slices) 1"
+    assert told in " ".join(_words(80, report))
+
+
 def test_more_columns_put_each_heading_in_one_line() -> None:
     heading = "stage, s jobs took p50 took p95 took p99 wait p50 wait p95 wait p99 busy"
     assert heading in _words(120)
