@@ -44,7 +44,8 @@ def screen(snapshot: Mapping[str, Any]) -> Group:
 
 def _jobs(lines: Sequence[Line], in_work: Sequence[Line]) -> Sheet:
     open_jobs = {_place(line["key"]): line["figures"]["in_work"] for line in in_work}
-    ended = {_place(line["key"]): line["figures"] for line in lines if "stage" not in line["key"]}
+    whole = [line for line in lines if not line["key"].keys() & {"stage", "code"}]
+    ended = {_place(line["key"]): line["figures"] for line in whole}
     figures = ("in work", "begun", *_ENDS, *_PERCENTILES, "delivered")
     sheet = Sheet(("pipeline", "lane"), figures, _SHORT)
     for place in sorted({*open_jobs, *ended}):
@@ -80,11 +81,14 @@ def _stages(lines: Sequence[Line]) -> Sheet:
 
 
 def _refusals(lines: Sequence[Line]) -> Sheet:
+    """By stage; of a whole job only what no stage has said, such as that its time was over."""
     sheet = Sheet(("refused or failed at", "lane", "code"), ("events",))
+    of_stages = {line["key"]["code"] for line in lines if "stage" in line["key"]}
     for line in lines:
         key, figures = line["key"], line["figures"]
-        count = figures.get("refused", 0) + figures.get("failed", 0)
-        sheet.rows.append((key["stage"], key["lane"], key["code"], _number(count)))
+        count = sum(figures.get(name, 0) for name in ("partial", "refused", "failed"))
+        if count and ("stage" in key or key["code"] not in of_stages):
+            sheet.rows.append((key.get("stage", "job"), key["lane"], key["code"], _number(count)))
     return sheet
 
 

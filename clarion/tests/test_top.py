@@ -26,6 +26,8 @@ SNAPSHOT: dict[str, Any] = {
              "figures": {"succeeded": 7, "refused": 1, "per_min": 1.6} | LATENCY},
             {"key": {"stage": "reader", "code": "too-few-slices"} | PLACE,
              "figures": {"refused": 1, "per_min": 0.2}},
+            {"key": {"code": "too-few-slices"} | PLACE, "figures": {"refused": 1, "per_min": 0.2}},
+            {"key": {"code": "deadline"} | PLACE, "figures": {"failed": 2, "per_min": 0.4}},
         ]
     },
     "in_work": [{"key": PLACE, "figures": {"in_work": 3}}],
@@ -77,12 +79,14 @@ def test_it_shows_jobs_stages_refusals_backlogs_senders_and_alerts(url: str, col
         "covid19-ct stat 3 9 6 0 0 0 21.0 43.5 0",
         "classification-report stat 1.6 7 0 1 0 1.50 4.25 - -",
         "reader stat too-few-slices 1",
+        "job stat deadline 2",
         "lung_seg 12 0 0",
         "CT_1 2 h ago",
         "silent-sender CT_1 silent_s 7300",
         "standing-job 0d9c3a52 ratio ratio stands_s 68, restarts 1",
     ]
     assert [line for line in wanted if line.split() not in words] == []
+    assert sum("too-few-slices" in line for line in words) == 1
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def _what(data: Common) -> tuple[str, str]:
 
 
 def _codes(data: Common) -> Iterator[str]:
-    if isinstance(data, StageFailed):
+    if isinstance(data, StageFailed | JobFinished):
         yield from (reason.code for reason in data.reasons)
 
 

@@ -1,35 +1,66 @@
 """Snapshots: what is published and what GET /snapshot answers. Pure."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from services.statistics.alerts import Raised
+from services.statistics.tally import Sketches
 from services.statistics.windows import Figures, Span
-from shared.events.models import Alert, Model, SeriesFigures, Snapshot
+from shared.events.models import Alert, LastStudy, Model, SeriesFigures, Statistics, Waiting
 from shared.events.wire import Event
 from shared.identity import derived
 
 SOURCE = "statistics"
 
 
-def lines(figures: Figures) -> tuple[SeriesFigures, ...]:
+@dataclass(frozen=True)
+class Live:
+    """What belongs to no window: events not done by service and lane, and each sender's last."""
+
+    lags: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    last_studies: Mapping[str, float] = field(default_factory=dict)
+
+
+def lines(figures: Figures, sketches: Sketches | None = None) -> tuple[SeriesFigures, ...]:
     """As events and the API carry them."""
-    return tuple(SeriesFigures(key=s.key(), figures=found) for s, found in figures.items())
+    of = sketches or {}
+    return tuple(
+        SeriesFigures(key=series.key(), figures=found, sketches=of.get(series, {}))
+        for series, found in figures.items()
+    )
 
 
-def statistics_event(span: Span, figures: Figures) -> Event:
-    """The figures of one window, whole."""
-    end = datetime.fromtimestamp(span.end, UTC)
+def statistics_event(span: Span, figures: Figures, sketches: Sketches, live: Live) -> Event:
+    """The figures of one window, whole, and what is live beside them."""
+    end = _moment(span.end)
     total = sum(found.get("per_min", 0.0) for series, found in figures.items() if not series.code)
-    data = Snapshot(
+    data = Statistics(
         window=span.name,
         key={},
         figures={"per_min": round(total, 6)},
         at=end,
-        series=lines(figures),
+        series=lines(figures, sketches),
+        backlog=waiting(live),
+        senders=tuple(
+            LastStudy(sender=sender, at=_moment(last))
+            for sender, last in sorted(live.last_studies.items())
+        ),
     )
     return _event("statistics", end, data, span.name, span.end)
+
+
+def waiting(live: Live) -> tuple[Waiting, ...]:
+    """The backlog, in order."""
+    return tuple(
+        Waiting(service=service, lane=lane, events=count)
+        for (service, lane), count in sorted(live.lags.items())
+    )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def alert_event(raised: Raised, now: datetime) -> Event:
@@ -57,25 +88,19 @@ def _event(kind: str, time: datetime, data: Model, *parts: object) -> Event:
 def document(
     now: datetime,
     windows: Mapping[str, Figures],
-    live: Figures,
-    lags: Mapping[tuple[str, str], int],
-    senders: Mapping[str, float],
+    in_work: Figures,
+    live: Live,
     alerts: Iterable[Raised],
 ) -> dict[str, Any]:
-    """What GET /snapshot answers: JSON. `senders`: when each one's last study came."""
+    """What GET /snapshot answers: JSON."""
     return {
         "at": now.isoformat(),
-        "windows": {
-            name: [line.model_dump() for line in lines(found)] for name, found in windows.items()
-        },
-        "in_work": [line.model_dump() for line in lines(live)],
-        "backlog": [
-            {"service": service, "lane": lane, "events": count}
-            for (service, lane), count in sorted(lags.items())
-        ],
+        "windows": {name: _told(found) for name, found in windows.items()},
+        "in_work": _told(in_work),
+        "backlog": [waits.model_dump() for waits in waiting(live)],
         "senders": [
             {"sender": sender, "last_study_s": round(now.timestamp() - last, 1)}
-            for sender, last in sorted(senders.items())
+            for sender, last in sorted(live.last_studies.items())
         ],
         "alerts": [
             {
@@ -83,8 +108,12 @@ def document(
                 "key": dict(raised.key),
                 "window": raised.window,
                 "figures": dict(raised.figures),
-                "since": datetime.fromtimestamp(raised.since, UTC).isoformat(),
+                "since": _moment(raised.since).isoformat(),
             }
             for raised in alerts
         ],
     }
+
+
+def _told(figures: Figures) -> list[dict[str, Any]]:
+    return [line.model_dump(exclude={"sketches"}) for line in lines(figures)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from services.statistics.facts import DELIVERY, INPUT, JOB, STAGE, Fact
-from services.statistics.sketch import bin_of
+from services.statistics.sketch import Bins, bin_of
 
 
 class Series(NamedTuple):
@@ -21,6 +21,9 @@ class Series(NamedTuple):
         """As an event carries it."""
         return {name: value for name, value in self._asdict().items() if value}
 
+
+Sketches = Mapping[Series, Mapping[str, Bins]]
+"""The sketches of latencies by series and name."""
 
 Ended = Mapping[tuple[str, str], float]
 """When a stage of a run ended, by (unit, stage)."""

@@ -11,7 +11,10 @@ from services.statistics.backlog import Reading, progress
 from services.statistics.hours import HOUR_S, hour_of
 from services.statistics.others import Others
 from services.statistics.silence import silent_senders
+from services.statistics.snapshots import Live
+from services.statistics.tally import Sketches, Tally
 from services.statistics.windows import (
+    SHORTEST,
     Figures,
     Kept,
     Span,
@@ -41,6 +44,7 @@ class Watching:
     judged_at: float = 0.0
     told: set[str] = field(default_factory=set)
     last: dict[str, Figures] = field(default_factory=dict)
+    last_live: Live = field(default_factory=Live)
     snapshot: dict[str, Any] = field(default_factory=dict)
 
     def look(self, now: datetime, reading: Reading | None) -> list[Event]:
@@ -52,18 +56,26 @@ class Watching:
         if moment - self.judged_at >= _JUDGED_EVERY_S:
             self._judge(moment)
         spans = (*sliding(moment), *tumbling(moment))
-        found = {span.name: figures(tally_of(self.kept, span), span) for span in spans}
+        counted = {span: tally_of(self.kept, span) for span in spans}
+        found = {span: figures(tally, span) for span, tally in counted.items()}
         raised = list(self._raised(moment))
         facts = self.kept.facts.values()
-        self.snapshot = snapshots.document(
-            now,
-            found,
-            in_work(facts),
+        live = Live(
             self.reading.lags if self.reading else {},
             {sender: moments[-1] for sender, moments in self.senders.items()},
+        )
+        self.snapshot = snapshots.document(
+            now,
+            {span.name: each for span, each in found.items()},
+            in_work(facts),
+            live,
             [*raised, *self.others.raised(facts, moment)],
         )
-        return [*self._changed(spans, found), *self._new(raised, now)]
+        events = [
+            snapshots.statistics_event(span, found[span], _mergeable(span, counted[span]), live)
+            for span in self._changed(found, live)
+        ]
+        return [*events, *self._new(raised, now)]
 
     def _judge(self, moment: float) -> None:
         """What takes the whole week into account, once a minute."""
@@ -77,15 +89,25 @@ class Watching:
         yield from self.judged
         yield from alerts.standing_services(self.progress, moment)
 
-    def _changed(self, spans: tuple[Span, ...], found: Mapping[str, Figures]) -> Iterator[Event]:
-        """A sliding window when its figures have changed; a tumbling one when it is over."""
-        for span in spans:
-            if found[span.name] != self.last.get(span.name, {}):
-                self.last[span.name] = found[span.name]
-                yield snapshots.statistics_event(span, found[span.name])
+    def _changed(self, found: Mapping[Span, Figures], live: Live) -> Iterator[Span]:
+        """A sliding window when its figures have changed; a tumbling one when it is over.
+
+        What is live has changed when no figure has, where nothing gets on: the shortest tells it.
+        """
+        for span, each in found.items():
+            is_new = each != self.last.get(span.name, {})
+            if is_new or (span.name == SHORTEST and live != self.last_live):
+                self.last[span.name] = each
+                yield span
+        self.last_live = live
 
     def _new(self, raised: list[Raised], now: datetime) -> Iterator[Event]:
         """Each alert once. A restart says it again, under the same id."""
         events = [snapshots.alert_event(each, now) for each in raised]
         yield from (event for event in events if event.id not in self.told)
         self.told = {event.id for event in events}
+
+
+def _mergeable(span: Span, counted: Tally) -> Sketches:
+    """Sketches of windows that do not overlap: those of others would count values twice."""
+    return {} if span.slides else counted.sketches

@@ -11,6 +11,7 @@ from services.statistics.tally import Series, Tally, ends, series_of, tally
 MINUTE_S = 60.0
 WEEK_S = 7 * 24 * HOUR_S
 _BACK_H = (2, 4, 8, 24)
+SHORTEST = "5 min"
 Figures = dict[Series, dict[str, float]]
 
 
@@ -30,6 +31,7 @@ class Span:
     name: str
     start: float
     end: float
+    slides: bool = False
 
     def holds(self, moment: float) -> bool:
         return self.start <= moment < self.end
@@ -38,8 +40,8 @@ class Span:
 def sliding(now: float) -> tuple[Span, ...]:
     """The windows that end now."""
     return (
-        Span("5 min", now - 5 * MINUTE_S, now),
-        Span("1 h", now - HOUR_S, now),
+        Span(SHORTEST, now - 5 * MINUTE_S, now, slides=True),
+        Span("1 h", now - HOUR_S, now, slides=True),
     )
 
 

@@ -118,17 +118,20 @@ EXAMPLES: dict[str, m.Model] = {
         instances=(m.CommittedInstance(sop_instance_uid=_UID, committed=True),),
     ),
     "job-control": m.JobControl(job_id=_JOB, superseded_by=job_id(_CASE, 2, "1" * 64)),
-    "statistics": m.Snapshot(
-        window="5 min",
+    "statistics": m.Statistics(
+        window="minute",
         key={},
-        figures={"per_min": 2.4},
+        figures={"per_min": 3},
         at=_RECEIVED,
         series=(
             m.SeriesFigures(
                 key={"stage": "reader", "lane": "routine", "pipeline": "covid19-ct"},
-                figures={"succeeded": 12, "per_min": 2.4, "duration_p95_s": 0.8},
+                figures={"succeeded": 3, "per_min": 3, "duration_p95_s": 0.7945},
+                sketches={"duration": {-15: 1, -11: 2}},
             ),
         ),
+        backlog=(m.Waiting(service="reader", lane="routine", events=2),),
+        senders=(m.LastStudy(sender="CT_1", at=_RECEIVED - timedelta(seconds=20)),),
     ),
     "alert": m.Alert(
         code="silent-sender",

@@ -177,6 +177,27 @@ class SeriesFigures(Model):
 
     key: dict[str, str]
     figures: dict[str, float]
+    sketches: dict[str, dict[int, int]] = Field(
+        default={},
+        description="of each latency, how many values fell into which bin; sketches of windows "
+        "that do not overlap merge by adding. Bin k holds seconds above g**(k-1) and up to g**k, "
+        "g = 1.01/0.99 (DDSketch, 1 %), and at least 1 ms",
+    )
+
+
+class Waiting(Model):
+    """Events that a service has not done yet."""
+
+    service: str
+    lane: str
+    events: Annotated[int, Field(ge=0)]
+
+
+class LastStudy(Model):
+    """When a sender was last heard of."""
+
+    sender: str
+    at: AwareDatetime
 
 
 class Snapshot(Model):
@@ -187,6 +208,13 @@ class Snapshot(Model):
     figures: dict[str, float]
     at: datetime
     series: tuple[SeriesFigures, ...] = Field(default=(), description="the same window by series")
+
+
+class Statistics(Snapshot):
+    """Figures of one window, and of the moment at which they are published."""
+
+    backlog: tuple[Waiting, ...] = Field(default=(), description="of that moment")
+    senders: tuple[LastStudy, ...] = Field(default=(), description="of that moment")
 
 
 class Alert(Snapshot):
@@ -207,7 +235,7 @@ KINDS: dict[str, type[Model]] = {
     "dicom-delivered": DicomDelivered,
     "commitment-reported": CommitmentReported,
     "job-control": JobControl,
-    "statistics": Snapshot,
+    "statistics": Statistics,
     "alert": Alert,
 }
 """The model of each kind of event."""

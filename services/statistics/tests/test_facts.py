@@ -7,6 +7,7 @@ import pytest
 from services.statistics.facts import Fact, fact_of
 from services.statistics.tests.told import event, fact
 from shared.events.examples import EXAMPLES
+from shared.events.models import ReasonModel
 from shared.events.wire import Event
 
 KINDS = [
@@ -51,3 +52,8 @@ def test_what_concerns_no_job_is_not_counted() -> None:
     data = EXAMPLES["commitment-reported"]
     told = Event("id", "test", "commitment-reported", "s", event("mask-ready").time, "", data)
     assert fact_of(told, 0) is None
+
+
+def test_a_job_that_its_deadline_ends_is_counted_by_that_code() -> None:
+    reasons = (ReasonModel(code="deadline", numbers={"waited_s": 900}),)
+    assert fact("job-finished", status="failed", reasons=reasons).codes == ("deadline",)

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.statistics.sketch import bin_of, count, quantile
+from shared.events.examples import EXAMPLES
+from shared.events.models import Statistics
 
 SECONDS = st.lists(st.floats(0.002, 1e5), min_size=1, max_size=60)
 
@@ -32,6 +34,22 @@ def test_merged_it_is_the_sketch_of_all_as_the_library_makes_it(
         theirs.add(value)
     merged = Counter(map(bin_of, some)) + Counter(map(bin_of, others))
     assert quantile(merged, 0.5) == theirs.get_quantile_value(0.5)
+
+
+@settings(deadline=None)
+@given(st.floats(0.002, 1e5))
+def test_a_bin_holds_what_the_published_schema_says(seconds: float) -> None:
+    g, k = 1.01 / 0.99, bin_of(seconds)
+    assert g ** (k - 1) * (1 - 1e-9) <= seconds <= g**k * (1 + 1e-9)
+
+
+def test_the_published_example_is_one() -> None:
+    example = EXAMPLES["statistics"]
+    assert isinstance(example, Statistics)
+    [line] = example.series
+    p95 = quantile(line.sketches["duration"], 0.95)
+    assert p95 is not None
+    assert round(p95, 4) == line.figures["duration_p95_s"]
 
 
 def test_a_wait_that_two_clocks_make_negative_counts_as_the_shortest() -> None:
