@@ -13,6 +13,8 @@ from shared.lanes import HANDICAP
 @dataclass(eq=False, frozen=True)
 class _Waiter:
     came: float
+    """To the slots. Its time in the topic is none of it: else a stat of now would stand behind a
+    whole backlog, of routine that is older than ten minutes."""
     order: int
     lane_now: Callable[[], Lane]
     alone: bool
