@@ -1,7 +1,13 @@
-"""An event loop whose time passes only while nothing can happen: no test waits for a pause."""
+"""An event loop whose time passes only while nothing can happen: no test waits for a pause.
+
+What would run in a thread beside the loop takes turns with it: one of them runs at a time, and
+another only when that one pauses or ends. So calls meet in any order that a story wants, and in the
+same order each time.
+"""
 
 import asyncio
 import selectors
+import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -9,6 +15,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 _BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+_MOST_AT_ONCE = 256
 
 
 class _Skipping(selectors.SelectSelector):
@@ -33,22 +40,78 @@ class _Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._skipping = _Skipping()
         super().__init__(self._skipping)
-        self.set_default_executor(_InPlace())
+        self.calls = _InTurns(self)
+        self.set_default_executor(self.calls)
 
     def time(self) -> float:
         return self._skipping.now
 
 
-class _InPlace(ThreadPoolExecutor):
-    """Runs at once what would run in a thread, so that the order is always the same."""
+class _LoopIsOver(BaseException):
+    """Nobody will ever let this call go on."""
+
+
+class _InTurns(ThreadPoolExecutor):
+    """Runs a call until it pauses or ends, while the loop stands still.
+
+    For all that asks, the call runs where the loop does.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(_MOST_AT_ONCE)
+        self._loop, self._over = loop, False
+        self._back = threading.Semaphore(0)
+        self._pausing: list[threading.Semaphore] = []
 
     def submit(self, call: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         future: Future[T] = Future()
-        try:
-            future.set_result(call(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
+        future.set_running_or_notify_cancel()
+
+        def run() -> None:
+            asyncio._set_running_loop(self._loop)
+            try:
+                future.set_result(call(*args, **kwargs))
+            except BaseException as error:
+                future.set_exception(error)
+            self._back.release()
+
+        super().submit(run)
+        self._back.acquire()
         return future
+
+    def pause(self, seconds: float) -> None:
+        """Asked by a call: to go on later."""
+        turn = threading.Semaphore(0)
+        self._pausing.append(turn)
+        self._loop.call_later(seconds, self._go_on, turn)
+        self._back.release()
+        turn.acquire()
+        if self._over:
+            raise _LoopIsOver
+
+    def _go_on(self, turn: threading.Semaphore) -> None:
+        if turn in self._pausing:
+            self._pausing.remove(turn)
+            turn.release()
+            self._back.acquire()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Asked of a thread by a loop that ends; whoever still pauses is let go."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._end)
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+    def _end(self) -> None:
+        self._over = True
+        while self._pausing:
+            self._go_on(self._pausing[0])
+
+
+def pause(seconds: float) -> None:
+    """In a call beside the loop: let others go on, so long."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _Loop)
+    loop.calls.pause(seconds)
 
 
 def clock() -> datetime:

@@ -6,8 +6,10 @@ the time are fakes that can fail at every step.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import TopicPartition
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from shared.bus.tests.process import Process
 
 DEFINITION = parse(toy.DEFINITION_TEXT)
+JOBS = (0, 1)
+UnitKey = tuple[str, int, str]
+"""Job, run and stage."""
+
 _OUTAGE_S = 7.0
 
 
@@ -49,40 +55,47 @@ class Record:
 class World:
     """What outlives every process, and the faults that are still to come.
 
-    `faults` are pairs: after so many steps (of any process), this happens.
+    A fault is the step of the story, of whichever process, with which something happens; and what.
     """
 
-    faults: Iterator[tuple[int, str]]
-    broken: str
-    """The stage whose handler always raises; empty for none."""
+    faults: Sequence[tuple[int, str]] = ()
+    poisoned: frozenset[tuple[int, str]] = frozenset()
+    """The jobs' stages whose handler always raises."""
+    pace: Random = field(default_factory=lambda: Random(0))  # noqa: S311 - no secret
+    """How long each step in a thread takes: who comes first."""
     store: MemoryStore = field(default_factory=MemoryStore)
     logs: dict[TopicPartition, list[Record]] = field(default_factory=lambda: defaultdict(list))
     committed: Counter[tuple[str, TopicPartition]] = field(default_factory=Counter)
     said: dict[str, set[tuple[str, bytes]]] = field(default_factory=lambda: defaultdict(set))
     controls: dict[str, JobControl] = field(default_factory=dict)
     processes: list["Process"] = field(default_factory=list)
-    starts: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    starts: Counter[UnitKey] = field(default_factory=Counter)
+    outages: Counter[UnitKey] = field(default_factory=Counter)
+    tried_by: dict[UnitKey, set[object]] = field(default_factory=lambda: defaultdict(set))
+    """The processes in which it failed."""
     down_until: dict[str, float] = field(default_factory=dict)
+    trail: list[str] = field(default_factory=list)
+    """The service that made each step."""
 
     def __post_init__(self) -> None:
-        self._left, self._next = next(self.faults, (0, ""))
+        self.to_come = sorted(self.faults, reverse=True)
 
     def step(self, process: "Process") -> None:
         """Between any two effects, whatever is due happens."""
         if process.dead:
             raise Killed
-        if not self._next:
-            return
-        self._left -= 1
-        if self._left < 0:
-            fault, (self._left, self._next) = self._next, next(self.faults, (0, ""))
-            self._befall(fault, process)
+        self.trail.append(process.name)
+        if self.to_come and self.to_come[-1][0] < len(self.trail):
+            self._befall(self.to_come.pop()[1], process)
 
     def _befall(self, fault: str, process: "Process") -> None:
         match fault:
             case "kill":
                 process.dead = True
                 raise Killed
+            case "kill the twin":
+                for other in self.processes:
+                    other.dead |= other.name == process.name and other is not process
             case "store down" | "triton down":
                 until = asyncio.get_running_loop().time() + _OUTAGE_S
                 self.down_until[fault.partition(" ")[0]] = until
@@ -115,6 +128,11 @@ class World:
         told = self.controls.get(job)
         return bool(told and (told.superseded_by or run <= (told.cancelled_to_run or 0)))
 
+    @property
+    def has_changed_lanes(self) -> bool:
+        """From then on a job's events go to other topics."""
+        return any(told.lane for told in self.controls.values())
+
     def append(self, topic: str, partition: int, headers: Any, value: bytes) -> None:
         log = self.logs[TopicPartition(topic, partition)]
         log.append(Record(topic, partition, len(log), headers, value))
@@ -134,10 +152,10 @@ class World:
     def check_commit(self, service: str, place: TopicPartition, end: int) -> None:
         """What a service has committed is answered: each unit, as soon as all that wakes it is."""
         self.committed[service, place] = end
-        heard = set()
+        heard: set[UnitKey] = set()
         for (group, part), position in self.committed.items():
             if group == service:
-                heard |= {_waking(record) for record in self.logs[part][:position]}
+                heard |= {waking(record) for record in self.logs[part][:position]}
         for job, run, waker in heard:
             for unit in woken(DEFINITION, service, waker):
                 whole = {(job, run, other) for other in DEFINITION.wakers[unit.name]} <= heard
@@ -158,7 +176,8 @@ class World:
         return all(outcome and outcome.status == "succeeded" for outcome in found)
 
 
-def _waking(record: Record) -> tuple[str, int, str]:
+def waking(record: Record) -> UnitKey:
+    """The unit whose event the record is."""
     event = received_of(cast("Any", record)).event.data
     assert isinstance(event, Common)
     return event.job_id, event.run, event.stage
@@ -169,5 +188,11 @@ def event_of(store: MemoryStore, number: int, run: int = 1) -> Event:
     return toy.input_ready(store, run, manifest=f"manifest {number}".encode())
 
 
+@cache
 def job_of(number: int) -> str:
     return event_of(MemoryStore(), number).subject
+
+
+@cache
+def number_of(job: str) -> int:
+    return next(number for number in JOBS if job_of(number) == job)
