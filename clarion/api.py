@@ -19,16 +19,20 @@ class Api:
 
     def get(self, path: str, **parameters: Any) -> Any:
         """The JSON answer of a GET."""
-        return self._ask("GET", path, parameters)
+        return self._ask("GET", path, parameters).json()
+
+    def text(self, path: str) -> str:
+        """The answer of a GET as it is."""
+        return self._ask("GET", path, {}).text
 
     def post(self, path: str, **parameters: Any) -> Any:
         """The JSON answer of a POST."""
-        return self._ask("POST", path, parameters)
+        return self._ask("POST", path, parameters).json()
 
-    def _ask(self, method: str, path: str, parameters: dict[str, Any]) -> Any:
+    def _ask(self, method: str, path: str, parameters: dict[str, Any]) -> httpx.Response:
         answer = self._client.request(method, path, params=parameters)
         if answer.is_success:
-            return answer.json()
+            return answer
         try:
             problem = answer.json()
             raise Failure(f"{problem['code']}: {problem['detail']}")

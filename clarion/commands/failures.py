@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -44,6 +43,8 @@ def listing(
         return
     for name in halted.halted(home):
         typer.echo(halted.told(name))
+    if halted.is_elsewhere():
+        typer.echo(halted.UNKNOWN, err=True)
     if found:
         Console(markup=False, highlight=False).print(_table(found))
     else:
@@ -57,7 +58,8 @@ def show(
     home: HomeOption = None,
 ) -> None:
     """Show a job's failures with what the service said; that may quote the study's values."""
-    found = api.results(home).get("/failures", job=job)
+    results = api.results(home)
+    found = results.get("/failures", job=job)
     if not found:
         raise Failure(f"no stage of job {job} waits for anybody; see `clarion jobs show {job}`")
     if as_json:
@@ -67,7 +69,8 @@ def show(
         for line in _told(failure):
             typer.echo(line)
         if failure["details"]:
-            typer.echo(Path(failure["details"]).read_text(errors="replace"))
+            where = f"/failures/{failure['job_id']}/{failure['stage']}/details"
+            typer.echo(results.text(where))
 
 
 @app.command()
@@ -108,12 +111,26 @@ def resume(
     service: Annotated[
         str | None, typer.Argument(help="A service; without it all that have halted.")
     ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--at",
+            metavar="HOST:PORT",
+            help="Where a replica of the service answers /health, when it is none of the home's. "
+            "May be given several times.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Let a service that halted after a burst of failures take in work again."""
-    named = [service] if service else halted.halted(home)
-    done = [halted.resume(name, home) for name in named]
+    """Let a service that halted after a burst of failures take in work again.
+
+    A service answers this on its own host or container alone, or through a forwarded port.
+    """
+    if at and not service:
+        raise typer.BadParameter("--at needs the service's name, too")
+    named = [service] if service else halted.named(home)
+    done = [halted.resume(name, home, at or ()) for name in named]
     if as_json:
         typer.echo(json.dumps(done, indent=1))
         return

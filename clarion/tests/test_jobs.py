@@ -74,14 +74,21 @@ FAILURE = {
     "failed_at": "2026-01-01T08:00:00Z",
     "exception_type": "MemoryError",
     "place": "handler.py:7",
-    "details": None,
+    "details": "/in/another/container/details.txt",
     "cause": {"id": "1", "type": "clarion.mask-ready.v1", "topic": "t"},
 }
 REPLAYED = [
     {"job_id": JOB["job_id"], "done": True, "run": 2, "code": None, "detail": None},
     {"job_id": "2222", "done": False, "run": None, "code": "job-running", "detail": "It runs."},
 ]
-ANSWERS = {"/jobs": [SUMMARY], "/jobs/1111": WHOLE, "/failures": [FAILURE]}
+DETAILS = f"/failures/{JOB['job_id']}/lesion-dicom-seg/details"
+HEALTH = {"service": "reader", "live": True, "ready": False, "why_not": [], "halted": True}
+ANSWERS = {
+    "/jobs": [SUMMARY],
+    "/jobs/1111": WHOLE,
+    "/failures": [FAILURE],
+    "/health": HEALTH,
+}
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -89,13 +96,18 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        self._answer(200, ANSWERS[path])
+        if path == DETAILS:
+            self._say(200, b"Traceback: all of it")
+        else:
+            self._answer(200, ANSWERS[path])
 
     def do_POST(self) -> None:
         if self.path.startswith("/failures/replay?code=defect"):
             self._answer(202, REPLAYED)
         elif self.path == "/jobs/1111/lane?lane=stat":
             self._answer(202, WHOLE)
+        elif self.path == "/resume":
+            self._answer(200, {"service": "reader", "resumed": True})
         elif "fresh=true" in self.path:
             self._answer(202, {"job_id": JOB["job_id"], "run": 2})
         else:
@@ -105,9 +117,12 @@ class Answers(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _answer(self, status: int, body: object) -> None:
+        self._say(status, json.dumps(body).encode())
+
+    def _say(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
+        self.wfile.write(body)
 
 
 @pytest.fixture
@@ -175,6 +190,11 @@ def test_a_failure_is_shown_with_its_trace_and_what_woke_it(clarion: CliRunner) 
         assert words in shown
 
 
+def test_what_the_service_said_is_asked_of_the_service_that_can_read_it(clarion: CliRunner) -> None:
+    shown = clarion.invoke(build(), ["failures", "show", "1111"])
+    assert shown.stdout.splitlines()[-1] == "Traceback: all of it"
+
+
 def test_a_replay_says_what_was_done_of_each_job_and_fails_where_nothing_was(
     clarion: CliRunner,
 ) -> None:
@@ -196,3 +216,25 @@ def test_only_a_service_that_can_halt_is_resumed(clarion: CliRunner) -> None:
     refused = clarion.invoke(build(), ["failures", "resume", "console"])
     assert refused.exit_code == 1
     assert "unknown-service" in str(refused.exception)
+
+
+def test_of_a_system_elsewhere_it_is_said_that_nobody_was_asked_who_halted(
+    clarion: CliRunner,
+) -> None:
+    listed = clarion.invoke(build(), ["failures", "list"])
+    assert (listed.exit_code, "not known here" in listed.stderr) == (0, True)
+    for arguments in (["resume"], ["resume", "reader"]):
+        refused = clarion.invoke(build(), ["failures", *arguments])
+        assert (refused.exit_code, "--at HOST:PORT" in str(refused.exception)) == (1, True)
+
+
+def test_a_service_elsewhere_is_resumed_at_its_address(clarion: CliRunner) -> None:
+    at = (clarion.env["CLARION_RESULTS_URL"] or "").removeprefix("http://")
+    resumed = clarion.invoke(build(), ["failures", "resume", "reader", "--at", at])
+    assert resumed.stdout == "reader goes on\n"
+    other = clarion.invoke(build(), ["failures", "resume", "ratio", "--at", at])
+    assert "another-service" in str(other.exception)
+
+
+def test_an_address_belongs_to_a_service_that_is_named(clarion: CliRunner) -> None:
+    assert clarion.invoke(build(), ["failures", "resume", "--at", "127.0.0.1:9"]).exit_code == 2

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.telemetry import TelemetryConfig
 
 from services.results.archive import AmbiguousJob, Archive
@@ -139,6 +139,18 @@ def _add_failures(
         """The stages that gave up, in each job's newest run, newest first."""
         return failures.list(wanted, limit)
 
+    @app.get(
+        "/failures/{job_id}/{stage}/details",
+        response_class=PlainTextResponse,
+        responses=_problems(404, 409),
+    )
+    def details(job_id: str, stage: str) -> str:
+        """What the service said when a stage of a job gave up; it may quote the study's values."""
+        said = failures.details(_found(archive, job_id), stage)
+        if said is None:
+            raise _no_details(stage)
+        return said
+
     @app.post("/failures/replay", status_code=202, responses=_problems(404, 409))
     def replay(
         wanted: Annotated[Wanted, Depends(chosen)], fresh: bool = False
@@ -164,6 +176,11 @@ def _found(archive: Archive, job_id: str) -> str:
 def _unknown(job_id: str) -> Problem:
     remedy = "List the jobs (GET /jobs) and take an id, or its beginning, from there."
     return Problem(404, "unknown-job", f"No job's id begins with {job_id!r}.", remedy)
+
+
+def _no_details(stage: str) -> Problem:
+    remedy = "List the failures (GET /failures): `details` is null where nothing more is known."
+    return Problem(404, "no-details", f"Nothing more is known of the stage {stage!r}.", remedy)
 
 
 def _too_young(least: timedelta) -> Problem:

@@ -11,6 +11,7 @@ from services.results.requests import Conflict, Desk
 from services.results.views import CauseView, DoneView, FailureView, ReasonView
 from shared.events.models import PayloadRef
 from shared.identity import trace_id
+from shared.store.port import PayloadMissing
 
 _ALL = 100_000
 
@@ -57,6 +58,21 @@ class Failures:
         found = [failure for failure in (*said, *missed) if wanted.fits(failure)]
         return sorted(found, key=lambda each: each.failed_at, reverse=True)[:limit]
 
+    def details(self, job_id: str, stage: str) -> str | None:
+        """What the service said of a failure in the job's newest run; it may quote the study.
+
+        None when it said nothing, or that was pruned.
+        """
+        with self.archive.ledger.reading() as connection:
+            run = runs.load(connection, job_id)
+            stages = runs.load_stages(connection, job_id, run.run) if run else {}
+        found = stages.get(stage)
+        where = _details(found) if found else None
+        try:
+            return self.archive.store.get(where).decode(errors="replace") if where else None
+        except PayloadMissing:
+            return None
+
     def replay(self, wanted: Wanted, fresh: bool) -> "Sequence[DoneView]":
         """Run each job with such a failure again, from where it stopped; what was done of each."""
 
@@ -92,8 +108,7 @@ class Failures:
 
     def _said(self, job_id: str, run: int, stage: StoredStage) -> FailureView:
         failure = stage.failure or {}
-        details, cause = failure.get("details"), failure.get("cause")
-        where = PayloadRef.model_validate(details) if details else None
+        cause, where = failure.get("cause"), _details(stage)
         return FailureView(
             job_id=job_id,
             run=run,
@@ -132,6 +147,11 @@ class Failures:
                     details=None,
                     cause=None,
                 )
+
+
+def _details(stage: StoredStage) -> PayloadRef | None:
+    details = (stage.failure or {}).get("details")
+    return PayloadRef.model_validate(details) if details else None
 
 
 def _tried(act: Callable[[str], DoneView], job_id: str) -> DoneView:

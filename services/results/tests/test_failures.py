@@ -1,6 +1,8 @@
 """Failures over HTTP: chosen by job, code, service and stage; tried again, or left at that."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -8,7 +10,7 @@ from services.results.deadlines import sweep
 from services.results.ledger import deliveries
 from services.results.tests.facts import PIPELINE, RECEIVED, Story, job
 from services.results.tests.test_api import System
-from shared.events.models import InputReady, JobControl, Lane
+from shared.events.models import InputReady, JobControl, Lane, StageFailed
 from shared.identity import trace_id
 
 
@@ -41,6 +43,24 @@ def test_a_failure_says_when_why_and_where_to_look(system: System) -> None:
 )
 def test_failures_are_chosen(system: System, asked: str, count: int) -> None:
     assert len(system.get(f"/failures?{asked}")) == count
+
+
+def test_what_the_service_said_is_read_where_no_file_is_shared(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    story, said = Story(system.store), system.store.put(b"ValueError: 7\xff", "text/plain")
+    gave_up = story.failed("reader")
+    data = cast("StageFailed", gave_up.event.data).model_copy(update={"details": said})
+    gave_up = replace(gave_up, event=replace(gave_up.event, data=data))
+    system.intake.take([story.input_ready(), gave_up, story.failed("ratio")])
+    answer = system.http.get(f"/failures/{job()[:8]}/reader/details")
+    assert (answer.status_code, answer.text) == (200, "ValueError: 7\ufffd")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    for stage in ("ratio", "lung-seg", "no-stage"):
+        none = system.http.get(f"/failures/{job()}/{stage}/details")
+        assert (none.status_code, none.json()["code"]) == (404, "no-details")
+    system.store.path(said).unlink()
+    gone = system.http.get(f"/failures/{job()}/reader/details")
+    assert gone.json()["code"] == "no-details"
 
 
 def test_a_replay_by_code_says_what_was_done_of_each_job(system: System) -> None:
