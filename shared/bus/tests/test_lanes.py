@@ -1,9 +1,16 @@
 """A job that is given another lane goes by it at every stage, however long the queues are."""
 
+import asyncio
+
+from shared.bus.tests import virtual_time
+from shared.bus.tests.process import Process
 from shared.bus.tests.rig import run_job, toy_rig
+from shared.bus.tests.world import World, event_of, job_of
 from shared.events.models import JobControl, Lane
 from shared.store.memory import MemoryStore
 from shared.testing import toy
+
+_QUEUED = 40
 
 
 async def test_what_a_job_causes_goes_by_the_lane_that_was_told() -> None:
@@ -25,3 +32,30 @@ async def test_what_was_done_before_is_said_again_by_the_lane_that_was_told_sinc
     await run_job(after)
     assert {r.event.id for r in after.bus.records} == {r.event.id for r in before.bus.records}
     assert {r.place.lane for r in after.bus.records[1:]} == {Lane.STAT}
+
+
+async def _last_goes_first(world: World) -> list[int]:
+    """At which place of all the last job's work is begun at each stage."""
+    for number in range(_QUEUED):
+        world.publish(event_of(world.store, number), Lane.BULK, 0)
+    world.control(f"stat {_QUEUED - 1}")
+    world.publish(event_of(world.store, _QUEUED - 1), Lane.STAT, 0)
+    async with asyncio.TaskGroup() as group:
+        names = ("reader", "marker", "joiner")
+        world.processes += [Process(world, name) for name in names]
+        tasks = [group.create_task(process.live()) for process in world.processes]
+        await asyncio.sleep(600)
+        for task in tasks:
+            task.cancel()
+    last = job_of(_QUEUED - 1)
+    stages = ("reader", "left", "right", "both")
+    begun = {stage: [job for job, _, at in world.starts if at == stage] for stage in stages}
+    assert all(len(jobs) == _QUEUED for jobs in begun.values())
+    return [jobs.index(last) for jobs in begun.values()]
+
+
+def test_a_job_overtakes_all_that_is_queued_and_its_copy_behind_them_does_nothing() -> None:
+    world = World()
+    places = virtual_time.run(_last_goes_first(world))
+    assert max(places) < 4
+    assert set(world.starts.values()) == {1}

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
@@ -195,4 +196,4 @@ def job_of(number: int) -> str:
 
 @cache
 def number_of(job: str) -> int:
-    return next(number for number in JOBS if job_of(number) == job)
+    return next(number for number in count() if job_of(number) == job)
