@@ -3,53 +3,36 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.embedded.ports import free_ports
 from deploy.embedded.tests.processes import running
 from shared.bus.kafka import start_publisher
 from shared.bus.topics import create
-from shared.catalog import load_service, load_topics
-from shared.events.examples import EXAMPLES
-from shared.events.models import Common
+from shared.catalog import load_service, load_topics, topic_name
+from shared.events.models import Common, Lane, Statistics
 from shared.events.wire import Event, decode
-from shared.identity import event_id
+from tests.e2e.recounting import differences
 from tests.e2e.system import until
+from tests.e2e.told_jobs import events, partition_of
 
 pytestmark = pytest.mark.e2e
-KINDS = ("input-ready", "volume-ready", "mask-ready", "dicom-ready", "stage-failed", "job-finished")
+KINDS = (
+    *("input-ready", "volume-ready", "mask-ready", "dicom-ready", "stage-failed"),
+    *("job-finished", "dicom-delivered"),
+)
 _WITHIN_S = 900.0
 """Far more than a replica takes that stands, ends itself and is started again: also where a machine
 leaves it a twentieth of one core."""
-Recount = Counter[tuple[str, str, str]]
-"""Events by (stage, lane, pipeline); what concerns whole jobs has no stage."""
-
-
-def _events(numbers: Sequence[int]) -> list[Event]:
-    """The events of some jobs, which happened just now."""
-    return [_event(kind, f"job-{number}") for number in numbers for kind in KINDS]
-
-
-def _event(kind: str, job: str) -> Event:
-    example = EXAMPLES[kind]
-    assert isinstance(example, Common)
-    now = datetime.now(UTC)
-    when = {
-        "received_at": now - timedelta(seconds=3),
-        "started_at": now - timedelta(seconds=2),
-        "finished_at": now,
-    }
-    data = example.model_copy(update={"job_id": job, **when})
-    return Event(event_id(job, 1, data.stage, kind), "test", kind, job, now, "", data)
 
 
 async def _publish(broker: str, events: Sequence[Event]) -> None:
@@ -58,35 +41,55 @@ async def _publish(broker: str, events: Sequence[Event]) -> None:
     for number, event in enumerate(events):
         assert isinstance(event.data, Common)
         for _ in range(2 if number % 3 == 0 else 1):
-            partition = int(event.subject.removeprefix("job-")) % 4
-            await publisher.publish(event, event.data.lane, partition)
+            await publisher.publish(event, event.data.lane, partition_of(event))
     await producer.stop()
 
 
-async def _recount(broker: str) -> Recount:
-    """Distinct event ids, read from the topics by plain means."""
+async def _distinct(broker: str) -> list[Event]:
+    """What the topics hold, each event once."""
     names = [name for kind in KINDS for name in load_topics().names(kind)]
+    return list({event.id: event for event in await _read(broker, names)}.values())
+
+
+async def _read(broker: str, names: Sequence[str]) -> list[Event]:
     consumer = AIOKafkaConsumer(*names, bootstrap_servers=broker, auto_offset_reset="earliest")
     await consumer.start()
-    found = {}
+    found = []
     try:
         places = list(consumer.assignment())
         ends = await consumer.end_offsets(places)
         while any([await consumer.position(place) < ends[place] for place in places]):
             for part in (await consumer.getmany(timeout_ms=500)).values():
-                for record in part:
-                    event = decode(record.headers, record.value)
-                    found[event.id] = event
+                found += [decode(record.headers, record.value) for record in part]
     finally:
         await consumer.stop()
-    of_jobs = ("input-ready", "job-finished")
-    counted: Recount = Counter()
-    for event in found.values():
-        data = event.data
-        assert isinstance(data, Common)
-        stage = "" if event.kind in of_jobs else data.stage
-        counted[(stage, data.lane.value, data.pipeline)] += 1
-    return counted
+    return found
+
+
+async def _falls_behind(broker: str, service: str) -> dict[str, int]:
+    """Has a service commit one event of each partition; gives how many it has left, by lane."""
+    kind, left = "input-ready", Counter[str]()
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=broker, group_id=service, enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        for lane in Lane:
+            name = topic_name(kind, lane)
+            places = [TopicPartition(name, number) for number in range(load_topics().partitions)]
+            ends = await consumer.end_offsets(places)
+            consumer.assign(places)
+            await consumer.commit({place: min(1, ends[place]) for place in places})
+            left[lane.value] = sum(max(0, ends[place] - 1) for place in places)
+    finally:
+        await consumer.stop()
+    return dict(left)
+
+
+async def _last_published(broker: str, window: str) -> Statistics | None:
+    told = [event.data for event in await _read(broker, [topic_name("statistics", None)])]
+    found = [data for data in told if isinstance(data, Statistics) and data.window == window]
+    return max(found, key=lambda data: data.at, default=None)
 
 
 class Replica:
@@ -116,16 +119,18 @@ class Replica:
         self._life.close()
         self._start()
 
-    def figures(self) -> Recount:
-        """What it counts in the last hour; nothing while it does not answer."""
-        return _counted(self._asked().get("windows", {}).get("1 h", ()))
+    def differs(self, events: Collection[Event]) -> list[str]:
+        """What it tells otherwise than the events do."""
+        told = self._asked()
+        return differences(events, told) if told else ["does not answer"]
 
-    def backlog(self) -> int | None:
-        """Events that statistics itself has not counted yet; None while it does not answer."""
-        lags = self._asked().get("backlog")
-        if lags is None:
-            return None
-        return sum(int(lag["events"]) for lag in lags if lag["service"] == "statistics")
+    def counts_some(self) -> bool:
+        return bool(self._asked().get("windows", {}).get("1 h"))
+
+    def backlog(self, service: str) -> dict[str, int]:
+        """Events that a service has not done yet, by lane; nothing while it does not answer."""
+        lags = self._asked().get("backlog", ())
+        return {lag["lane"]: int(lag["events"]) for lag in lags if lag["service"] == service}
 
     def is_healthy(self) -> bool:
         return self._get("/health").is_success
@@ -160,45 +165,44 @@ def _replica(broker: str, folder: Path, name: str) -> Iterator[Replica]:
         replica.kill()
 
 
-def _counted(lines: Sequence[dict[str, Any]]) -> Recount:
-    counted: Recount = Counter()
-    for line in lines:
-        key: dict[str, str] = line["key"]
-        if "code" not in key:
-            place = (key.get("stage", ""), key["lane"], key["pipeline"])
-            counted[place] = sum(_counts(line["figures"]))
-    return counted
-
-
-def _counts(figures: dict[str, Any]) -> Iterator[int]:
-    for name, value in figures.items():
-        if not name.startswith("per_") and not name.endswith(("_s", "_count")):
-            yield int(value)
-
-
-def _until_equal(broker: str, *replicas: Replica) -> Recount:
-    """Wait until each replica's figures equal a recount of what the topics hold now."""
-    expected = asyncio.run(_recount(broker))
+def _until_equal(broker: str, *replicas: Replica) -> list[Event]:
+    """Wait until each replica tells in every window what the topics hold; gives that."""
+    events = asyncio.run(_distinct(broker))
     until(
         "equal figures",
-        lambda: [replica.figures() for replica in replicas] == [expected] * len(replicas),
+        lambda: [replica.differs(events) for replica in replicas] == [[]] * len(replicas),
         _WITHIN_S,
     )
-    return expected
+    return events
 
 
 def test_figures_equal_a_recount_after_a_kill_and_a_rebalance(broker: str, tmp_path: Path) -> None:
     asyncio.run(create(broker, load_topics()))
-    asyncio.run(_publish(broker, _events(range(40))))
+    asyncio.run(_publish(broker, _now(range(40))))
     with _replica(broker, tmp_path, "1") as first:
-        until("some events counted", lambda: first.figures().total() > 0, _WITHIN_S)
+        until("some events counted", first.counts_some, _WITHIN_S)
         first.kill()
-        asyncio.run(_publish(broker, _events(range(40, 60))))
+        asyncio.run(_publish(broker, _now(range(40, 60))))
         first.restart()
         with _replica(broker, tmp_path, "2") as second:
             _until_equal(broker, first, second)
-            asyncio.run(_publish(broker, _events(range(60, 80))))
-        asyncio.run(_publish(broker, _events(range(80, 90))))
+            asyncio.run(_publish(broker, _now(range(60, 80))))
+        asyncio.run(_publish(broker, _now(range(80, 90))))
         expected = _until_equal(broker, first)
-        until("nothing left", lambda: first.backlog() == 0 and first.is_healthy(), _WITHIN_S)
-    assert expected.total() == 90 * len(KINDS)
+        until("nothing left", lambda: not any(first.backlog("statistics").values()), _WITHIN_S)
+        left = asyncio.run(_falls_behind(broker, "reader"))
+        until("the backlog by lane", lambda: first.backlog("reader") == left, _WITHIN_S)
+        until("it is published", lambda: _published_backlog(broker, "reader") == left, _WITHIN_S)
+        until("health", first.is_healthy, _WITHIN_S)
+    assert len(expected) == len(_now(range(90)))
+    assert min(left.values()) > 0
+
+
+def _now(numbers: Sequence[int]) -> list[Event]:
+    return events(numbers, datetime.now(UTC))
+
+
+def _published_backlog(broker: str, service: str) -> dict[str, int]:
+    found = asyncio.run(_last_published(broker, "5 min"))
+    lags = found.backlog if found else ()
+    return {lag.lane: lag.events for lag in lags if lag.service == service}

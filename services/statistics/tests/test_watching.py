@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from services.statistics.api import create_app
 from services.statistics.backlog import Reading
+from services.statistics.hours import fold
 from services.statistics.sketch import bin_of
 from services.statistics.tests.told import NOW, fact
 from services.statistics.watching import Watching
@@ -88,3 +89,13 @@ def test_sketches_of_minutes_merge_to_that_of_their_time() -> None:
         [line] = told["minute"].series
         merged.update(line.sketches["duration"])
     assert merged == Counter(map(bin_of, took))
+
+
+def test_a_stage_that_ends_nine_an_hour_where_it_ended_eighteen_is_told() -> None:
+    """Each takes 400 s, and took 6; what is compared lies in facts, what is usual in hours too."""
+    slow = [fact("volume-ready", f"slow-{at}", 400.0 * at + 1, 400.0) for at in range(9)]
+    usual = [fact("volume-ready", f"job-{at}", 200.0 * at + 3700, 6.0) for at in range(360)]
+    kept = Kept(facts={each.mark: each for each in [*slow, *usual]})
+    kept.hours.update(fold(0, usual, {}, NOW.timestamp()).hours)
+    told = [event.data for event in Watching(kept).look(NOW, None) if isinstance(event.data, Alert)]
+    assert [(alert.code, alert.window) for alert in told] == [("slow-stage", "4 h")]
