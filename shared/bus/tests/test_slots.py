@@ -147,7 +147,7 @@ def test_what_is_younger_takes_no_slot_that_waiting_bulk_needs_to_be_alone() -> 
         flood = asyncio.create_task(stream())
         await asyncio.sleep(1000)
         came = loop.time()
-        async with slots.slot(lambda: Lane.BULK, alone=True):
+        async with asyncio.timeout(10_000), slots.slot(lambda: Lane.BULK, alone=True):
             waited = loop.time() - came
         for task in (flood, *tasks):
             task.cancel()

@@ -113,6 +113,24 @@ def test_a_turn_is_held_by_one_as_long_as_it_lasts_and_leaves_nothing() -> None:
     assert left == []
 
 
+class _Faster(MemoryStore):
+    """Somebody else takes the turn whenever this one is about to."""
+
+    def create(self, key: str, data: bytes) -> bool:
+        super().create(key, b"who was faster")
+        return super().create(key, data)
+
+
+def test_of_two_who_see_that_it_is_free_one_has_it() -> None:
+    async def story() -> tuple[bool, list[str]]:
+        store = _Faster()
+        async with _turn(store).taken() as taken:
+            pass
+        return taken, store.keys("suspects/")
+
+    assert virtual_time.run(story()) == (False, ["suspects/1"])
+
+
 def test_the_turn_of_a_service_that_died_is_taken_over() -> None:
     async def story() -> float:
         store = MemoryStore()
