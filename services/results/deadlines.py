@@ -100,8 +100,7 @@ def _is_late(due: _Due, known: Known, queues: Queues, now: datetime) -> bool:
         return True
     began = due.run.started_at or due.since
     return any(
-        _worked(at for at in queues.behind(due.run, due.definition, held) if at > due.since)
-        >= due.deadline
+        _worked(queues.behind(due.run, due.definition, held)) >= due.deadline
         for held in holders(due.definition, known.facts, known.ends, began)
     )
 

@@ -112,6 +112,32 @@ def test_a_job_that_was_sent_to_another_lane_has_another_place_there(house: Hous
     assert house.ended_at(RECEIVED + 30 * MINUTE) == 0
 
 
+def test_others_that_a_person_sent_to_the_lane_pass_nobody(house: House) -> None:
+    house.begins()
+    house.others(range(1, 30))
+    with house.intake.ledger.transaction() as connection:
+        for minute in range(1, 30):
+            moved = house.story(minute, RECEIVED).job_id
+            runs.choose_lane(connection, moved, Lane.ROUTINE)
+    assert house.ended_at(RECEIVED + 30 * MINUTE) == 0
+
+
+def test_what_earlier_runs_had_made_passes_nobody(house: House) -> None:
+    house.begins()
+    for minute in range(1, 30):
+        again = house.story(minute, RECEIVED + minute * MINUTE)
+        taken_over = [again.made(stage, reused_from=1) for stage in PIPELINE.stages]
+        house.intake.take([again.input_ready(), *taken_over])
+    assert house.ended_at(RECEIVED + 30 * MINUTE) == 0
+
+
+def test_what_ended_while_nobody_watched_makes_no_job_late(house: House) -> None:
+    house.begins()
+    house.others(range(1, 20))
+    watching_since = RECEIVED + 19 * MINUTE
+    assert house.ended_at(RECEIVED + 40 * MINUTE, watching_since) == 0
+
+
 def test_a_job_that_is_published_again_stands_behind_those_that_came_before(house: House) -> None:
     story = house.begins()
     house.others(range(1, 20))
