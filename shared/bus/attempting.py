@@ -73,6 +73,8 @@ class Attempting:
         self._mark = attempts.mark(*woken.key, max(self._lost, default=0) + 1)
         self._met: set[str] = set()
         """What went down during its own calls."""
+        self._missed: set[str] = set()
+        """What did not answer in its calls, though it may have been back before it was asked."""
         self._turn = Turn(platform)
         self._wait, self._waited_from = "queue", woken.received.event.time
 
@@ -136,7 +138,7 @@ class Attempting:
         async with self._wanted():
             while True:
                 await self._on.watch.until_open()
-                if self._met:
+                if self._missed:
                     await self._turn.until_free(self._lane)
                 await held.enter_async_context(self._on.slots.slot(self._lane, alone=alone))
                 if self._on.watch.open and await self._may_begin(held):
@@ -145,11 +147,11 @@ class Attempting:
 
     async def _may_begin(self, held: AsyncExitStack) -> bool:
         """A suspect has its turn, and what went down in its last call is there when this begins."""
-        if not self._met:
+        if not self._missed:
             return True
         if not await held.enter_async_context(self._turn.taken()):
             return False
-        down = [what for what in sorted(self._met) if not await self._on.executor.is_up(what)]
+        down = [what for what in sorted(self._missed) if not await self._on.executor.is_up(what)]
         for what in down:
             self._went_down(what)
         return not down
@@ -160,6 +162,7 @@ class Attempting:
         try:
             verdict = await self._on.executor.execute(work)
             if isinstance(verdict, Down):
+                self._missed.add(verdict.what)
                 if await self._on.executor.is_up(verdict.what):  # asked at once: later it may be
                     return _dependency_failed(verdict.what)
                 self._went_down(verdict.what)  # before the slot is free: nobody begins a call now

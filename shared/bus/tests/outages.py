@@ -20,16 +20,15 @@ from shared.events.wire import Event
 from shared.store.memory import MemoryStore
 from shared.testing import toy
 
-_OUTAGE_S = 8.0
 _STEP_S = 0.5
 
 
 class Triton:
     """What every worker calls: a call lasts, and ends when the server goes down meanwhile."""
 
-    def __init__(self, breaks: Callable[[Work], bool]) -> None:
-        self._breaks = breaks
-        self._back_at = 0.0
+    def __init__(self, breaks: Callable[[Work], bool], outage_s: float = 8.0) -> None:
+        self._breaks, self._outage_s = breaks, outage_s
+        self._back_at, self._outages = 0.0, 0
         self.in_vain: list[str] = []
         """The stages that called while it was down already."""
         self.called = asyncio.Event()
@@ -39,8 +38,9 @@ class Triton:
         return asyncio.get_running_loop().time() >= self._back_at
 
     def go_down(self) -> None:
-        """For a while."""
-        self._back_at = asyncio.get_running_loop().time() + _OUTAGE_S
+        """For a while; every call that it has ends in vain."""
+        self._outages += 1
+        self._back_at = asyncio.get_running_loop().time() + self._outage_s
 
     async def call(self, work: Work) -> bool:
         """Whether it answered."""
@@ -48,13 +48,14 @@ class Triton:
             self.in_vain.append(work.stage)
             return False
         self.called.set()
+        before = self._outages
         if self._breaks(work):
             await asyncio.sleep(2)
             self.go_down()
             return False
         for _ in range(12):
             await asyncio.sleep(_STEP_S)
-            if not self.is_up:
+            if self._outages > before:
                 return False
         return True
 

@@ -35,6 +35,21 @@ def test_a_study_that_crashes_triton_takes_no_study_of_another_service_with_it()
     assert in_vain == []
 
 
+def test_nor_does_one_whose_triton_is_back_before_anybody_asks() -> None:
+    async def story() -> tuple[dict[str, tuple[str, int]], dict[str, tuple[str, int]]]:
+        jobs = dict[str, str]()
+        house = House(Triton(lambda work: work.job_id == jobs.get("bad"), outage_s=0))
+        jobs["good"] = await house.begin(b"good")
+        await asyncio.sleep(7)
+        jobs["bad"] = await house.begin(b"bad")
+        await house.settle()
+        return house.ended(jobs["bad"]), house.ended(jobs["good"])
+
+    bad, good = virtual_time.run(story())
+    assert bad == {"reader": ("failed", 3)}
+    assert {status for status, _ in good.values()} == {"succeeded"}
+
+
 def test_who_waits_for_a_slot_begins_no_call_when_it_comes_free_by_an_outage() -> None:
     async def story() -> tuple[dict[str, tuple[str, int]], list[str]]:
         crashes = iter([True])
