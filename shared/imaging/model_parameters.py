@@ -105,6 +105,9 @@ class SegmentationParameters(ModelParameters):
         ],
         BeforeValidator(_split),
     ] = ()
+    border_hu: float | None = Field(
+        default=None, description="where the border of what is aired lies in the CT"
+    )
 
     @model_validator(mode="after")
     def _one_way_to_cut(self) -> Self:

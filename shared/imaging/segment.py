@@ -7,6 +7,7 @@ import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from shared.events.models import Lane
+from shared.imaging import border
 from shared.imaging.model_parameters import (
     BadModel,
     ModelParameters,
@@ -97,7 +98,9 @@ def segment_prepared(
     with span("restore"):
         found = _without_background(output, prepared.grid, model, parameters)
         coarse = _improved(found, parameters)
-        return volume.like(_restored(coarse, grid_of(volume), parameters))
+        return volume.like(
+            _at_border(_restored(coarse, grid_of(volume), parameters), volume, parameters)
+        )
 
 
 def _in_pieces(network: Network, hu: Array, parameters: SegmentationParameters) -> Array:
@@ -215,6 +218,16 @@ def _restored(coarse: _Coarse, fine: Grid, parameters: SegmentationParameters) -
     if "largest-component-of-mask" in parameters.postprocess:
         mask[box] = keep_largest_parts(mask[box])
     return mask
+
+
+def _at_border(
+    mask: NDArray[np.uint8], volume: Volume, parameters: SegmentationParameters
+) -> NDArray[np.uint8]:
+    """What half a voxel of the model can be wrong by, where the model's label ends in air."""
+    if parameters.border_hu is None:
+        return mask
+    reach_mm = max(parameters.spacing_mm) / 2
+    return border.put_at(mask, volume.array, volume.spacing, parameters.border_hu, reach_mm)
 
 
 def _least(coarse: _Coarse, parameters: SegmentationParameters) -> float:

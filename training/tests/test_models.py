@@ -39,8 +39,10 @@ OPTIONAL = {
     "enable_mem_pattern",
     "memory.enable_memory_arena_shrinkage",
     "saliency_output",
+    "border_hu",
 }
-"""The input gate, what Triton's ONNX Runtime reads, and where a classifier shows what it saw."""
+"""The input gate, what Triton's ONNX Runtime reads, where a classifier shows what it saw, the
+border's HU."""
 
 
 def config(name: str) -> model_config_pb2.ModelConfig:
