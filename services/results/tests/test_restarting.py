@@ -134,13 +134,12 @@ async def test_an_event_that_was_lost_is_published_again_while_others_pass(tmp_p
     system = System(tmp_path)
     (volume,) = system.ended("reader")
     system.intake.take([system.story.input_ready(), volume])
-    found: list[tuple[str, str]] = []
-    while not found:
+    found = []
+    for second in range(20, 200, 20):
         system.clock.advance(20)
         system.other(began=system.clock() - timedelta(seconds=15))
-        found = await system.sweep()
-    assert found == _named(volume)
-    assert system.clock() - RECEIVED < timedelta(minutes=2)
+        found += [(second, event) for event in await system.sweep()]
+    assert found == [(80, event) for event in _named(volume)]
     held = {each.key["stage"] for each in system.alerts()}
     assert held == {"lung-seg", "lesion-seg"}
 
@@ -161,7 +160,7 @@ async def test_a_queue_that_moves_gets_no_second_copy_however_long_it_is(tmp_pat
     system = System(tmp_path)
     (volume,) = system.ended("reader")
     system.intake.take([system.story.input_ready(), volume])
-    for _ in range(100):
+    for _ in range(40):
         system.clock.advance(30)
         system.other(began=RECEIVED - timedelta(minutes=1))
         assert await system.sweep() == []
