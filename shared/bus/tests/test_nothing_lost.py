@@ -108,11 +108,18 @@ def _check_attempts(world: World, job: str, run: int) -> None:
         notes = len(attempts.earlier(world.store, *unit))
         outcome = outcomes.read(world.store, *unit)
         if _expected(world, unit) == "failed":
-            assert notes < ATTEMPTS + max(1, len(world.tried_by[unit]))
+            failures = world.failures[unit]
+            assert failures.total() - _deaths(world) <= notes
+            assert notes < ATTEMPTS + max(1, len(failures))
             assert outcome is None or ATTEMPTS <= outcome.attempts <= notes
         else:
             assert notes <= max(0, world.outages[unit] - 1)
             assert outcome is None or outcome.reused_from or outcome.attempts <= notes + 1
+
+
+def _deaths(world: World) -> int:
+    """Each may come between a failure and its note."""
+    return sum(fault.startswith("kill") for _, fault in world.faults)
 
 
 def _check_result(world: World, number: int, run: int) -> None:

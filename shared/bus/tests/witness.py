@@ -46,5 +46,5 @@ class Witness:
         self._answered[unit] = isinstance(verdict, Done)
         if isinstance(verdict, Defect):
             self._tried[unit] += 1
-            self._world.tried_by[unit].add(self)
+            self._world.failures[unit][self] += 1
         self._world.outages[unit] += isinstance(verdict, Down)

@@ -72,8 +72,8 @@ class World:
     processes: list["Process"] = field(default_factory=list)
     starts: Counter[UnitKey] = field(default_factory=Counter)
     outages: Counter[UnitKey] = field(default_factory=Counter)
-    tried_by: dict[UnitKey, set[object]] = field(default_factory=lambda: defaultdict(set))
-    """The processes in which it failed."""
+    failures: dict[UnitKey, Counter[object]] = field(default_factory=lambda: defaultdict(Counter))
+    """How often it failed in each process."""
     down_until: dict[str, float] = field(default_factory=dict)
     trail: list[str] = field(default_factory=list)
     """The service that made each step."""
