@@ -32,8 +32,8 @@ class Platform:
     slots: Slots
     watch: Watch
     clock: Clock
-    backoff_s: tuple[float, ...] = (1.0, 5.0)
-    """Pauses before the second and the third attempt."""
+    backoff_s: tuple[float, ...] = (1.0, 15.0)
+    """Before the second and the third attempt; the longer outlasts a shortage of memory."""
 
     async def patiently(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the store; wait while it is down."""

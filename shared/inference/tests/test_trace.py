@@ -59,6 +59,16 @@ def _collecting() -> Iterator[Collector]:
     server.server_close()
 
 
+@contextmanager
+def _traced(runtime: Runtime, folder: Path, collector: Collector) -> Iterator[Server]:
+    server = Server(runtime, folder / "models", otlp_traces=collector.address)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 def _requests(collector: Collector) -> Iterator[dict[str, Any]]:
     """The span that tells the request's id, of each request."""
     while True:
@@ -75,17 +85,14 @@ def _request_id(request: dict[str, Any]) -> str:
 def test_the_servers_spans_join_the_trace(triton_runtime: Runtime, tmp_path: Path) -> None:
     """Nearly all do, and each says whose it is: see `services.console.strays`."""
     doubling.put(tmp_path / "models")
-    with _collecting() as collector:
-        server = Server(triton_runtime, tmp_path / "models", otlp_traces=collector.address)
-        server.start()
+    with _collecting() as collector, _traced(triton_runtime, tmp_path, collector) as server:
         inference = TritonInference(server.address, shared_memory=True)
 
         with span("stage", parent=f"00-{TRACE}-00f067aa0ba902b7-01"):
             for _ in range(REQUESTS):
                 inference.infer("doubling", {"x": np.ones((1, 2, 3), np.float32)}, ("y",))
+        inference.close()
         spans = list(islice(_requests(collector), REQUESTS))
 
-        assert TRACE in {each["traceId"].lower() for each in spans}
-        assert {_request_id(each).split("-")[1] for each in spans} == {TRACE}
-        inference.close()
-        server.stop()
+    assert TRACE in {each["traceId"].lower() for each in spans}
+    assert {_request_id(each).split("-")[1] for each in spans} == {TRACE}
