@@ -14,6 +14,7 @@ from pynetdicom.status import GENERAL_STATUS, STORAGE_SERVICE_CLASS_STATUS
 
 from clarion.failure import Failure
 from clarion.part10 import Instance
+from shared.dicom.lost import KNOWN_AT_ONCE
 from shared.events.models import Lane
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # a file is sent as it is, never decoded and encoded
@@ -77,14 +78,19 @@ def store(
     """
     for some in _batches(instances):
         association = _associate(target, some)
+        gone = False
         try:
             for instance in some:
-                yield _store(association, instance, _PRIORITY[lane])
+                answer = _gone(instance) if gone else _store(association, instance, _PRIORITY[lane])
+                gone = answer.lost
+                yield answer
         except Abandoned:
             association.abort()
             raise
         finally:
-            if association.is_established:
+            if gone:
+                association.abort()
+            elif association.is_established:
                 association.release()
 
 
@@ -106,7 +112,11 @@ def _associate(target: Target, instances: Iterable[Instance]) -> Association:
     kinds = sorted(set(map(_kind, instances)))
     contexts = [build_context(sop_class, [syntax]) for sop_class, syntax in kinds]
     association = entity.associate(
-        target.host, target.port, contexts=contexts, ae_title=target.ae_title
+        target.host,
+        target.port,
+        contexts=contexts,
+        ae_title=target.ae_title,
+        evt_handlers=KNOWN_AT_ONCE,
     )
     if not association.is_established:
         raise Failure(f"no association with {target}: {_why_not(association)}")
@@ -132,7 +142,7 @@ def _why_not(association: Association) -> str:
 
 def _store(association: Association, instance: Instance, priority: int) -> Answer:
     if not association.is_established:
-        return Answer(instance, False, None, "not sent: the association is gone", lost=True)
+        return _gone(instance)
     if _kind(instance) not in _accepted(association):
         return Answer(instance, False, None, "its SOP class or transfer syntax is not accepted")
     try:
@@ -142,6 +152,10 @@ def _store(association: Association, instance: Instance, priority: int) -> Answe
     if "Status" not in status:
         return Answer(instance, False, None, "no answer: the association was lost", lost=True)
     return _judged(instance, int(status.Status))
+
+
+def _gone(instance: Instance) -> Answer:
+    return Answer(instance, False, None, "not sent: the association is gone", lost=True)
 
 
 def _accepted(association: Association) -> set[tuple[str, str]]:

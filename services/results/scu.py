@@ -17,6 +17,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from services.results.merged import find_context, identity_conflicts
 from services.results.settings import Destination
+from shared.dicom.lost import KNOWN_AT_ONCE
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # a file is sent as it is, never decoded and encoded
 
@@ -43,6 +44,9 @@ class Answer:
 
 DELIVERED = Answer("delivered", None, "0000")
 NO_CONNECTION = Answer("retry", "no-connection")
+ASSOCIATION_LOST = Answer("retry", "association-lost")
+NO_RESPONSE = Answer("retry", "no-response")
+_LOST = (ASSOCIATION_LOST, NO_RESPONSE)
 IDENTITY_CONFLICT = Answer("held", "identity-conflict")
 NOT_ACCEPTED = Answer("held", "presentation-context-rejected")
 
@@ -56,6 +60,7 @@ def send(
     None for its answer. After an answer that is worth another try nothing more is sent: reports
     never arrive before the segmentation that they refer to.
     """
+    answer = NO_CONNECTION
     contexts = [_context(parcel) for parcel in parcels]
     unique = {(c.abstract_syntax, c.transfer_syntax[0]): c for c in contexts}
     association = _associate(destination, [*unique.values(), find_context()])
@@ -72,7 +77,9 @@ def send(
                 answer = _store(association, parcel)
             yield answer
     finally:
-        if association.is_established:
+        if answer in _LOST:
+            association.abort()  # a release would wait for an answer, too
+        elif association.is_established:
             association.release()
 
 
@@ -125,7 +132,11 @@ def _associate(destination: Destination, contexts: list[PresentationContext]) ->
     ae.connection_timeout = destination.timeout_s / 3
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = destination.timeout_s
     return ae.associate(
-        destination.host, destination.port, contexts=contexts, ae_title=destination.ae_title
+        destination.host,
+        destination.port,
+        contexts=contexts,
+        ae_title=destination.ae_title,
+        evt_handlers=KNOWN_AT_ONCE,
     )
 
 
@@ -152,9 +163,9 @@ def _store(association: Association, parcel: Parcel) -> Answer:
     try:
         status = association.send_c_store(parcel.path)
     except (RuntimeError, ValueError, OSError):
-        return Answer("retry", "association-lost")
+        return ASSOCIATION_LOST
     if "Status" not in status:
-        return Answer("retry", "no-response")
+        return NO_RESPONSE
     return judge(int(status.Status))
 
 

@@ -32,6 +32,8 @@ class Pacs:
     statuses: dict[str, int] = field(default_factory=dict)
     arrived: list[tuple[str, bytes]] = field(default_factory=list)
     associations: int = 0
+    silent_once: bool = False
+    """Whether it aborts the association instead of its first answer."""
     asked: list[tuple[str, list[str]]] = field(default_factory=list)
     known_as: str | None = None
     """The PatientID under which it knows every study; None: it answers no C-FIND."""
@@ -46,6 +48,10 @@ class Pacs:
     def _stored(self, event: Event) -> int:
         assert isinstance(event.request, C_STORE)
         uid = str(event.request.AffectedSOPInstanceUID)
+        if self.silent_once:
+            self.silent_once = False
+            event.assoc.abort()
+            return 0x0000
         self.arrived.append((uid, event.encoded_dataset(include_meta=False)))
         return self.statuses.get(uid, self.status)
 

@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -206,6 +207,17 @@ async def test_a_destination_that_never_answers_delays_no_other(tmp_path: Path) 
     assert ended == [4, 4]
     by_destination = {sent.destination: sent.status for sent in hospital.sent()}
     assert by_destination == {"pacs": "delivered", "mute": "waiting"}
+
+
+def test_an_association_that_is_aborted_is_not_waited_for(tmp_path: Path) -> None:
+    with listening(Pacs(silent_once=True)) as pacs:
+        patient = pacs.destination.model_copy(update={"timeout_s": 600})
+        hospital = Hospital(tmp_path, {"pacs": patient})
+        carrying = Thread(target=hospital.courier.deliver, args=[DUE], daemon=True)
+        carrying.start()
+        carrying.join(60)
+        assert not carrying.is_alive()
+    assert {sent.status for sent in hospital.sent()} == {"waiting"}
 
 
 async def test_a_clock_that_is_set_back_puts_nothing_off_for_longer_than_usual(
