@@ -49,6 +49,8 @@ def from_meta(meta: dict[str, Any]) -> Facts:
             "case": Case(*meta["case"]),
             "arrived_at": datetime.fromisoformat(meta["arrived_at"]),
             "lane": Lane(meta["lane"]),
+            # A version before this one kept none, of an association that had just been lost.
+            "association": meta["association"] or "",
         }
     )
 

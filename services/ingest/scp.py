@@ -171,7 +171,7 @@ class StorageScp:
             association.acse.send_reject(*rejection)
             association.kill()
         else:
-            association.clarion_name = uuid4().hex
+            association.clarion_name, association.clarion_open = uuid4().hex, True
 
     def _store(self, event: evt.Event) -> int:
         """One C-STORE. Whatever happens, the sender gets a status and the process goes on."""
@@ -192,11 +192,11 @@ class StorageScp:
             return int(Status.CANNOT_UNDERSTAND), None
 
     def _end(self, event: evt.Event, *, clean: bool) -> None:
+        """Once; what was sent before may still be handled after it, by the same name."""
         association: Any = event.assoc
-        name = getattr(association, "clarion_name", None)
-        if name:
-            association.clarion_name = None
-            self._calls.ended(name, clean)
+        if getattr(association, "clarion_open", False):
+            association.clarion_open = False
+            self._calls.ended(association.clarion_name, clean)
 
 
 def _received(event: evt.Event) -> Received:

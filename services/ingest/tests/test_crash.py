@@ -9,12 +9,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian
 
+from services.ingest.checks import Received
 from services.ingest.publishing import Outbox
 from services.ingest.tests.conftest import House, settled, started
-from services.ingest.tests.instances import associate, ct, send, with_meta
+from services.ingest.tests.instances import associate, ct, encoded, send, with_meta
 from shared.bus import announced
 from shared.catalog import ROOT
 from shared.clock import ManualClock
@@ -151,6 +154,28 @@ def test_the_index_is_made_again_when_it_is_broken(house: House) -> None:
     house.restart()
     assert send(house.scp.port, [ct(1)]) == [0]
     assert len(house.quiet()) == 1
+
+
+def test_an_arrival_that_names_no_association_keeps_no_start_from_ending(house: House) -> None:
+    """As a version before wrote it, of an association that was lost while it was handled."""
+    nobody = cast("str", None)
+    image = ct(1)
+    lost = Received(
+        image.SOPClassUID,
+        image.SOPInstanceUID,
+        ExplicitVRLittleEndian,
+        encoded(image),
+        nobody,
+        "COVID19",
+        "SCANNER",
+    )
+    with pytest.raises(sqlite3.IntegrityError):
+        house.ingest.receiver.receive(lost)
+
+    house.restart()
+
+    (ready,) = house.quiet()
+    assert ready.completeness.instances == 1
 
 
 def test_an_index_that_lags_behind_the_journal_catches_up(house: House) -> None:
