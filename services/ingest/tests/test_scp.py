@@ -1,6 +1,8 @@
 """What a sender is told: statuses, rejections, and which syntax is chosen."""
 
 import socket
+from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,6 +36,26 @@ def received(dataset: bytes, **changes: str) -> Received:
         **changes,
     }
     return Received(dataset=dataset, **given)
+
+
+def test_what_is_handled_after_its_association_ended_still_has_its_name(house: House) -> None:
+    """The connection is lost while an instance waits for its handler."""
+    asked = SimpleNamespace(called_ae_title="COVID19", calling_ae_title="SCANNER")
+    event: Any = SimpleNamespace(
+        assoc=SimpleNamespace(
+            clarion_name="a", clarion_open=True, requestor=SimpleNamespace(primitive=asked)
+        ),
+        context=SimpleNamespace(transfer_syntax=ExplicitVRLittleEndian),
+        request=SimpleNamespace(
+            AffectedSOPClassUID=CTImageStorage,
+            AffectedSOPInstanceUID=f"{STUDY}.1.1",
+            DataSet=BytesIO(encoded(ct(1))),
+            Priority=0,
+        ),
+    )
+    house.scp._end(event, clean=False)
+    assert house.scp._store(event) == Status.SUCCESS
+    assert len(house.quiet()) == 1
 
 
 def without(keyword: str) -> bytes:
