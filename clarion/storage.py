@@ -14,7 +14,7 @@ from pynetdicom.status import GENERAL_STATUS, STORAGE_SERVICE_CLASS_STATUS
 
 from clarion.failure import Failure
 from clarion.part10 import Instance
-from shared.dicom.lost import KNOWN_AT_ONCE
+from shared.dicom.lost import KNOWN_AT_ONCE, until_resumed
 from shared.events.models import Lane
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # a file is sent as it is, never decoded and encoded
@@ -146,6 +146,7 @@ def _store(association: Association, instance: Instance, priority: int) -> Answe
     if _kind(instance) not in _accepted(association):
         return Answer(instance, False, None, "its SOP class or transfer syntax is not accepted")
     try:
+        until_resumed(association)
         status = association.send_c_store(instance.path, priority=priority)
     except (ValueError, RuntimeError, OSError) as error:
         return Answer(instance, False, None, f"not sent: {error}", lost=isinstance(error, OSError))

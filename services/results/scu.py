@@ -17,7 +17,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from services.results.merged import find_context, identity_conflicts
 from services.results.settings import Destination
-from shared.dicom.lost import KNOWN_AT_ONCE
+from shared.dicom.lost import KNOWN_AT_ONCE, until_resumed
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # a file is sent as it is, never decoded and encoded
 
@@ -161,6 +161,7 @@ def _store(association: Association, parcel: Parcel) -> Answer:
     if (wanted.abstract_syntax, wanted.transfer_syntax[0]) not in accepted:
         return NOT_ACCEPTED
     try:
+        until_resumed(association)
         status = association.send_c_store(parcel.path)
     except (RuntimeError, ValueError, OSError):
         return ASSOCIATION_LOST

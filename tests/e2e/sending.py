@@ -20,6 +20,8 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE, MaximumLengthNotification
 from pynetdicom.pdu_primitives import ImplementationClassUIDNotification as ImplementationClass
 from pynetdicom.presentation import PresentationContext, build_context
 
+from shared.dicom.lost import KNOWN_AT_ONCE, until_resumed
+
 HOST = "127.0.0.1"
 CALLING = "MODALITY"
 _ANSWER_S = 60.0
@@ -38,7 +40,10 @@ def statuses(port: int, called: str, datasets: Iterable[Dataset]) -> list[int]:
     """The status of each data set, sent in its own transfer syntax over one association."""
     every = list(datasets)
     association = associate(port, called, every)
-    found = [association.send_c_store(dataset).Status for dataset in every]
+    found = []
+    for dataset in every:
+        until_resumed(association)
+        found.append(association.send_c_store(dataset).Status)
     association.release()
     return found
 
@@ -49,7 +54,9 @@ def associate(port: int, called: str, datasets: Sequence[Dataset]) -> Associatio
     entity = AE(ae_title=CALLING)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _ANSWER_S
     contexts = [build_context(*pair) for pair in sorted(wanted)]
-    association = entity.associate(HOST, port, contexts=contexts, ae_title=called)
+    association = entity.associate(
+        HOST, port, contexts=contexts, ae_title=called, evt_handlers=KNOWN_AT_ONCE
+    )
     if not association.is_established:
         raise ConnectionError(f"{called} at port {port} gives no association")
     opened: Any = association.dul.socket
