@@ -9,8 +9,8 @@ import torch
 
 from training.config import NAMES, Plan, read_phantoms, read_plan
 from training.export import export
-from training.phantoms import draw_missing, train_seeds
-from training.train import train
+from training.phantoms import CACHE, draw_missing, train_seeds
+from training.train import OtherPlan, train
 
 
 def main() -> int:
@@ -19,16 +19,21 @@ def main() -> int:
     _draw(options.cache, options.threads)
     for name in options.models or NAMES:
         plan = _plan(name, options.steps)
-        export(plan, train(plan, options.cache, options.runs / name))
+        try:
+            export(plan, train(plan, options.cache, options.runs / name))
+        except OtherPlan as problem:
+            sys.stderr.write(f"error: other-plan: {problem}\n")
+            return 2
     return 0
 
 
 def _options() -> argparse.Namespace:
-    scratch = Path.home() / ".cache" / "clarion-training"
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(NAMES)}; all")
-    parser.add_argument("--cache", type=Path, default=scratch / "phantoms", help="drawn phantoms")
-    parser.add_argument("--runs", type=Path, default=scratch / "runs", help="checkpoints, curves")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="drawn phantoms")
+    parser.add_argument(
+        "--runs", type=Path, default=CACHE.with_name("runs"), help="checkpoints, curves"
+    )
     parser.add_argument("--steps", type=int, help="instead of the plan's")
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +44,7 @@ class Patches:
             self._expected = read_parameters(ClassificationParameters, plan.name, parameters)
         else:
             self._expected = read_parameters(SegmentationParameters, plan.name, parameters)
-        self._case = lru_cache(maxsize=700)(lambda seed: load(cache, plan.phantoms, seed))
+        self._cache = cache
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self._plan.seed, step])
@@ -69,7 +68,9 @@ class Patches:
 
     def _choice(self, rng: np.random.Generator) -> Case:
         while True:
-            case = self._case(int(rng.choice(train_seeds(self._plan.phantoms))))
+            # Read anew each time: the system keeps files in memory better, once for all processes.
+            seed = int(rng.choice(train_seeds(self._plan.phantoms)))
+            case = load(self._cache, self._plan.phantoms, seed)
             if self._plan.task != "classification" or (case.clear and case.lungs.any()):
                 return case
 

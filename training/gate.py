@@ -23,7 +23,7 @@ from shared.imaging.appearance import FEATURES, measured, measured_turned
 from shared.imaging.gate import Gate, fitted, read_gate, written
 from shared.imaging.model_parameters import SegmentationParameters, read_parameters
 from training import config
-from training.evaluation.run import CACHE
+from training.evaluation.run import CACHE as HELD_OUT_CACHE
 from training.gate_figures import (
     Rows,
     chance,
@@ -34,7 +34,7 @@ from training.gate_figures import (
     shown,
     warned,
 )
-from training.phantoms import Case, draw_missing, load
+from training.phantoms import CACHE, Case, draw_missing, load
 
 NAMES = ("lung_seg", "lesion_seg")
 FITTED = range(240)
@@ -91,7 +91,7 @@ def fit(name: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             gate, list(cases(HELD_OUT[: options.strange])), parameters
         ),
         "warned of phantoms drawn another way": of_other_family(
-            gate, options.others, CACHE, parameters
+            gate, options.others, HELD_OUT_CACHE, parameters
         ),
     }
 
@@ -158,14 +158,13 @@ def _draw(cache: Path, seeds: range, processes: int) -> None:
 
 
 def _options() -> argparse.Namespace:
-    scratch = Path.home() / ".cache" / "clarion-training"
     parser = argparse.ArgumentParser(prog="python -m training.gate", description=__doc__)
     add = parser.add_argument
     add("models", nargs="*", metavar="MODEL", help=f"of {', '.join(NAMES)}; all")
     add("--real", action="store_true", help="score the real CT with the gate that stands")
     add("--strange", type=int, default=10, metavar="N", help="images of each strange kind (10)")
     add("--others", type=int, default=10, metavar="N", help="of the second family (10)")
-    add("--cache", type=Path, default=scratch / "phantoms", help="drawn phantoms")
+    add("--cache", type=Path, default=CACHE, help="drawn phantoms")
     add("--processes", type=int, default=1, help="that draw")
     return parser.parse_args()
 

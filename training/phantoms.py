@@ -1,18 +1,24 @@
 """Phantoms drawn once, by several processes, and kept as arrays in a cache folder."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
+import phantom
 from phantom import Recipe, draw
 from shared.imaging.volume import Volume
 from training.config import Phantoms
+
+CACHE = Path.home() / ".cache" / "clarion-training" / "phantoms"
+"""Where drawn phantoms are kept, for training, threshold and gate alike."""
 
 FIRST_HELD_OUT = 1_000_000
 """Seeds from here on are never trained on."""
@@ -50,10 +56,6 @@ def train_seeds(phantoms: Phantoms) -> range:
     return range(phantoms.train)
 
 
-def held_out_seeds(phantoms: Phantoms) -> range:
-    return range(FIRST_HELD_OUT, FIRST_HELD_OUT + phantoms.held_out)
-
-
 def draw_missing(
     cache: Path, phantoms: Phantoms, seeds: range, processes: int
 ) -> Iterator[tuple[int, int]]:
@@ -66,8 +68,16 @@ def draw_missing(
 
 
 def path_of(cache: Path, phantoms: Phantoms, seed: int) -> Path:
+    """Phantoms of another grid, or drawn by other code, lie in another folder."""
     grid = "x".join(f"{value:g}" for value in (*phantoms.spacing, *phantoms.shape))
-    return cache / grid / f"{seed:08d}.npz"
+    return cache / f"{grid}-{drawing_code(phantom)}" / f"{seed:08d}.npz"
+
+
+@lru_cache
+def drawing_code(package: ModuleType) -> str:
+    """A digest of the code that draws: what an older one drew is not taken for the newer's."""
+    sources = sorted(Path(str(package.__file__)).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
 def load(cache: Path, phantoms: Phantoms, seed: int) -> Case:

@@ -20,9 +20,8 @@ from shared.imaging.model_parameters import SegmentationParameters, read_paramet
 from shared.imaging.segment import ask, scaled
 from shared.inference.port import Inference
 from training.config import MODELS, read_phantoms
-from training.evaluation.run import CACHE
 from training.inference import exported_models
-from training.phantoms import Case, draw_missing, load
+from training.phantoms import CACHE, Case, draw_missing, load
 
 NAME = "lesion_seg"
 SEEDS = range(500_000, 500_080)

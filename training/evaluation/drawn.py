@@ -1,6 +1,5 @@
 """Drawn cases that no model was trained on, kept in a folder once they are drawn."""
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +14,10 @@ import phantom
 from shared.imaging.volume import Volume
 from training import otherphantom
 from training.evaluation.cases import Case, Cases
+from training.phantoms import FIRST_HELD_OUT, drawing_code
 
 Family = Literal["phantoms", "otherphantoms"]
 
-FIRST_HELD_OUT = 1_000_000
-"""Seeds from here on are never trained on."""
 UNCLEAR = "nearly out of view"
 """The kind of a scan that ends above nearly all of its opacities: neither with nor without."""
 SPACING = (3.0, 3.0, 3.0)
@@ -47,9 +45,8 @@ def drawn_cases(family: Family, count: int, cache: Path) -> Cases:
 
 
 def _case(family: Family, seed: int, cache: Path) -> Case:
-    found = _kept(
-        cache / f"{family}-{_digest(family)}" / f"{seed}.npz", partial(_draw, family, seed)
-    )
+    code = drawing_code(phantom if family == "phantoms" else otherphantom)
+    found = _kept(cache / f"{family}-{code}" / f"{seed}.npz", partial(_draw, family, seed))
     z, y, x = SPACING
     ct = Volume(found.hu, (x, y, z))
     name = f"{family[:-1]} {seed}"
@@ -85,10 +82,3 @@ def _kept(path: Path, draw: Callable[[], Drawn]) -> Drawn:
     np.savez_compressed(unfinished, **vars(made))
     unfinished.rename(path)
     return made
-
-
-def _digest(family: Family) -> str:
-    """Of the code that draws: what an older one drew is not taken for the newer's."""
-    package = phantom if family == "phantoms" else otherphantom
-    sources = sorted(Path(str(package.__file__)).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]

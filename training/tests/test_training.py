@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from training.losses import false_alarms, lesion_loss, soft_dice
 from training.networks import Classifier, UNet, settle
 from training.phantoms import draw_missing, train_seeds
 from training.scanner import View, random_view
-from training.train import learning_rate, network, train
+from training.train import OtherPlan, learning_rate, network, train
 
 pytestmark = pytest.mark.torch
 
@@ -170,8 +171,44 @@ def test_a_step_has_the_same_batch_whenever_it_is_asked_for(name: str, cache: Pa
 @pytest.mark.parametrize("name", ["lung_seg", "lesion_seg", "covid_classifier"])
 def test_training_goes_on_where_it_was_ended(name: str, cache: Path, tmp_path: Path) -> None:
     plan = small(name)
-    train(dataclasses.replace(plan, steps=2), cache, tmp_path)
-    before = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
+    train(dataclasses.replace(plan, steps=2), cache, tmp_path / "ended")
+    train(plan, cache, tmp_path / "ended")
+    train(plan, cache, tmp_path / "unbroken")
+    first, second = (
+        torch.load(tmp_path / run / "checkpoint.pt", weights_only=True)
+        for run in ("ended", "unbroken")
+    )
+    assert first["step"] == second["step"] == 3
+    assert all(torch.equal(first["network"][k], second["network"][k]) for k in first["network"])
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 9}, {"learning_rate": 0.5}, {"batch": 1}, {"steps": 1}]
+)
+def test_a_checkpoint_of_another_plan_is_refused(
+    change: dict[str, Any], cache: Path, tmp_path: Path
+) -> None:
+    plan = dataclasses.replace(small("lung_seg"), steps=2)
     train(plan, cache, tmp_path)
-    after = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
-    assert (before, after) == (2, 3)
+    with pytest.raises(OtherPlan, match=next(iter(change))):
+        train(dataclasses.replace(plan, **change), cache, tmp_path)
+
+
+def test_a_checkpoint_that_tells_no_plan_is_refused(cache: Path, tmp_path: Path) -> None:
+    plan = dataclasses.replace(small("lung_seg"), steps=1)
+    train(plan, cache, tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    del state["plan"]
+    torch.save(state, path)
+    with pytest.raises(OtherPlan, match="tells no plan"):
+        train(plan, cache, tmp_path)
+
+
+def test_a_curve_goes_on_from_the_checkpoint(cache: Path, tmp_path: Path) -> None:
+    plan = dataclasses.replace(small("lung_seg"), steps=20)
+    train(plan, cache, tmp_path)
+    whole = (tmp_path / "curve.csv").read_text()
+    (tmp_path / "curve.csv").write_text(f"{whole}40,0.5\n60,0.4\n")
+    train(plan, cache, tmp_path)
+    assert (tmp_path / "curve.csv").read_text() == whole
