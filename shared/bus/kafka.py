@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from shared.bus.committing import Committer
 from shared.bus.fetching import with_sessions
 from shared.bus.offsets import Offsets
 from shared.bus.producing import Producer
-from shared.bus.received import Place, Received
+from shared.bus.received import EventTooLarge, Place, Received
 from shared.catalog import Topics, topic_kind, topic_name
 from shared.errors import Unavailable
 from shared.events.models import Lane
@@ -50,7 +50,10 @@ class KafkaPublisher:
         self, event: Event, lane: Lane | None, partition: int | None, key: str | None = None
     ) -> None:
         headers, value = encode(event)
-        await self._send(topic_name(event.kind, lane), value, headers, partition, key)
+        try:
+            await self._send(topic_name(event.kind, lane), value, headers, partition, key)
+        except MessageSizeTooLargeError:
+            raise EventTooLarge(event.kind, len(value)) from None
 
     async def unreadable(self, record: "ConsumerRecord[bytes, bytes]", code: str) -> None:
         """Set aside what can't be decoded, with its coordinates."""
@@ -86,6 +89,8 @@ class KafkaPublisher:
                 await self._producer.send_and_wait(
                     topic, value, key=raw_key, partition=partition, headers=headers
                 )
+            except MessageSizeTooLargeError:  # the next time as well
+                raise
             except KafkaError as error:
                 logger().warning("publish failed", error=type(error).__name__, topic=topic)
                 await asyncio.sleep(1)

@@ -4,9 +4,12 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+from aiokafka.errors import MessageSizeTooLargeError
+
 from shared.bus.kafka import UNREADABLE, KafkaPublisher
 from shared.bus.producing import Producer
-from shared.bus.received import Place, Received
+from shared.bus.received import EventTooLarge, Place, Received, publish_if_it_fits
 from shared.events.models import JobControl
 from shared.events.wire import Event, encode
 
@@ -21,9 +24,13 @@ class Sent:
         self.sent.append((topic, value, more))
 
 
-async def test_a_decoded_event_is_set_aside_with_its_coordinates() -> None:
+def _control(job_id: str) -> Event:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    event = Event("1", "results", "job-control", "j", moment, "", JobControl(job_id="j"))
+    return Event("1", "results", "job-control", "j", moment, "", JobControl(job_id=job_id))
+
+
+async def test_a_decoded_event_is_set_aside_with_its_coordinates() -> None:
+    event = _control("j")
     received = Received(event, Place("clarion.job-control.v1", 2, 7, None))
     producer = Sent()
     publisher = KafkaPublisher(cast("Producer", producer))
@@ -50,3 +57,26 @@ async def test_of_what_fills_a_record_the_beginning_is_set_aside() -> None:
     ((_, value, more),) = producer.sent
     assert len(value) < 1 << 19
     assert dict(more["headers"])["size"] == str(1 << 20).encode()
+
+
+class _Limited:
+    """Takes no record of more than a thousand bytes, as aiokafka's takes none over 1 MiB."""
+
+    async def send_and_wait(self, topic: str, value: bytes, **_: Any) -> None:
+        if len(value) > 1000:
+            raise MessageSizeTooLargeError(topic)
+
+
+async def test_an_event_that_is_too_large_is_not_sent_again() -> None:
+    publisher = KafkaPublisher(cast("Producer", _Limited()))
+    with pytest.raises(EventTooLarge, match=r"job-control of \d{4} bytes"):
+        await publisher.publish(_control("j" * 1000), None, 0)
+
+
+async def test_a_loop_passes_over_an_event_that_is_too_large() -> None:
+    publisher = KafkaPublisher(cast("Producer", _Limited()))
+    events = (_control("j" * 1000), _control("j"))
+    assert [await publish_if_it_fits(publisher, event, None, 0) for event in events] == [
+        False,
+        True,
+    ]
