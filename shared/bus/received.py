@@ -69,6 +69,6 @@ async def publish_if_it_fits(
     try:
         await publisher.publish(event, lane, partition, key)
     except EventTooLarge as error:
-        logger().error("event too large", kind=error.kind, size=error.size, event=event.id)
+        logger().error("event too large", kind=error.kind, size=error.size, id=event.id)
         return False
     return True
