@@ -16,8 +16,7 @@ from shared.bus.outcomes import Outcome
 from shared.bus.platform import Platform
 from shared.bus.received import Received
 from shared.bus.units import DEFINITION, Gathered, Unit, gather, input_digests, woken
-from shared.events.models import KINDS, Common
-from shared.events.wire import Event
+from shared.events.models import Common
 from shared.pipelines.definition import Definition, parse
 from shared.store.port import PayloadStore
 from shared.telemetry import attributes as names
@@ -162,17 +161,8 @@ class Engine:
         """By the lane that the job has now: it shall not stand behind others again."""
         place = received.place
         lane = place.lane and self._on.control.lane(outcome.job_id, place.lane)
-        for made in outcome.events:
-            event = Event(
-                id=made.id,
-                source=self._on.service.service,
-                kind=made.kind,
-                subject=outcome.job_id,
-                time=made.time,
-                traceparent=outcome.traceparent,
-                data=KINDS[made.kind].model_validate(made.data),
-            )
-            with span("publish", {names.KIND: made.kind}, parent=outcome.traceparent):
+        for event in outcomes.events_of(outcome):
+            with span("publish", {names.KIND: event.kind}, parent=outcome.traceparent):
                 await self._on.publisher.publish(event, lane, place.partition)
 
     def _remember(self, key: Key) -> None:

@@ -1,10 +1,12 @@
 """Outcomes: the durable answer of one unit of work, created once, the truth of what was done."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
-from shared.events.models import Model, PayloadRef, ReasonModel
+from shared.events.models import KINDS, Model, PayloadRef, ReasonModel
+from shared.events.wire import Event
 from shared.store.port import PayloadStore
 
 
@@ -69,6 +71,23 @@ def read(store: PayloadStore, job_id: str, run: int, stage: str) -> Outcome | No
     """The outcome, if the unit of work has ended."""
     data = store.read(key(job_id, run, stage))
     return Outcome.model_validate_json(data) if data else None
+
+
+def events_of(outcome: Outcome) -> Iterator[Event]:
+    """What it publishes, the same whoever does: by the name of its service, with its ids and times.
+
+    Raises `KeyError` for a kind, and `ValidationError` for data, that this code does not know.
+    """
+    for made in outcome.events:
+        yield Event(
+            id=made.id,
+            source=outcome.service,
+            kind=made.kind,
+            subject=outcome.job_id,
+            time=made.time,
+            traceparent=outcome.traceparent,
+            data=KINDS[made.kind].model_validate(made.data),
+        )
 
 
 def keep(store: PayloadStore, outcome: Outcome) -> Outcome:
