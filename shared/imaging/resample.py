@@ -95,12 +95,13 @@ def at_spacing(grid: Grid, spacing: Vector) -> Grid:
 def at_spacing_from_centre(grid: Grid, spacing: Vector) -> Grid:
     """A grid that begins at the same voxel's centre and ends, to half a voxel, at the last one's.
 
-    The convention of MONAI's `Spacingd`.
+    The convention of MONAI's `Spacingd`, also for what lies halfway, which is the commonest case:
+    an even count of 2.5 mm slices at 5 mm. Its voxels, not its steps, are rounded to even.
     """
-    size = (
-        1 + round((n - 1) * s / w) for n, s, w in zip(grid.size, grid.spacing, spacing, strict=True)
-    )
-    return replace(grid, size=cast(Size, tuple(size)), spacing=spacing)
+    steps = ((n - 1) * s / w for n, s, w in zip(grid.size, grid.spacing, spacing, strict=True))
+    # Halfway is halfway, whatever of it the last digits of a mean gap tell.
+    size = tuple(round(round(step, 6) + 1) for step in steps)
+    return replace(grid, size=cast(Size, size), spacing=spacing)
 
 
 def at_size(grid: Grid, size: Size) -> Grid:
@@ -203,7 +204,7 @@ def sampled(image: sitk.Image, grid: Grid) -> NDArray[np.float32]:
 def _reaching(image: sitk.Image, grid: Grid) -> sitk.Image:
     """The image, continued by its border voxels to where `grid` ends.
 
-    Past half a voxel ITK would take the nearest voxel also along the axes that are inside.
+    From half a voxel on ITK would take the nearest voxel also along the axes that are inside.
     """
     far = np.asarray(grid.size, dtype=float) - 1
     ends = np.array(
@@ -211,7 +212,7 @@ def _reaching(image: sitk.Image, grid: Grid) -> sitk.Image:
     )
     before = -ends.min(axis=0)
     after = ends.max(axis=0) - image.GetSize() + 1
-    if max(before.max(), after.max()) <= 0.5:
+    if max(before.max(), after.max()) < 0.499:
         return image
     widths = [np.ceil(np.clip(each, 0, None)).astype(int).tolist() for each in (before, after)]
     return cast(sitk.Image, sitk.ZeroFluxNeumannPad(image, *widths))

@@ -97,6 +97,20 @@ def test_torchscript_of_one_channel_with_clipping_first_and_padded_windows(tmp_p
     _same_masks(made, configured, network, phantom(), tmp_path)
 
 
+def test_a_grid_that_ends_halfway_between_two_slices(tmp_path: Path) -> None:
+    configured = written.inference(
+        [*written.LOAD, written.orientation(), written.spacing(8, 8, 12), CLIPPED],
+        written.sliding(24, 24, 16, overlap=0.25),
+        written.to_mask(argmax=True),
+    )
+    said = written.metadata("background", "lesion")
+    made, network = from_weights(tmp_path, said, configured, SMALL_SEGRESNET)
+    # 43 gaps of 6 mm are 21.5 of 12 mm.
+    even = phantom().like(phantom().array[:44].copy())
+
+    _same_masks(made, configured, network, even, tmp_path)
+
+
 def test_ahnet_for_lungs(tmp_path: Path) -> None:
     configured = written.inference(
         [*written.LOAD, written.orientation(), written.spacing(6, 6, 8), CLIPPED],

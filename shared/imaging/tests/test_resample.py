@@ -108,14 +108,25 @@ def test_a_grid_from_the_first_centre_ends_at_the_last_one_to_half_a_voxel() -> 
 
     made = at_spacing_from_centre(grid, (4.0, 4.0, 4.0))
 
-    # 70, 49 and 58 mm from centre to centre
-    assert (made.size, made.origin) == ((18 + 1, 12 + 1, 14 + 1), grid.origin)
+    # 70, 49 and 58 mm from centre to centre: 18.5, 13.25 and 15.5 voxels, half to even
+    assert (made.size, made.origin) == ((18, 13, 16), grid.origin)
 
 
-def test_past_the_border_a_slope_along_another_axis_goes_on_linearly() -> None:
+@pytest.mark.parametrize(("slices", "made"), [(300, 150), (120, 60), (121, 61), (46, 24)])
+@pytest.mark.parametrize("noise", [-1e-10, 0, 1e-10])
+def test_a_grid_that_would_end_halfway_has_an_even_count_as_in_monai(
+    slices: int, made: int, noise: float
+) -> None:
+    volume = Volume(np.zeros((slices, 4, 4), np.int16), (1.0, 1.0, 2.5 + noise))
+
+    assert at_spacing_from_centre(grid_of(volume), (1.0, 1.0, 5.0)).size == (4, 4, made)
+
+
+@pytest.mark.parametrize("past", [0.3, 0.5, 2.0])
+def test_past_the_border_a_slope_along_another_axis_goes_on_linearly(past: float) -> None:
     slope = np.broadcast_to(np.arange(8, dtype=np.int16) * 10, (4, 4, 8))
     volume = Volume(slope, (1.0, 1.0, 1.0))
-    beyond = replace(grid_of(volume), origin=(0.25, 0.0, 5.0), size=(4, 4, 1))
+    beyond = replace(grid_of(volume), origin=(0.25, 0.0, 3.0 + past), size=(4, 4, 1))
 
     assert resampled(volume, beyond, "linear")[0, 0].tolist() == [2.5, 12.5, 22.5, 32.5]
 
