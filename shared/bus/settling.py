@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from shared.bus.execution import Defect
@@ -15,6 +16,9 @@ from shared.errors import Reason
 from shared.events.models import KINDS, Common, PayloadRef, ReasonModel
 from shared.identity import event_id
 from shared.version import CODE_VERSION
+
+_LARGEST_EVENT = 512 << 10
+"""Bytes: half of what the bus takes."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ def succeeded(settled: Settled, operation: Operation, topics: Topics, made: Prod
     """The outcome of a handler that has made what it should.
 
     Raises `ValueError` when the ports it gave are not those that its service declares, or its
-    facts are not what their event says: NaN and infinities are no numbers.
+    facts are not what their event says: NaN and infinities are no numbers. And when there is so
+    much of them, or of warnings, that the event is too large.
     """
     if set(made.payloads) != set(operation.outputs):
         raise ValueError(f"ports {sorted(made.payloads)} given, {sorted(operation.outputs)} named")
@@ -93,22 +98,16 @@ def _lane_and_freshness(settled: Settled) -> dict[str, Any]:
 def _failure(settled: Settled, verdict: str, reasons: tuple[Reason, ...], **where: Any) -> Outcome:
     models = tuple(ReasonModel(code=r.code, numbers=r.numbers) for r in reasons)
     event = settled.received.event
-    cause = {
-        "id": event.id,
-        "type": event.type,
-        "topic": settled.received.place.topic,
-        "data": event.data.model_dump(mode="json", exclude_none=True),
-    }
-    failure = _event(
-        settled,
-        "stage-failed",
-        payloads=dict(settled.gathered.payloads),
-        warnings=settled.gathered.warnings,
-        verdict=verdict,
-        reasons=models,
-        cause=cause,
-        **where,
+    waking = event.data.model_dump(mode="json", exclude_none=True)
+    cause = {"id": event.id, "type": event.type, "topic": settled.received.place.topic}
+    payloads = dict(settled.gathered.payloads)
+    said = partial(
+        _event, settled, "stage-failed", payloads=payloads, verdict=verdict, reasons=models, **where
     )
+    try:
+        failure = said(warnings=settled.gathered.warnings, cause={**cause, "data": waking})
+    except ValueError:  # warnings of many stages: they stand in their outcomes
+        failure = said(cause={**cause, "data": {**waking, "warnings": []}})
     return _outcome(settled, status=verdict, reasons=models, events=(failure,), **where)
 
 
@@ -119,6 +118,7 @@ def _common(settled: Settled) -> Common:
 
 
 def _event(settled: Settled, kind: str, /, **fields: Any) -> OutcomeEvent:
+    """Raises `ValueError` for fields that it can't have, or that are more than the bus takes."""
     cause = _common(settled)
     stem = cause.model_dump(
         include={
@@ -136,6 +136,9 @@ def _event(settled: Settled, kind: str, /, **fields: Any) -> OutcomeEvent:
             **fields,
         }
     )
+    size = len(data.model_dump_json(exclude_none=True).encode())
+    if size > _LARGEST_EVENT:
+        raise ValueError(f"{kind} of {size} bytes: {_LARGEST_EVENT} at most")
     return OutcomeEvent(
         id=event_id(cause.job_id, cause.run, settled.unit.name, kind),
         kind=kind,

@@ -1,6 +1,7 @@
 """What a handler raises, and how often: refusals, defects, outages, lost services."""
 
 import math
+from dataclasses import replace
 from itertools import count
 from threading import Barrier
 
@@ -12,6 +13,7 @@ from shared.bus.work import Ports, Produced, Work
 from shared.clock import ManualClock
 from shared.errors import InputRejected, Reason, Unavailable
 from shared.events.models import Lane, StageFailed
+from shared.events.wire import encode
 from shared.store.memory import MemoryStore
 from shared.store.port import PayloadStore
 from shared.testing import toy
@@ -133,6 +135,37 @@ async def test_ports_that_were_not_declared_are_a_defect() -> None:
     (event,) = rig.bus.events("stage-failed")
     assert isinstance(event.data, StageFailed)
     assert event.data.reasons[0].code == "wrong-product"
+
+
+def _many(number: int, what: str) -> tuple[str, ...]:
+    """Warnings of 32 bytes each, as JSON has them."""
+    return tuple(f"{what}-{each:0{28 - len(what)}d}" for each in range(number))
+
+
+async def test_an_event_that_the_bus_would_never_take_is_its_stage_s_defect() -> None:
+    def warn(work: Work, *, store: PayloadStore) -> Produced:
+        return replace(toy.read(work, store=store), warnings=_many(17_000, "slice"))
+
+    rig = toy_rig(MemoryStore(), reader=warn)
+    await run_job(rig)
+    (event,) = rig.bus.events("stage-failed")
+    assert isinstance(event.data, StageFailed)
+    assert event.data.reasons[0].code == "wrong-product"
+
+
+async def test_warnings_that_are_too_many_together_are_left_out_of_the_failure() -> None:
+    """Each stage before the join says what fits; the join can't say it all, nor its failure."""
+
+    def warn(work: Work, *, store: PayloadStore) -> Produced:
+        return replace(toy.mark(work, store=store), warnings=_many(10_000, work.stage))
+
+    rig = toy_rig(MemoryStore(), marker=warn)
+    await run_job(rig)
+    (event,) = rig.bus.events("stage-failed")
+    assert isinstance(event.data, StageFailed)
+    assert (event.data.stage, event.data.reasons[0].code) == ("both", "wrong-product")
+    assert (event.data.warnings, event.data.cause.data["warnings"]) == ((), [])
+    assert len(encode(event)[1]) < 1 << 19
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf])
