@@ -51,8 +51,8 @@ def crop_of(volume: Volume, lungs: Volume, parameters: ClassificationParameters)
         raise ValueError("no voxel is lung")
     hu = volume.array[box]
     if parameters.mask_outside:
-        outside = np.asarray(parameters.pad_value, hu.dtype)
-        hu = np.where(inside[box], hu, outside)
+        # HU are whole numbers, what a model takes for outside need not be.
+        hu = np.where(inside[box], hu.astype(np.float32), np.float32(parameters.pad_value))
     origin = cropped(grid_of(volume), box).origin
     crop = oriented(replace(volume, array=hu, origin=origin), parameters.orientation)
     deep, high, wide = parameters.size

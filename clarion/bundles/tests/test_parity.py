@@ -143,8 +143,11 @@ def test_segresnet_on_a_real_ct(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["trilinear", "area"])
-def test_a_classifier_sees_the_crop_that_monai_makes(tmp_path: Path, mode: str) -> None:
-    configured = _classification(mode)
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_classifier_sees_the_crop_that_monai_makes(
+    tmp_path: Path, mode: str, masked: bool
+) -> None:
+    configured = _classification(mode, masked)
     network = _Pooled()
     made = from_script(tmp_path, written.metadata("COVID-19"), configured, network)
     case = draw(Recipe.random(3, spacing=(6.0, 4.0, 4.0), shape=(50, 80, 90)))
@@ -183,12 +186,16 @@ class _Pooled(torch.nn.Module):
         return image.mean(dim=(2, 3, 4))
 
 
-def _classification(mode: str) -> dict[str, Any]:
+def _classification(mode: str, masked: bool = False) -> dict[str, Any]:
     both = {"keys": ["image", "lung"]}
+    # 0, which masking leaves outside the lungs, is then -518.4 HU.
+    scaled_to = (-3.31, 7) if masked else (0, 1)
+    mask = {"_target_": "MaskIntensityd", "keys": "image", "mask_key": "lung"}
     before = [
         *[step | both for step in written.LOAD],
         written.orientation() | both,
-        written.intensity(-1000, 500),
+        written.intensity(-1000, 500, *scaled_to),
+        *([mask] if masked else []),
         {"_target_": "CropForegroundd", **both, "source_key": "lung"},
         {"_target_": "Resized", "keys": "image", "spatial_size": [48, 48, 32], "mode": mode},
     ]

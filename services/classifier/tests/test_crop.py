@@ -60,6 +60,15 @@ def test_all_that_is_not_lung_can_be_left_out() -> None:
     assert crop.max() == 100
 
 
+def test_what_is_left_out_reads_as_the_model_says_to_the_fraction() -> None:
+    volume, lungs = _chest()
+    said = _expected(mask_outside="yes", pad_value="-158.58")
+
+    crop = lung_crop(volume.like(np.full_like(volume.array, -500)), lungs, said)
+
+    assert crop.max() == np.float32(-158.58)
+
+
 def test_a_mask_on_another_grid_is_a_defect() -> None:
     volume, lungs = _chest()
 
