@@ -9,6 +9,8 @@ from training.batches import Batch
 from training.networks import Classifier
 
 _DECAY = 1e-3
+_LEAST_SPREAD = 1e-2
+"""A number that hardly varies (there is always some healthy place) is not to decide anything."""
 
 
 def fit_head(net: Classifier, batches: Iterable[Batch]) -> None:
@@ -22,7 +24,7 @@ def fit_head(net: Classifier, batches: Iterable[Batch]) -> None:
         pairs = [(net.summary(b.volume.to(device)), b.covid.to(device)) for b in batches]
     summaries = torch.cat([summary for summary, _ in pairs])
     covid = torch.cat([label for _, label in pairs]).float()
-    mean, spread = summaries.mean(dim=0), summaries.std(dim=0) + 1e-6
+    mean, spread = summaries.mean(dim=0), summaries.std(dim=0).clamp(min=_LEAST_SPREAD)
     weight, bias = _logistic((summaries - mean) / spread, covid)
     with torch.no_grad():
         net.head.weight.copy_((weight / spread)[None])

@@ -22,8 +22,11 @@ HALF = 0.5
 _FAINT = 0.1
 """Below this share of the full colour nothing is painted."""
 
-_FULL_AT_LEAST = 0.25
-"""A map with little in it stays faint; a stronger one uses all of the colours."""
+_FULL_AT_LEAST = 0.5
+"""A map with little in it stays faint; a stronger one uses all of the colours.
+
+Ours is as strong as the probability that it explains, so what is improbable is not in full colour.
+"""
 
 _OPACITY = 0.62
 _ACROSS = 48

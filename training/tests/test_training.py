@@ -124,19 +124,66 @@ def test_head_learns_to_tell_covid_from_what_is_not() -> None:
     assert probabilities.sum(dim=1).tolist() == pytest.approx([1, 1, 1, 1])
 
 
-def test_saliency_is_the_gradient_of_the_logit_by_each_look() -> None:
-    net = fitted()
-    shares = torch.rand(1, 3, 4, 4, 4).softmax(dim=1).requires_grad_()
-    mean = (shares.mean(dim=(2, 3, 4)) + 1e-4).log()
-    sure = (shares.pow(4).mean(dim=(2, 3, 4)) + 1e-6).log()
-    weights = net.head.weight[0]
-    (gradient,) = torch.autograd.grad((mean @ weights[:3] + sure @ weights[3:6]).sum(), shares)
-    alpha = gradient.mean(dim=(2, 3, 4))
-    alpha = alpha / alpha.abs().sum()
-    expected = (alpha[0, 1:, None, None, None] * shares[0, 1:]).sum(dim=0).clamp(min=0)
-    found = net.saliency(shares.detach())[0, 0].detach()
-    assert torch.allclose(found, expected.detach(), atol=1e-5)
-    assert 0 <= float(found.min()) <= float(found.max()) <= 1
+def test_head_leans_on_nothing_that_is_nearly_the_same_in_every_crop() -> None:
+    net = network(dataclasses.replace(read_plan("covid_classifier"), channels=(4, 4))).eval()
+    assert isinstance(net, Classifier)
+    covid = torch.tensor([1, 0] * 20)
+    summaries = torch.zeros(40, 9)
+    summaries[:, 6] = 1 - 1e-5 * covid
+    summaries[:, 7] = covid + 0.5 * torch.randn(40)
+    net.summary = lambda volume: summaries  # type: ignore[method-assign]
+    fit_head(net, [Batch(torch.zeros(()), torch.zeros(()), covid)])
+    assert float(net.head.weight.detach().abs().max()) < 100
+
+
+def head_of_a_trained_model() -> Classifier:
+    """Its weights as training fits them: how much, how much of it sure, and the surest place."""
+    net = Classifier((4, 4))
+    weights = [[1.99, 0.43, -1.66, 2.11, 0.64, -0.30, 0.0, 2.79, 3.49]]
+    with torch.no_grad():
+        net.head.weight.copy_(torch.tensor(weights))
+        net.head.bias.fill_(-6.9)
+    return net
+
+
+def looks(covid: float, other: float) -> torch.Tensor:
+    """Shares (1, 3, 10, 10, 10): so much of the crop looks like COVID-19, so much like another."""
+    look = torch.zeros(1000, dtype=torch.long)
+    look[: round(1000 * covid)] = 1
+    look[500 : 500 + round(1000 * other)] = 2
+    shares = 0.0005 + 0.9985 * torch.nn.functional.one_hot(look, 3).float()
+    return shares.T.reshape(1, 3, 10, 10, 10)
+
+
+def probability(net: Classifier, shares: torch.Tensor) -> float:
+    return float(net._probability(shares).detach())
+
+
+def test_a_surer_case_has_no_fainter_map() -> None:
+    net = head_of_a_trained_model()
+    cases = [looks(0.002, 0.4), looks(0.02, 0.1), looks(0.02, 0.02), looks(0.1, 0.02)]
+    sure = [probability(net, shares) for shares in cases]
+    strongest = [float(net.saliency(shares).detach().max()) for shares in cases]
+    assert sure == sorted(sure)
+    assert sure[0] < 0.1 < 0.9 < sure[-1]
+    assert strongest == sorted(strongest)
+    assert strongest[0] < 0.1 < 0.9 < strongest[-1]
+
+
+def test_without_what_the_map_marks_the_probability_falls() -> None:
+    net, shares = head_of_a_trained_model(), looks(0.1, 0.02)
+    marked = (net.saliency(shares) > 0.05).float()
+    gone = shares.clone()
+    gone[:, 0:1] += marked * shares[:, 1:2]
+    gone[:, 1:2] *= 1 - marked
+    assert probability(net, gone) < 0.5 * probability(net, shares)
+
+
+def test_a_look_that_lowers_the_probability_marks_nothing() -> None:
+    net = head_of_a_trained_model()
+    with torch.no_grad():
+        net.head.weight[0, 1::3] *= -1
+    assert float(net.saliency(looks(0.1, 0.02)).detach().max()) == 0
 
 
 @pytest.fixture(scope="module")
