@@ -29,11 +29,12 @@ bench: setup
 	@.venv/bin/python -m benchmarks
 
 # Draws, trains, exports, fits threshold and gate, measures, writes the cards. Hours on a CPU;
-# brings PyTorch into an environment of its own.
+# brings PyTorch into an environment of its own. Real CT is looked at where this machine has it.
 train: training-environment
 	@.cache/training/bin/python -m training
 	@.venv/bin/python -m training.threshold
 	@.cache/training/bin/python -m training.gate
+	@.venv/bin/python -m training.gate --real
 	@.venv/bin/python -m training.cards --measure
 
 training-environment: setup

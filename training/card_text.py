@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from training.card_sections import input_gate, scores
 from training.config import Plan
 from training.evaluation.run import Report
 from training.evaluation.scored import Scored
@@ -19,7 +20,7 @@ MEASURED = (
 HEADS = {
     "phantoms": "phantoms",
     "otherphantoms": "phantoms drawn by other code, of a kind never trained on",
-    "implants": "lesions drawn into real lungs",
+    "implants": "CTs of three real patients in turn, each with two to six lesions drawn into it",
 }
 TOLD = (
     *("dice", "surface dice 2 mm", "dice left", "dice right", "volume error ml", "sensitivity"),
@@ -36,11 +37,12 @@ def card(
     parameters: Mapping[str, str],
     size: int,
     scored: Scored,
+    gate: Mapping[str, Any] | None = None,
 ) -> str:
-    """The whole of `card.md`. `size` is that of the weights, in bytes."""
-    version = reports[0]["model"]["version"]
+    """The whole of `card.md`. `size` is that of the weights, in bytes; `gate` is `gate.json`."""
+    weights = reports[0]["model"]["sha256"][:12]
     parts = [
-        f"# {plan.name} {version}: {words['title']}",
+        f"# {plan.name}, weights {weights}: {words['title']}",
         WARNING,
         str(words["does"]),
         _network(plan, parameters, size),
@@ -50,6 +52,8 @@ def card(
         MEASURED,
         *(_drawn(report) for report in reports if report["data"] != "real"),
         *(_real(report, scored) for report in reports if report["data"] == "real"),
+        scores(scored),
+        *([input_gate(gate)] if gate else []),
         "## Limits",
         "\n".join(f"- {limit}" for limit in words["limits"]),
     ]

@@ -2,7 +2,8 @@
 
 With --measure the figures come first: every model on drawn chests of both kinds, on implants and
 on the real CT of this machine, into `models/<name>/figures.json`. Each such run counts as one
-score of each real series (`evaluation/scored.json`). The same figures give the same card.
+score of each real series (`evaluation/scored.json`), and one with implants. The same figures give
+the same card; figures of other weights, another configuration or another plan give none.
 """
 
 import argparse
@@ -10,11 +11,15 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from services.classifier.expected import ClassificationParameters
+from shared.imaging.model_parameters import ModelParameters, SegmentationParameters
+from shared.imaging.model_parameters import read_parameters as checked
 from training.card_text import card
 from training.config import MODELS, NAMES, read_parameters, read_plan
 from training.evaluation.cases import Task
@@ -23,6 +28,10 @@ from training.evaluation.run import CACHE, Asked, Report, run
 from training.evaluation.scored import read_scores
 from training.inference import newest_weights
 
+KINDS: dict[str, type[ModelParameters]] = {
+    "segmentation": SegmentationParameters,
+    "classification": ClassificationParameters,
+}
 WORDS = Path(__file__).with_name("card_words.yaml")
 SOURCES: dict[Task, tuple[str, ...]] = {
     "lung": ("phantoms", "otherphantoms", "implants", "real"),
@@ -30,6 +39,12 @@ SOURCES: dict[Task, tuple[str, ...]] = {
     "class": ("phantoms", "otherphantoms", "real"),
 }
 """What each task is measured on."""
+CASES: dict[Task, int] = {"lung": 50, "lesion": 50, "class": 200}
+"""How many of each drawn family; probabilities take more to tell anything."""
+IMPLANTS = 30
+"""Among all patients."""
+OF = {"sha256": "weights", "configuration": "configuration", "plan": "plan"}
+"""What figures are of, by its key in a report's `model`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = MODELS / name
         try:
             if options.measure:
-                _keep(folder, _measured(words[name]["task"], options))
+                _keep(folder, _measured(folder, words[name]["task"], options))
             (folder / "card.md").write_text(_card(folder, words[name]))
         except BadInput as problem:
             sys.stderr.write(f"error: {problem.code}: {problem.message}\n")
@@ -52,8 +67,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("models", nargs="*", metavar="MODEL", help=f"of {', '.join(NAMES)}; all")
     add("--measure", action="store_true", help="measure first; scores the real CT once more")
-    add("--cases", type=int, default=60, metavar="N", help="of each drawn kind (60)")
-    add("--implants", type=int, default=30, metavar="N", help="among all patients (30)")
+    add("--cases", type=int, metavar="N", help=f"of each drawn kind ({_counts()})")
+    add("--implants", type=int, default=IMPLANTS, metavar="N", help=f"in all ({IMPLANTS})")
     add("--cache", type=Path, default=CACHE, metavar="FOLDER", help="where drawn cases are kept")
     add("--threads", type=int, default=2, metavar="N")
     options = parser.parse_args(arguments)
@@ -62,19 +77,45 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _measured(task: Task, options: argparse.Namespace) -> list[Report]:
+def _counts() -> str:
+    return ", ".join(f"{task} {count}" for task, count in CASES.items())
+
+
+def _measured(folder: Path, task: Task, options: argparse.Namespace) -> list[Report]:
     """The reports, source by source; a machine without real CT leaves out what needs it."""
     reports = []
     for data in SOURCES[task]:
-        count = options.implants if data == "implants" else options.cases
+        count = options.implants if data == "implants" else options.cases or CASES[task]
         asked = Asked(task, data, count, cache=options.cache, threads=options.threads)
         try:
-            reports.append(run(asked)[0])
+            report = run(asked)[0]
         except BadInput as problem:
             if problem.code != "no-real-data":
                 raise
             sys.stderr.write(f"{data} left out: {problem.message}\n")
+            continue
+        reports.append(_told(report, folder, count))
     return reports
+
+
+def _told(report: Report, folder: Path, count: int) -> Report:
+    """A report with what it is of, and how many cases were asked for, real ones apart."""
+    asked = {} if report["data"] == "real" else {"asked": count}
+    return {**report, **asked, "model": {**report["model"], **_digests(folder)}}
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Of what the figures depend on besides weights: what the pipeline reads, and the plan.
+
+    Of the configuration that is what differs from a parameter's default; neither the gate nor
+    Triton's threads move a figure.
+    """
+    parameters = read_parameters(str(folder.resolve()))
+    kind = KINDS[parameters["kind"]]
+    expected = checked(kind, folder.name, parameters).model_dump_json(exclude_defaults=True)
+    plan = json.dumps(asdict(read_plan(folder.name)), sort_keys=True)
+    texts = {"configuration": expected, "plan": plan}
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
 
 
 def _keep(folder: Path, reports: Sequence[Report]) -> None:
@@ -87,16 +128,24 @@ def _keep(folder: Path, reports: Sequence[Report]) -> None:
 
 
 def _card(folder: Path, words: dict[str, Any]) -> str:
-    """Raises `BadInput` for figures of other weights than those beside them."""
+    """Raises `BadInput` for figures of other weights, configuration or plan than are here."""
     path, weights = folder / "figures.json", newest_weights(folder)
     if not path.exists() or weights is None:
         raise BadInput("not-measured", f"{folder.name} has no figures: run with --measure")
     reports: list[Report] = json.loads(path.read_text())
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if any(report["model"]["sha256"] != digest for report in reports):
-        raise BadInput("other-weights", f"{path} is of other weights: run with --measure")
-    plan, parameters = read_plan(folder.name), read_parameters(folder.name)
-    return card(words, reports, plan, parameters, weights.stat().st_size, read_scores())
+    here = {"sha256": hashlib.sha256(weights.read_bytes()).hexdigest(), **_digests(folder)}
+    for key, what in OF.items():
+        if any(report["model"].get(key) != here[key] for report in reports):
+            raise BadInput(f"other-{what}", f"{path} is of another {what}: run with --measure")
+    plan, parameters = read_plan(folder.name), read_parameters(str(folder.resolve()))
+    gate, size = _gate(folder / "gate.json"), weights.stat().st_size
+    return card(words, reports, plan, parameters, size, read_scores(), gate)
+
+
+def _gate(path: Path) -> dict[str, Any] | None:
+    """The figures of a model's input gate, where it has one."""
+    found: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
+    return found
 
 
 if __name__ == "__main__":

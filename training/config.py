@@ -71,6 +71,18 @@ def read_parameters(name: str) -> dict[str, str]:
     return dict(_PARAMETER.findall((MODELS / name / "config.pbtxt").read_text()))
 
 
+def write_parameter(folder: Path, key: str, value: str) -> None:
+    """Say it in a model folder's Triton configuration, where it is said already or at the end."""
+    path = folder / "config.pbtxt"
+    text = path.read_text()
+    said = re.compile(rf'(key:\s*"{re.escape(key)}"\s*value:\s*{{\s*string_value:\s*")[^"]*')
+    if said.search(text):
+        path.write_text(said.sub(lambda found: found[1] + value, text))
+        return
+    line = f'parameters {{ key: "{key}" value: {{ string_value: "{value}" }} }}\n'
+    path.write_text(text.rstrip("\n") + "\n" + line)
+
+
 def model_path(name: str) -> Path:
     """Where a model's weights are exported to."""
     return MODELS / name / "1" / "model.onnx"

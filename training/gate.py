@@ -5,12 +5,12 @@ fitted to, how often it warns of phantoms it never saw, and of images that are n
 the phantoms and on the model's grid, not on its weights. The same phantoms give the same files.
 
 With --real the gate that stands is asked about the real CT of this machine instead, and the answer
-is added to `gate.json`; nothing is ever fitted to them.
+is added to `gate.json`; nothing is ever fitted to them. It counts as one score of each series.
+Without real CT on this machine it says so, and leaves the file as it is.
 """
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,7 +23,9 @@ from shared.imaging.appearance import FEATURES, measured, measured_turned
 from shared.imaging.gate import Gate, fitted, read_gate, written
 from shared.imaging.model_parameters import SegmentationParameters, read_parameters
 from training import config
+from training.evaluation.problem import BadInput
 from training.evaluation.run import CACHE as HELD_OUT_CACHE
+from training.evaluation.scored import GATE, count_scores
 from training.gate_figures import (
     Rows,
     chance,
@@ -50,7 +52,6 @@ SHRINKAGE = 0.05
 WIDENING = 0.2
 QUANTILE = 0.995
 _VARIED = 5
-_PARAMETER = re.compile(r'parameters \{ key: "gate" value: \{ string_value: "[^"]*" \} \}\n')
 
 
 def main() -> int:
@@ -59,7 +60,11 @@ def main() -> int:
         _draw(options.cache, range(HELD_OUT.stop), options.processes)
     for name in options.models or NAMES:
         folder = config.MODELS / name
-        figures = real(name, folder) if options.real else fit(name, options, folder)
+        try:
+            figures = real(name, folder) if options.real else fit(name, options, folder)
+        except BadInput as problem:
+            sys.stderr.write(f"left out: {problem.code}: {problem.message}\n")
+            continue
         (folder / "gate.json").write_text(json.dumps(figures, indent=1) + "\n")
         json.dump({name: figures}, sys.stdout, indent=1)
         sys.stdout.write("\n")
@@ -97,10 +102,12 @@ def fit(name: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def real(name: str, folder: Path) -> dict[str, Any]:
-    """The figures that stand, and what the gate says of each real CT."""
+    """The figures that stand, and what the gate says of each real CT; one more score of each."""
     figures: dict[str, Any] = json.loads((folder / "gate.json").read_text())
     gate = read_gate(config.read_parameters(name)["gate"])
-    return {**figures, "real CT": of_real(gate, _parameters(name))}
+    found = of_real(gate, _parameters(name))
+    count_scores(GATE, found)
+    return {**figures, "real CT": found}
 
 
 def limited(rows: NDArray[np.float64], limiting: Rows) -> Gate:
@@ -125,9 +132,7 @@ def limited(rows: NDArray[np.float64], limiting: Rows) -> Gate:
 
 def write(gate: Gate, folder: Path) -> None:
     """The parameter in `config.pbtxt`, in the place of an older one."""
-    path = folder / "config.pbtxt"
-    line = f'parameters {{ key: "gate" value: {{ string_value: "{written(gate)}" }} }}\n'
-    path.write_text(_PARAMETER.sub("", path.read_text()).rstrip("\n") + "\n" + line)
+    config.write_parameter(folder, "gate", written(gate))
 
 
 def _row(case: Case, parameters: SegmentationParameters) -> NDArray[np.float64]:

@@ -2,7 +2,8 @@
 
 MODELS is the `models/` folder of another checkout, trained and measured there with `make train`.
 Reproduced means: on drawn chests that neither was trained on, the headline figure of each task lies
-in the 95 % interval of the first one's. Exit status 0 if each does.
+in the 95 % interval of the first one's. Exit status 0 if each does; 2 where the two were not
+measured on as many cases, and so can't be compared.
 """
 
 import argparse
@@ -18,6 +19,10 @@ from training.config import MODELS, NAMES
 HEADLINES = {"lung": "dice", "lesion": "dice", "class": "area under the ROC curve"}
 """Of each task; the figures beside it follow from the same cases."""
 DRAWN = ("phantoms", "otherphantoms", "implants")
+
+
+class UnlikeCounts(Exception):
+    """The two trainings were not measured on as many cases."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileNotFoundError as missing:
         sys.stderr.write(f"error: not-measured: no {missing.filename}; run `make train` there\n")
         return 2
+    except UnlikeCounts as unlike:
+        sys.stderr.write(f"error: unlike-counts: {unlike}; measure both with the same --cases\n")
+        return 2
     if options.json:
         rows = [{**asdict(pair), "within": pair.within} for pair in pairs]
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")
@@ -55,13 +63,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def compared(name: str, first: Path, again: Path) -> Iterator[Pair]:
     """The headline of one model on each kind of drawn chest.
 
-    Raises `FileNotFoundError` where either was not measured.
+    Raises `FileNotFoundError` where either was not measured, and `UnlikeCounts`.
     """
     here, there = _reports(first / name), _reports(again / name)
     for data in DRAWN:
         if data in here and data in there:
             figure = HEADLINES[here[data]["task"]]
             one, other = here[data]["summary"][figure], there[data]["summary"][figure]
+            counts = [
+                (r.get("asked"), f["n"]) for r, f in ((here[data], one), (there[data], other))
+            ]
+            if counts[0] != counts[1]:
+                told = " and ".join(f"{n} of {asked} asked for" for asked, n in counts)
+                raise UnlikeCounts(f"{name} on {data}: {figure} of {told}")
             low, high = one.get("median_interval", one.get("interval"))
             yield Pair(name, data, figure, _value(one), (low, high), _value(other))
 

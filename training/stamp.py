@@ -5,13 +5,10 @@
 after a file in `models/` was replaced. Export does it by itself.
 """
 
-import re
 from pathlib import Path
 
 from shared.inference.weights import weights_digest
-
-MODELS = Path(__file__).resolve().parent.parent / "models"
-_STAMP = re.compile(r'parameters \{ key: "sha256" value: \{ string_value: "([0-9a-f]*)" \} \}\n')
+from training.config import MODELS, read_parameters, write_parameter
 
 
 def newest_version(model: Path) -> Path:
@@ -21,16 +18,12 @@ def newest_version(model: Path) -> Path:
 
 def stamped_digest(model: Path) -> str | None:
     """What `config.pbtxt` says the digest is."""
-    found = _STAMP.search((model / "config.pbtxt").read_text())
-    return found[1] if found else None
+    return read_parameters(str(model)).get("sha256")
 
 
 def stamp(model: Path) -> None:
     """Make `config.pbtxt` tell the digest of the weights beside it."""
-    config = model / "config.pbtxt"
-    digest = weights_digest(newest_version(model))
-    line = f'parameters {{ key: "sha256" value: {{ string_value: "{digest}" }} }}\n'
-    config.write_text(_STAMP.sub("", config.read_text()).rstrip("\n") + "\n" + line)
+    write_parameter(model, "sha256", weights_digest(newest_version(model)))
 
 
 def models() -> list[Path]:

@@ -6,7 +6,6 @@ are taken for lesions by readers too. Writes it into `config.pbtxt`.
 """
 
 import argparse
-import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from shared.events.models import Lane
 from shared.imaging.model_parameters import SegmentationParameters, read_parameters
 from shared.imaging.segment import ask, scaled
 from shared.inference.port import Inference
-from training.config import MODELS, read_phantoms
+from training.config import MODELS, read_phantoms, write_parameter
 from training.inference import exported_models
 from training.phantoms import CACHE, Case, draw_missing, load
 
@@ -30,7 +29,6 @@ THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 13))
 MARKED = 0.002
 """Share of healthy lungs that may be marked: half of what is forgiven on real ones, and less."""
 
-_PARAMETER = re.compile(r'(key: "threshold" value: \{ string_value: ")[^"]*(")')
 Shares = NDArray[np.float32]
 
 
@@ -53,7 +51,7 @@ def main() -> int:
     for each in judged:
         line = f"threshold {each.threshold:.2f}: Dice {each.dice:.3f}, marked {each.marked:.3%}\n"
         sys.stderr.write(line)
-    _write(choose(judged).threshold)
+    write_parameter(MODELS / NAME, "threshold", f"{choose(judged).threshold:g}")
     return 0
 
 
@@ -94,11 +92,6 @@ def _probabilities(case: Case, inference: Inference) -> Shares:
 def _dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
     total = int(found.sum()) + int(truth.sum())
     return 2 * int((found & truth).sum()) / total
-
-
-def _write(threshold: float) -> None:
-    config = MODELS / NAME / "config.pbtxt"
-    config.write_text(_PARAMETER.sub(rf"\g<1>{threshold:g}\g<2>", config.read_text()))
 
 
 def _options() -> argparse.Namespace:

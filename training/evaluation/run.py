@@ -13,7 +13,7 @@ from training.evaluation.folder import cases_in
 from training.evaluation.measure import Measured, measure
 from training.evaluation.problem import BadInput
 from training.evaluation.real import real_cases
-from training.evaluation.scored import count_scores
+from training.evaluation.scored import count_scores, with_implants
 from training.evaluation.summary import by_badness, summary
 from training.implant import implanted_cases
 
@@ -40,6 +40,8 @@ def run(asked: Asked) -> tuple[Report, list[Measured]]:
     measured, left_out = _measured(_cases(asked, chosen), asked.task, chosen)
     if asked.data == "real":
         count_scores(asked.task, [each.case.name for each in measured])
+    if asked.data == "implants":
+        count_scores(with_implants(asked.task), sorted({each.case.kind for each in measured}))
     worst_first = by_badness(measured, asked.task)
     return _report(worst_first, left_out, asked, chosen), worst_first
 

@@ -4,11 +4,17 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from training.evaluation.cases import Task
-
 PATH = Path(__file__).parent / "scored.json"
 
+GATE = "gate"
+"""What a look through the input gate is counted as."""
+
 Scored = dict[str, dict[str, int]]
+
+
+def with_implants(task: str) -> str:
+    """What a measurement on lesions drawn into real lungs is counted as."""
+    return f"{task} with implants"
 
 
 def read_scores(path: Path = PATH) -> Scored:
@@ -17,8 +23,11 @@ def read_scores(path: Path = PATH) -> Scored:
     return found
 
 
-def count_scores(task: Task, series: Iterable[str], path: Path = PATH) -> None:
-    """One more for each; the file is committed with the figures that were seen."""
+def count_scores(task: str, series: Iterable[str], path: Path = PATH) -> None:
+    """One more for each; the file is committed with the figures that were seen.
+
+    `task` is a model's, or one of the other ways above of looking at a series.
+    """
     scored = read_scores(path)
     for name in series:
         of = scored.setdefault(name, {})

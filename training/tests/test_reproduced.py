@@ -37,6 +37,19 @@ def test_a_worse_model_is_not(again: Path, capsys: pytest.CaptureFixture[str]) -
     ]
 
 
+@pytest.mark.parametrize("count", [{"asked": 60}, {"asked": 50, "n": 33}])
+def test_figures_of_unlike_counts_are_not_compared(
+    again: Path, capsys: pytest.CaptureFixture[str], count: dict[str, int]
+) -> None:
+    path = again / "lesion_seg" / "figures.json"
+    reports = json.loads(path.read_text())
+    reports[0]["asked"] = count["asked"]
+    reports[0]["summary"]["dice"]["n"] = count.get("n", reports[0]["summary"]["dice"]["n"])
+    path.write_text(json.dumps(reports))
+    assert main([str(again), "--json"]) == 2
+    assert "unlike-counts: lesion_seg on phantoms" in capsys.readouterr().err
+
+
 def test_what_was_not_measured_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == 2
     assert "make train" in capsys.readouterr().err
