@@ -6,9 +6,9 @@ from typing import Any
 from training.evaluation.scored import Scored
 
 _SCORED = (
-    "How often each real series was scored till now, by all models and all their versions: none was "
-    "trained on, but looking often begins to choose. Looks through the gate and with implants are "
-    "counted from November 2026 on; earlier ones were not."
+    "How often each real series was scored till now, by all models and all their versions: none "
+    "was trained on, but looking often begins to choose. Looks through the gate and with implants "
+    "are counted from November 2026 on; earlier ones were not."
 )
 
 
