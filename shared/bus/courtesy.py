@@ -17,7 +17,7 @@ _NS = 1e9
 def give_way(pid: int) -> None:
     """Let every thread of a process be courteous; new ones will be, too."""
     nice = min(os.getpriority(os.PRIO_PROCESS, 0) + _NICE, 19)
-    with suppress(FileNotFoundError):  # it has ended, and whoever asks it finds that out
+    with suppress(OSError):  # it has ended, and whoever asks it finds that out
         for thread in Path("/proc", str(pid), "task").iterdir():
             with suppress(ProcessLookupError):
                 os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
@@ -27,10 +27,10 @@ def waits(pid: int) -> Mapping[str, float]:
     """Seconds that each thread of a process has ever wanted a processor and had none.
 
     It is the second number of Linux's `schedstat`. Empty where the kernel does not count, and when
-    the process has ended.
+    the process has ended, or the system has no descriptor left for this.
     """
     found = {}
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         for thread in Path("/proc", str(pid), "task").iterdir():
             with suppress(FileNotFoundError, ProcessLookupError):
                 found[thread.name] = int((thread / "schedstat").read_text().split()[1]) / _NS

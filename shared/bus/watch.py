@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from shared.clock import Clock
-from shared.telemetry.logs import logger
+from shared.telemetry.logs import logger, place_of_error
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
@@ -87,7 +87,7 @@ class Watch:
     async def _probe(self, what: str, is_up: Callable[[], Awaitable[bool]]) -> None:
         pause = _FIRST_PAUSE_S
         try:
-            while not await is_up():
+            while not await _answers(what, is_up):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
         finally:
@@ -98,6 +98,15 @@ class Watch:
         """Return when nothing is known to be down, and no burst of failures has halted work."""
         while not self.open:
             await asyncio.wait(self._down.values()) if self._down else await self._going.wait()
+
+
+async def _answers(what: str, is_up: Callable[[], Awaitable[bool]]) -> bool:
+    """A probe that fails tells of no dependency that is up: who waits for it shall wait."""
+    try:
+        return await is_up()
+    except Exception as error:
+        logger().error("probe failed", what=what, **place_of_error(error))
+        return False
 
 
 class Broker:

@@ -20,12 +20,16 @@ from shared.errors import Unavailable
 from shared.events.models import Lane
 from shared.settings import Settings
 from shared.telemetry import logs, tracing
-from shared.telemetry.logs import logger
+from shared.telemetry.logs import logger, place_of_error
 
 _START_S = 120.0
 _PROBE_S = 10.0
 _GRACE_S = 3.0
 _STEP_S = 0.5
+_UNTIL_GONE_S = 0.5
+"""A fork server that was killed is missed only when the system has put it away."""
+_OWN = "worker"
+"""What is down when no worker can be started; any worker that answers is its probe."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class NotAsked(WorkerLost):
 
 
 class DependencyDown(WorkerLost):
-    """A worker could not build its ports because a dependency does not answer."""
+    """A worker could not build its ports, or not even start, because something does not answer."""
 
     def __init__(self, what: str) -> None:
         super().__init__("dependency-down", what)
@@ -67,12 +71,17 @@ class Worker:
     """One process and the pipe to it; answers one question at a time."""
 
     def __init__(self, context: ForkServerContext, recipe: Recipe) -> None:
+        """Raises `OSError` or `EOFError` when the system starts no process now."""
         self._pipe, theirs = context.Pipe()
         self._process: ForkServerProcess = context.Process(
             target=_serve, args=(theirs, recipe), daemon=True
         )
-        self._process.start()
-        theirs.close()
+        with theirs:
+            try:
+                self._process.start()
+            except BaseException:
+                self._pipe.close()
+                raise
         self.gives_way = False
 
     @property
@@ -156,8 +165,22 @@ class WorkerPool:
         for worker in await asyncio.gather(*(self._hire() for _ in range(self._size))):
             self._idle.put_nowait(worker)
 
+    async def _start(self) -> Worker:
+        """A new process, which does not hold its ports yet.
+
+        The second try has a new fork server, where that was killed. A system without memory or
+        descriptors for a process is an outage: it says nothing of any study.
+        """
+        for _ in range(2):
+            try:
+                return await asyncio.to_thread(Worker, self._context, self._recipe)
+            except (OSError, EOFError) as error:
+                logger().error("worker not started", **place_of_error(error))
+                await asyncio.sleep(_UNTIL_GONE_S)
+        raise DependencyDown(_OWN)
+
     async def _hire(self) -> Worker:
-        worker = await asyncio.to_thread(Worker, self._context, self._recipe)
+        worker = await self._start()
         try:
             failure = await worker.ask(None, _START_S)
         except WorkerLost:

@@ -60,6 +60,19 @@ async def test_intake_is_closed_until_the_dependency_answers() -> None:
     assert watch.open
 
 
+async def test_a_probe_that_fails_is_no_answer() -> None:
+    """Whoever waits would take what it raises for a fault of his study."""
+    watch, answers = Watch(ManualClock()), iter([False, True])
+
+    async def is_up() -> bool:
+        if not next(answers):
+            raise OSError
+        return True
+
+    await asyncio.gather(*(watch.until_up("triton", is_up) for _ in range(3)))
+    assert watch.open
+
+
 def test_a_broker_that_does_not_answer_is_told_until_it_does() -> None:
     broker = Broker()
     broker.tell(False)

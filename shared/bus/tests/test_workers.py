@@ -2,19 +2,25 @@
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
+from multiprocessing import forkserver
+from pathlib import Path
 from typing import NoReturn
 
-from shared.bus.execution import Defect, Done
+from shared.bus.execution import Defect, Done, Down
+from shared.bus.watch import Watch
 from shared.bus.work import Ports, Produced, Work
 from shared.bus.workers import Recipe, WorkerPool
+from shared.clock import system_clock
 from shared.events.models import Lane
 from shared.pipelines.definition import parse
 from shared.settings import Settings
@@ -71,6 +77,56 @@ async def test_a_worker_that_ends_before_it_has_read_the_question_blames_no_stud
         await asyncio.sleep(0)
         os.kill(first.produced.facts["pid"], signal.SIGKILL)
         assert isinstance(await second, Done)
+    finally:
+        pool.stop()
+
+
+@contextmanager
+def no_descriptor() -> Iterator[None]:
+    """The system opens nothing more for this process."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(each.name) for each in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, before[1]))
+    with ExitStack() as opened:
+        with suppress(OSError):
+            while True:
+                opened.enter_context(Path(os.devnull).open())
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_a_worker_that_can_t_be_started_blames_no_study_and_is_waited_for() -> None:
+    work = work_for("left", MemoryStore(), {}, definition=PLAIN)
+    pool = WorkerPool(Recipe("marker", Settings(), telling, memory_mb=2048), 1, deadline_s=300)
+    await pool.start()
+    try:
+        first = await pool.execute(work)
+        assert isinstance(first, Done)
+        os.kill(first.produced.facts["pid"], signal.SIGKILL)
+        with no_descriptor():
+            down = await pool.execute(work)
+            assert isinstance(down, Down)
+            assert not await pool.is_up(down.what)
+        await Watch(system_clock).until_up(down.what, partial(pool.is_up, down.what))
+        assert isinstance(await pool.execute(work), Done)
+    finally:
+        pool.stop()
+
+
+async def test_nor_does_one_whose_fork_server_is_killed_while_it_is_started() -> None:
+    work = work_for("left", MemoryStore(), {}, definition=PLAIN)
+    pool = WorkerPool(Recipe("marker", Settings(), telling, memory_mb=2048), 1, deadline_s=300)
+    await pool.start()
+    try:
+        first = await pool.execute(work)
+        assert isinstance(first, Done)
+        server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+        os.kill(server, signal.SIGSTOP)
+        os.kill(first.produced.facts["pid"], signal.SIGKILL)
+        asyncio.get_running_loop().call_later(0.3, os.kill, server, signal.SIGKILL)
+        assert isinstance(await pool.execute(work), Done)
     finally:
         pool.stop()
 
