@@ -17,7 +17,7 @@ CONFIGS = Path(__file__).parent / "configs"
 NAMES = ("lung_seg", "lesion_seg", "covid_classifier")
 
 Size = tuple[int, int, int]
-_PARAMETER = re.compile(r'key:\s*"([^"]*)"\s*value:\s*{\s*string_value:\s*"([^"]*)"')
+_PARAMETER = re.compile(r'key:\s*"([^"]*)"\s*value:?\s*{\s*string_value:\s*"([^"]*)"')
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,12 @@ def read_phantoms() -> Phantoms:
 
 def read_parameters(name: str) -> dict[str, str]:
     """The `parameters { }` of a model's Triton configuration."""
-    return dict(_PARAMETER.findall((MODELS / name / "config.pbtxt").read_text()))
+    return parameters_in(MODELS / name / "config.pbtxt")
+
+
+def parameters_in(config: Path) -> dict[str, str]:
+    """The `parameters { }` of a Triton configuration, as people write it or as protobuf does."""
+    return dict(_PARAMETER.findall(config.read_text(encoding="utf-8")))
 
 
 def write_parameter(folder: Path, key: str, value: str) -> None:

@@ -80,7 +80,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--data", required=True, help="a folder, or one of the names below")
     add("--cases", type=_positive, default=40, metavar="N", help="at most so many (40)")
     add("--labels", type=_numbers, metavar="1,2", help="the mask's labels that count; any above 0")
-    add("--model", help="a name in models/ or a Triton model folder; the task's own model")
+    add("--model", help="a name in models/, a Triton model or version folder")
     add("--worst", type=Path, metavar="FOLDER", help="draw the worst cases there, as PNG")
     add("--json", action="store_true", help="for machines: everything, on standard output")
     add("--cache", type=Path, default=CACHE, metavar="FOLDER", help="where drawn cases are kept")

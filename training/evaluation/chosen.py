@@ -10,7 +10,7 @@ from training.config import MODELS
 from training.evaluation.cases import Task
 from training.evaluation.measure import MODELS as REFERENCE
 from training.evaluation.problem import BadInput
-from training.inference import model_in, newest_weights
+from training.inference import is_model, loaded, model_in, version_in
 
 
 @dataclass(frozen=True)
@@ -26,23 +26,24 @@ class Chosen:
 def choose(task: Task, wanted: str | None, threads: int) -> Chosen:
     """Raises `BadInput` for what is no model folder."""
     folder = _folder(wanted or REFERENCE[task])
-    weights = newest_weights(folder)
-    if weights is None:
-        raise BadInput("no-weights", f"{folder}: no version with a model.onnx")
-    name = folder.name
+    version = version_in(folder)
+    if version is None:
+        raise BadInput(
+            "no-weights", f"{folder}: no version with a model.onnx that its config.pbtxt allows"
+        )
     try:
         models = {REFERENCE["lung"]: model_in(MODELS / REFERENCE["lung"], threads)}
-        models[name] = model_in(folder, threads)
+        models[version.name] = loaded(version, threads)
     except (OSError, BadModel) as error:
         raise BadInput("unusable-model", f"{folder}: {error}") from error
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    return Chosen(name, weights.parent.name, digest, FakeInference(models))
+    digest = hashlib.sha256(version.weights.read_bytes()).hexdigest()
+    return Chosen(version.name, version.number, digest, FakeInference(models))
 
 
 def _folder(wanted: str) -> Path:
-    """A name of the repository, else a path."""
+    """A name of the repository, else a path; with `/NUMBER` one of its versions."""
     for folder in (MODELS / wanted, Path(wanted)):
-        if (folder / "config.pbtxt").is_file():
+        if is_model(folder.resolve()):
             return folder.resolve()
     known = ", ".join(sorted(path.parent.name for path in MODELS.glob("*/config.pbtxt")))
     raise BadInput("no-such-model", f"{wanted} is neither one of {known} nor a model folder")
