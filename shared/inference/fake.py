@@ -1,4 +1,4 @@
-"""An inference server in memory, for tests: the fake beside the port."""
+"""An inference server in memory: the fake beside the port, for tests and to measure models."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
