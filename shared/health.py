@@ -59,10 +59,7 @@ def _is_loopback(request: Request) -> bool:
 
 
 class Server(uvicorn.Server):
-    """uvicorn inside a loop that is not its own: signals belong to the service."""
-
-    def install_signal_handlers(self) -> None:
-        """Leave them alone."""
+    """uvicorn that rests when nobody asks."""
 
     async def main_loop(self) -> None:
         """Once a second, which is as fine as the Date header; uvicorn's own looks ten times."""
@@ -80,7 +77,7 @@ async def serve_health(
 
 
 async def serve_app(app: Starlette, host: str, port: int) -> None:
-    """Serve an application until cancelled."""
+    """Serve an application until cancelled; signals belong to the service, not to uvicorn."""
     config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
     server = Server(config)
     try:
