@@ -7,6 +7,8 @@ from contextlib import suppress
 from typing import NoReturn
 
 import faust
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from services.statistics import changelogs
@@ -20,10 +22,11 @@ from services.statistics.watchdog import Verdict, Watchdog, is_ready, recover_ag
 from services.statistics.watching import Watching
 from services.statistics.windows import Kept
 from shared.bus.kafka import KafkaPublisher
+from shared.bus.producing import Producer
 from shared.bus.watch import Broker
 from shared.catalog import Service, Topics, load_catalog, load_service, load_topics
 from shared.clock import system_clock
-from shared.health import serve_app, serve_health
+from shared.health import WhyNot, serve_app, serve_health
 from shared.run import patiently_connected, until_stopped
 from shared.telemetry import logs, tracing
 from shared.telemetry.logs import logger
@@ -42,16 +45,13 @@ async def run(settings: StatisticsSettings, service: Service, topics: Topics) ->
     app, keeper, gathering = build(settings, names, topics.partitions, system_clock)
     starting = ["starting"]
     why_not = lambda: (*broker.why_not(), *(starting or _why_not_ready(app)))  # noqa: E731
-    api = create_app(lambda: watching.snapshot, why_not)
     async with asyncio.TaskGroup() as group:
-        group.create_task(serve_app(api, settings.statistics_host, settings.statistics_port))
-        health = ("statistics", settings.health_host, settings.health_port)
-        group.create_task(serve_health(*health, why_not))
+        _answer(group, settings, watching, why_not)
         publisher, producer = await patiently_connected(settings.kafka)
         group.create_task(publisher.watch(broker.tell))
         await changelogs.create(settings.kafka, topics.partitions, settings.replication)
         watchdog = Watchdog(_STANDS_AFTER_S, settings.ends_after_s, time.monotonic())
-        lags = LagReader(settings.kafka, load_catalog(), topics)
+        lags = _lag_reader(settings.kafka, topics)
         ending = group.create_task(_watch_over(app, watchdog, broker))
         try:
             await lags.start()
@@ -65,11 +65,24 @@ async def run(settings: StatisticsSettings, service: Service, topics: Topics) ->
             await _rounds(settings, watching, app, lags, publisher)
         finally:
             ending.cancel()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_STOP_S):
-                    await app.stop()
-            await lags.stop()
-            await producer.stop()
+            await _stop(app, lags, producer)
+
+
+def _answer(
+    group: asyncio.TaskGroup, settings: StatisticsSettings, watching: Watching, why_not: WhyNot
+) -> None:
+    api = create_app(lambda: watching.snapshot, why_not)
+    group.create_task(serve_app(api, settings.statistics_host, settings.statistics_port))
+    health = ("statistics", settings.health_host, settings.health_port)
+    group.create_task(serve_health(*health, why_not))
+
+
+async def _stop(app: faust.App, lags: LagReader, producer: Producer) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_STOP_S):
+            await app.stop()
+    await lags.stop()
+    await producer.stop()
 
 
 async def _caught_up(group: asyncio.TaskGroup, bootstrap: str, partitions: int, kept: Kept) -> None:
@@ -95,6 +108,11 @@ async def _rounds(
             for event in events:
                 await publisher.publish(event, None, 0)
         await asyncio.sleep(settings.snapshot_every_s)
+
+
+def _lag_reader(bootstrap: str, topics: Topics) -> LagReader:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    return LagReader(admin, AIOKafkaConsumer(bootstrap_servers=bootstrap), load_catalog(), topics)
 
 
 async def _read(lags: LagReader, kept: Kept) -> Reading | None:

@@ -71,6 +71,21 @@ def build(
     settings: Settings, topics: tuple[str, ...], partitions: int, clock: Clock
 ) -> tuple[faust.App, Keeper, Gathering]:
     """The application, which reads `topics` once it is started, and who keeps what it reads."""
+    app = _app(settings, partitions)
+    tables = {name: _table(app, name, partitions) for name in TABLES}
+    read_from = reader(settings.kafka)
+    keeper = Keeper(tables[FACTS], tables[HOURS], tables[POSITIONS], read_from, clock)
+    gathering = Gathering(keeper.keep, partial(_owns, app))
+
+    @app.agent(app.topic(*topics, key_type=bytes, value_type=bytes))
+    async def keep(stream: StreamT[bytes]) -> None:
+        async for event in stream.events():
+            await gathering.add(_record(event))
+
+    return app, keeper, gathering
+
+
+def _app(settings: Settings, partitions: int) -> faust.App:
     app = faust.App(
         APP,
         broker=f"kafka://{settings.kafka.replace(',', ';kafka://')}",
@@ -91,17 +106,7 @@ def build(
         web_enabled=False,
     )
     app.transport = OneAtATimeTransport(app.conf.broker_consumer, app)
-    tables = {name: _table(app, name, partitions) for name in TABLES}
-    read_from = reader(settings.kafka)
-    keeper = Keeper(tables[FACTS], tables[HOURS], tables[POSITIONS], read_from, clock)
-    gathering = Gathering(keeper.keep, partial(_owns, app))
-
-    @app.agent(app.topic(*topics, key_type=bytes, value_type=bytes))
-    async def keep(stream: StreamT[bytes]) -> None:
-        async for event in stream.events():
-            await gathering.add(_record(event))
-
-    return app, keeper, gathering
+    return app
 
 
 def _table(app: faust.App, name: str, partitions: int) -> DurableTable:

@@ -5,33 +5,54 @@ Faust commits late and sometimes not at all: statistics' own offsets are the pos
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
 from services.statistics.alerts import Progress
 from services.statistics.changelogs import APP
 from shared.catalog import Catalog, Topics
 from shared.events.models import Lane
 
+Offsets = Mapping[TopicPartition, int]
 Lags = Mapping[tuple[str, str], int]
 """Events that are not done, by service and lane: what waits, and what is in work."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Lags at one moment, and how much each service has done so far (its offsets' sum)."""
+    """Lags at one moment, and how much each service has done so far (its own offsets' sum)."""
 
     lags: Lags
     done: Mapping[str, int]
 
 
+class Groups(Protocol):
+    """What is asked of Kafka's admin client."""
+
+    async def start(self) -> None: ...
+    async def close(self) -> None: ...
+    async def list_consumer_group_offsets(
+        self, group_id: str
+    ) -> Mapping[TopicPartition, OffsetAndMetadata]: ...
+
+
+class Logs(Protocol):
+    """What is asked of a consumer."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def end_offsets(self, places: Collection[TopicPartition]) -> Offsets: ...
+    async def beginning_offsets(self, places: Collection[TopicPartition]) -> Offsets: ...
+
+
 class LagReader:
     """Asks the broker; open from `start` to `stop`."""
 
-    def __init__(self, bootstrap: str, catalog: Catalog, topics: Topics) -> None:
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    def __init__(self, groups: Groups, logs: Logs, catalog: Catalog, topics: Topics) -> None:
+        self._groups, self._logs = groups, logs
+        self._partitions = range(topics.partitions)
         self._topics = {
             service.service: {
                 name: _lane(name) for kind in service.consumes for name in topics.names(kind)
@@ -42,33 +63,45 @@ class LagReader:
 
     async def start(self) -> None:
         """Connect. Raises Kafka's errors."""
-        await self._admin.start()
-        await self._consumer.start()
+        await self._groups.start()
+        await self._logs.start()
 
     async def stop(self) -> None:
-        await self._consumer.stop()
-        await self._admin.close()
+        await self._logs.stop()
+        await self._groups.close()
 
     async def read(self, own: Mapping[tuple[str, int], int]) -> Reading:
-        """Every service's lags now; one that has done nothing yet has none. Kafka's errors.
+        """Every service's lags now. Kafka's errors.
 
-        `own` are statistics' positions, by topic and partition.
+        Where a group has no offset it will begin with the oldest event there is. `own` are
+        statistics' positions, by topic and partition.
         """
         done = {name: await self._committed(name) for name in self._topics if name != APP}
         done[APP] = read_of(
             self._topics[APP], {TopicPartition(*place): offset for place, offset in own.items()}
         )
-        places = {place for committed in done.values() for place in committed}
-        ends = await self._consumer.end_offsets(list(places)) if places else {}
+        read = {
+            (service, place)
+            for service in self._topics
+            for place in self._places(service) | done[service].keys()
+        }
+        ends = await self._logs.end_offsets({place for _, place in read})
+        unread = {place for service, place in read if place not in done[service] and ends[place]}
+        starts = await self._logs.beginning_offsets(unread)
         lags: dict[tuple[str, str], int] = {}
-        for service, committed in done.items():
-            for place, offset in committed.items():
-                at = (service, self._topics[service][place.topic])
-                lags[at] = lags.get(at, 0) + max(0, ends[place] - offset)
+        for service, place in read:
+            at = (service, self._topics[service][place.topic])
+            offset = done[service].get(place, starts.get(place, 0))
+            lags[at] = lags.get(at, 0) + max(0, ends[place] - offset)
         return Reading(lags, {name: sum(committed.values()) for name, committed in done.items()})
 
-    async def _committed(self, service: str) -> dict[TopicPartition, int]:
-        found = await self._admin.list_consumer_group_offsets(service)
+    def _places(self, service: str) -> set[TopicPartition]:
+        return {
+            TopicPartition(name, at) for name in self._topics[service] for at in self._partitions
+        }
+
+    async def _committed(self, service: str) -> Offsets:
+        found = await self._groups.list_consumer_group_offsets(service)
         return read_of(self._topics[service], {place: at.offset for place, at in found.items()})
 
 

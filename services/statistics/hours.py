@@ -2,20 +2,22 @@
 
 An hour keeps the marks of all that it counts. So folding is idempotent too: folded again, after a
 crash or beside a replica that still thinks itself the owner, an hour takes in only what it lacks. A
-fact is folded when its hour has been over for an hour, and removed an hour later, if the hour that
-was kept says that it counts it.
+fact is folded when its hour has been over for an hour, and removed when no figure needs it, if the
+hour that was kept says that it counts it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.statistics.facts import Fact
+from services.statistics.facts import DELIVERY, JOB, Fact
 from services.statistics.tally import Ended, Tally, ends, tally
 
 HOUR_S = 3600.0
 FOLDED_AFTER_S = HOUR_S
 REMOVED_AFTER_S = 2 * HOUR_S
+LONGEST_RUN_S = 6 * HOUR_S
+"""So long may a run of a job take: twenty deadlines of 15 min (decision 16), and some breaks."""
 KEPT_S = 11 * 24 * HOUR_S
 """A week, and a long weekend more: so long may a silence be that is compared with a week ago."""
 _MARK_DIGITS = 16
@@ -80,13 +82,14 @@ def fold(partition: int, facts: Iterable[Fact], hours: Mapping[Place, Hour], now
     """What is due in one partition. `facts` and `hours` may hold others' too."""
     own = [fact for fact in facts if fact.partition == partition]
     ended = ends(own)
+    over = {fact.unit: fact.finished for fact in own if fact.of == JOB}
     due: dict[Place, list[Fact]] = {}
     forgotten = []
     for fact in own:
         place = (partition, hour_of(fact.finished))
-        over_for = now - (place[1] + 1) * HOUR_S
+        over_for = _over_for(place[1], now)
         counted = place in hours and fact.mark in hours[place].marks
-        if over_for >= KEPT_S or (counted and over_for >= REMOVED_AFTER_S):
+        if over_for >= KEPT_S or (counted and not _is_needed(fact, over, now)):
             forgotten.append(fact.mark)
         elif not counted and over_for >= FOLDED_AFTER_S:
             due.setdefault(place, []).append(fact)
@@ -95,5 +98,21 @@ def fold(partition: int, facts: Iterable[Fact], hours: Mapping[Place, Hour], now
     return Changes(made, forgotten, old)
 
 
+def _is_needed(fact: Fact, over: Mapping[str, float], now: float) -> bool:
+    """Whether it may still tell what is in work, or how long a stage that begins late has waited.
+
+    So a run's facts go some time after its end; that it ended stays for longer, since a begin that
+    is kept once more must not look like one in work. `over` has the ends of runs by unit.
+    """
+    last = max(fact.finished, over.get(fact.unit, fact.finished))
+    is_open = fact.of != DELIVERY and fact.unit not in over
+    kept_s = LONGEST_RUN_S if is_open or fact.of == JOB else REMOVED_AFTER_S
+    return _over_for(hour_of(last), now) < kept_s
+
+
+def _over_for(hour: int, now: float) -> float:
+    return now - (hour + 1) * HOUR_S
+
+
 def _is_old(place: Place, now: float) -> bool:
-    return now - (place[1] + 1) * HOUR_S >= KEPT_S
+    return _over_for(place[1], now) >= KEPT_S

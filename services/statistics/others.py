@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from services.statistics.alerts import Raised
 from services.statistics.facts import JOB, Fact, unit_of
+from services.statistics.hours import LONGEST_RUN_S
 from services.statistics.snapshots import SOURCE
 from shared.bus.kafka import read_whole
 from shared.catalog import topic_name
@@ -19,8 +20,6 @@ from shared.events.models import Alert
 from shared.events.wire import Undecodable, decode
 from shared.telemetry.logs import logger
 
-_SHOWN_S = 3 * 3600.0
-"""For as long as facts are kept that may say that it is over."""
 _STANDS = "stands_s"
 
 
@@ -41,11 +40,14 @@ class Others:
             self._told[event.id] = event.data
 
     def raised(self, facts: Collection[Fact], now: float) -> Iterator[Raised]:
-        """Those of the last hours whose job has not ended, nor the stage that it stood in."""
+        """Those whose job has not ended, nor the stage that it stood in.
+
+        For as long as a run may take, and facts are kept that may say that it is over.
+        """
         self._told = {
             name: alert
             for name, alert in self._told.items()
-            if now - alert.at.timestamp() < _SHOWN_S
+            if now - alert.at.timestamp() < LONGEST_RUN_S
         }
         if not self._told:
             return

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from services.statistics.alerts import Raised
+from services.statistics.hours import KEPT_S
 
 _DAY_S = 86_400.0
 _WEEK_S = 7 * _DAY_S
@@ -19,14 +20,15 @@ _LONGEST_AFTER = 2
 """So many of the longest gaps are no measure: weekends, and an outage in the past."""
 _FEWEST_MISSED = 2.5
 _SHORTEST_SILENCE_S = 600.0
+_WINDOW = f"{KEPT_S / _DAY_S:.0f} d"
 
 
 def silent_senders(arrivals: Mapping[str, Sequence[float]], now: float) -> Iterator[Raised]:
     """Senders that have missed more studies than is usual for them.
 
     More than two, and twice as many as in the longest gap that they had, but for two; and as many
-    came a week ago meanwhile, where that is known: so a weekend is no silence either. `arrivals`
-    are in order; a sender of fewer than ten gaps is not judged.
+    came a week ago meanwhile: so a weekend is no silence either, and nobody is judged in the first
+    week. `arrivals` are in order; a sender of fewer than ten gaps is not judged.
     """
     for sender, moments in arrivals.items():
         if len(moments) <= _GAPS_NEEDED or now - moments[-1] < _SHORTEST_SILENCE_S:
@@ -38,18 +40,17 @@ def silent_senders(arrivals: Mapping[str, Sequence[float]], now: float) -> Itera
                 "missed": round(missed, 1),
                 "unusual_from": round(unusual, 1),
             }
-            yield Raised("silent-sender", "11 d", {"sender": sender}, told, moments[-1])
+            yield Raised("silent-sender", _WINDOW, {"sender": sender}, told, moments[-1])
 
 
 def missed_studies(moments: Sequence[float], now: float) -> float:
-    """How many should have come since the last one: by a usual day, and by a week ago."""
+    """How many should have come since the last one: by a usual day, and by what is known of a week
+    ago, whichever is fewer.
+    """
     came = _usually_came(moments)
     last = moments[-1]
-    missed = came(now) - came(last)
-    if moments[0] > last - _WEEK_S:
-        return missed
     week_ago = bisect_right(moments, now - _WEEK_S) - bisect_right(moments, last - _WEEK_S)
-    return min(missed, week_ago)
+    return min(came(now) - came(last), week_ago)
 
 
 def unusual_from(moments: Sequence[float]) -> float:

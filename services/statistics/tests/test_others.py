@@ -5,6 +5,7 @@ from datetime import timedelta
 from aiokafka import ConsumerRecord
 
 from services.statistics.facts import Fact
+from services.statistics.hours import HOUR_S
 from services.statistics.others import Others
 from services.statistics.snapshots import SOURCE
 from services.statistics.tests.told import NOW, NOW_S, fact
@@ -53,8 +54,12 @@ def test_the_end_of_another_job_says_nothing() -> None:
     assert _shown(_told(), fact("job-finished", job="other")) == [("standing-job", 160.0)]
 
 
+def test_it_is_shown_for_as_long_as_the_job_may_stand() -> None:
+    assert _shown(_told(ago_s=5 * HOUR_S)) == [("standing-job", 5 * HOUR_S + 60)]
+
+
 def test_what_nobody_can_say_the_end_of_any_more_is_not_shown() -> None:
-    assert _shown(_told(ago_s=4 * 3600.0)) == []
+    assert _shown(_told(ago_s=7 * HOUR_S)) == []
 
 
 def test_our_own_alerts_are_not_told_twice() -> None:

@@ -57,6 +57,21 @@ def test_neither_a_night_nor_a_weekend_nor_the_morning_after_is_one(studies: int
     assert [now for now in looks if _silent(moments, now)] == []
 
 
+@pytest.mark.parametrize("first", range(7))
+@pytest.mark.parametrize("studies", [5, 20, 41])
+def test_nor_is_the_first_weekend_of_a_sender(studies: int, first: int) -> None:
+    """Whatever day of the week it begins on, in its first two weeks."""
+    moments = _days([day for day in _weekdays(28) if day >= first], studies)
+    looks = [first * DAY + number * QUARTER for number in range(14 * 96)]
+    assert [now for now in looks if _silent(moments, now)] == []
+
+
+def test_a_sender_is_judged_from_its_second_week_on() -> None:
+    moments = _days(range(8))
+    assert _silent([each for each in moments if each < 3 * DAY], 3 * DAY + 14 * HOUR) == []
+    assert _silent([each for each in moments if each < 7 * DAY], 7 * DAY + 14 * HOUR) == ["ct"]
+
+
 def test_an_outage_in_the_past_makes_none_usual() -> None:
     moments = _days([day for day in range(12) if day != 8])
     assert _told_after(moments, 11 * DAY + 10 * HOUR) <= 2

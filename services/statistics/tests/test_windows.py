@@ -159,19 +159,68 @@ def test_figures_equal_a_recount_whatever_is_repeated_late_or_cut_off(
 def test_an_hour_is_folded_forgotten_and_still_counted() -> None:
     table = Table()
     table.keep(fact("volume-ready", ago_s=60))
-    for hours in (2.1, 3.1):
+    for hours in (2.1, 7.1):
         table.fold(NOW_S + hours * HOUR_S)
     assert (len(table.kept.facts), len(table.kept.hours)) == (0, 1)
-    [span] = [span for span in back_from(NOW_S + 4 * HOUR_S) if span.holds(NOW_S - 60)]
+    [span] = [span for span in back_from(NOW_S + 8 * HOUR_S) if span.holds(NOW_S - 60)]
     assert tally_of(table.kept, span).counts[READER] == {"succeeded": 1}
 
 
 def test_after_its_time_nothing_is_kept() -> None:
     table = Table()
     table.keep(fact("volume-ready", ago_s=60))
-    for at in (2.1 * HOUR_S, 3.1 * HOUR_S, KEPT_S + HOUR_S):
+    for at in (2.1 * HOUR_S, 7.1 * HOUR_S, KEPT_S + HOUR_S):
         table.fold(NOW_S + at)
     assert table.kept == Kept()
+
+
+def _folded(table: Table, *hours: float) -> list[str]:
+    """What of it is still kept as facts, when it is folded so many hours from now."""
+    for at in hours:
+        table.fold(NOW_S + at * HOUR_S)
+    return sorted(fact.of for fact in table.kept.facts.values())
+
+
+def test_a_run_that_waits_for_hours_is_in_work_and_its_wait_is_counted() -> None:
+    """The wait is the same in a window of now and in the hour that the facts become."""
+    table = Table()
+    table.keep(fact("input-ready", ago_s=60))
+    assert _folded(table, 1.1, 2.1, 3.1, 4.1) == ["input"]
+    assert in_work(table.kept.facts.values()) == {JOBS: {"in_work": 1}}
+    table.keep(fact("volume-ready", ago_s=-4.5 * HOUR_S, took_s=5))
+    table.keep(fact("job-finished", ago_s=-4.6 * HOUR_S))
+    _folded(table, 4.7)
+    waited = 4.5 * HOUR_S + 60 - 5
+    for now, ago_h in ((5, 1), (6.1, 2)):
+        _folded(table, now)
+        span = Span("some", NOW_S + (now - ago_h) * HOUR_S // HOUR_S * HOUR_S, NOW_S + 9 * HOUR_S)
+        assert abs(_figures(table.kept, span)[READER]["wait_p95_s"] - waited) < 0.01 * waited
+    assert in_work(table.kept.facts.values()) == {JOBS: {"in_work": 0}}
+
+
+def test_a_run_that_is_over_leaves_its_end_for_as_long_as_a_run_may_take() -> None:
+    """Its begin may come again: it is not in work then."""
+    table = Table()
+    begun = fact("input-ready", ago_s=60)
+    for each in (begun, fact("volume-ready", ago_s=50), fact("job-finished", ago_s=40)):
+        table.keep(each)
+    assert _folded(table, 1.1, 2.1) == ["job"]
+    table.keep(begun)
+    assert in_work(table.kept.facts.values()) == {JOBS: {"in_work": 0}}
+    assert _folded(table, 2.2) == ["job"]
+    assert _folded(table, 6.1) == []
+
+
+def test_what_ends_no_more_is_in_work_for_six_hours() -> None:
+    table = Table()
+    table.keep(fact("input-ready", ago_s=60))
+    assert [_folded(table, hours) for hours in (1.1, 5.9, 6.1)] == [["input"], ["input"], []]
+
+
+def test_a_delivery_is_not_kept_for_its_run() -> None:
+    table = Table()
+    table.keep(fact("dicom-delivered", ago_s=60))
+    assert _folded(table, 1.1, 2.1) == []
 
 
 def test_an_hour_comes_back_from_the_changelog_as_it_was() -> None:
