@@ -100,7 +100,7 @@ def draw_abdomen(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, inside:
     whole, everywhere = hu, inside
     hu, inside = hu[:top], inside[:top]
     x, y, z = canvas.x[:top], canvas.y[:top], canvas.z[:top]
-    mix(hu, inside, FAT)
+    mix(hu, inside, FAT + _omentum(canvas, recipe, rng, hu.shape))
     edge = x - np.float32(rng.uniform(5, 45)) - 0.45 * (y + 20) * (y < -20) + 0.25 * (z + 40)
     liver = np.maximum(edge * np.float32(0.85), -z - np.float32(rng.uniform(110, 170)))
     mix(
@@ -115,6 +115,17 @@ def draw_abdomen(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, inside:
     _draw_colon(whole, canvas, recipe, rng, everywhere)
 
 
+def _omentum(
+    canvas: Canvas, recipe: Recipe, rng: np.random.Generator, shape: tuple[int, ...]
+) -> Field:
+    """What vessels and strands add to fat, HU: none in some patients, many in others."""
+    z, y, x = shape
+    clumps = smooth_noise(rng, (z, y, x), canvas.spacing, float(rng.uniform(4, 9)))
+    strands = np.clip(clumps - np.float32(rng.uniform(1.0, 2.6)), 0, 1)
+    added = strands * np.float32(110 + 0.4 * recipe.contrast) + np.float32(rng.normal(0, 6))
+    return np.asarray(added, dtype=np.float32)
+
+
 def _fill_left(
     hu: Field,
     recipe: Recipe,
@@ -123,7 +134,7 @@ def _fill_left(
     share: Field,
     at: tuple[Field, Field, Field],
 ) -> None:
-    """Spleen and full stomach that fill the left dome up to the diaphragm, fat between them."""
+    """Spleen behind, full stomach or the omentum's fat before it: up to the left dome."""
     way = np.array([rng.uniform(-0.2, 0.7), rng.uniform(0.4, 1.0), rng.uniform(-0.9, 0.3)])
     along = [np.float32(part) for part in way / np.linalg.norm(way)]
     middle = (rng.uniform(45, 85), rng.uniform(-20, 45), body.dome[0] - rng.uniform(5, 60))
@@ -135,7 +146,8 @@ def _fill_left(
     spleen = np.clip(0.5 + (behind - gap) / 2, 0, 1) * np.clip(0.5 - depth / 4, 0, 1)
     stomach = np.clip(0.5 - (behind + gap) / 2, 0, 1) * np.clip(0.5 - depth / 4, 0, 1)
     mix(hu, share * spleen, _spleen_hu(recipe, rng))
-    mix(hu, share * stomach, _meal_hu(rng))
+    if rng.random() < 0.6:
+        mix(hu, share * stomach, _meal_hu(rng))
 
 
 def _draw_spleen(

@@ -37,6 +37,9 @@ class Build:
     """Where (x from the middle, y) the left and the right dome are highest."""
     steep: tuple[float, float]
     """How narrow the left and the right dome are; 1 is usual."""
+    inward: tuple[float, float]
+    """How far from its top the left and the right dome fall towards the middle, mm: where that is
+    little, lung lies between dome and heart."""
     recess: float
     """The deepest level that the lungs reach behind the diaphragm."""
     junction: float
@@ -85,7 +88,7 @@ def build(recipe: Recipe) -> Build:
         muscle=rng.uniform(12, 22) * s,
         fat=recipe.fat,
         spine_y=spine_y,
-        dome=(-rng.uniform(2, 25) * s + max(recipe.raised, 0.0), max(-recipe.raised, 0.0)),
+        dome=(-rng.uniform(-10, 25) * s + max(recipe.raised, 0.0), max(-recipe.raised, 0.0)),
         drop=rng.uniform(32, 62) * s,
         recess=-rng.uniform(55, 105) * s,
         junction=rng.uniform(2, 12) * s,
@@ -97,6 +100,7 @@ def build(recipe: Recipe) -> Build:
         shoulder=(rng.uniform(38, 62) if recipe.arms == "down" else rng.uniform(12, 40)) * s,
         peaks=(_peak(rng), _peak(rng)),
         steep=(float(rng.uniform(0.9, 1.4)), float(rng.uniform(0.9, 1.25))),
+        inward=(float(rng.uniform(50, 130)), float(rng.uniform(80, 130))),
     )
 
 
@@ -151,9 +155,10 @@ def diaphragm(body: Build, x: Field, y: Field, z: Field) -> Field:
     left = x > 0
     (left_x, left_y), (right_x, right_y) = body.peaks
     steep = np.where(left, np.float32(body.steep[0]), np.float32(body.steep[1]))
+    inward = np.where(left, np.float32(body.inward[0]), np.float32(body.inward[1]))
     dx = np.abs(x) - np.where(left, np.float32(left_x), np.float32(right_x))
     deep = y - np.where(left, np.float32(left_y), np.float32(right_y))
-    reach = np.where(dx > 0, np.float32(66), np.float32(120)) / steep
+    reach = np.where(dx > 0, np.float32(66), inward) / steep
     dy = steep * deep / np.where(deep > 0, np.float32(76), np.float32(84))
     u = dx / reach
     top = np.where(left, np.float32(body.dome[0]), np.float32(body.dome[1]))

@@ -8,8 +8,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-_FINE = 8
-
 
 def _block(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
     """Convolution, normalisation, activation.
@@ -31,8 +29,7 @@ class UNet(nn.Module):
     At the full resolution nearly all time goes into moving memory: its features cost more than
     four times as much as twice as many at half. Skip connections are added instead of joined,
     after a 1x1x1 convolution at the coarser level. Each size of the input must be a multiple of
-    2^levels. The logits have the input's size, or half of it where not `whole`; at the input's
-    size a few channels look at the image once more and draw the border where it is.
+    2^levels. The logits have the input's size, or half of it where not `whole`.
     """
 
     def __init__(self, channels: tuple[int, ...], classes: int, whole: bool = True) -> None:
@@ -51,15 +48,6 @@ class UNet(nn.Module):
             if whole
             else nn.Conv3d(channels[0], classes, 1)
         )
-        self.border = (
-            nn.Sequential(
-                nn.Conv3d(1 + classes, _FINE, 3, padding=1),
-                nn.LeakyReLU(0.1, inplace=True),
-                nn.Conv3d(_FINE, classes, 1),
-            )
-            if whole
-            else None
-        )
 
     def forward(self, volume: Tensor) -> Tensor:
         features = [self.stem(volume)]
@@ -69,10 +57,7 @@ class UNet(nn.Module):
         for narrow, stage in zip(reversed(self.narrow), reversed(self.up), strict=True):
             x = stage(_doubled(narrow(x)) + features.pop())
         logits: Tensor = self.head(x)
-        if self.border is None:
-            return logits
-        finer: Tensor = logits + self.border(torch.cat([volume, logits], dim=1))
-        return finer
+        return logits
 
 
 def _doubled(volume: Tensor) -> Tensor:
