@@ -100,7 +100,7 @@ def draw_abdomen(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, inside:
     whole, everywhere = hu, inside
     hu, inside = hu[:top], inside[:top]
     x, y, z = canvas.x[:top], canvas.y[:top], canvas.z[:top]
-    mix(hu, inside, FAT)
+    mix(hu, inside, FAT + _omentum(canvas, recipe, rng, hu.shape))
     edge = x - np.float32(rng.uniform(5, 45)) - 0.45 * (y + 20) * (y < -20) + 0.25 * (z + 40)
     liver = np.maximum(edge * np.float32(0.85), -z - np.float32(rng.uniform(110, 170)))
     mix(
@@ -108,21 +108,100 @@ def draw_abdomen(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, inside:
         inside * canvas.soft(liver),
         LIVER - 12 + float(rng.normal(0, 9)) + 0.33 * recipe.contrast,
     )
-    under = body.dome[0]
-    spleen = ellipsoid(x, y, z, (88 * recipe.scale, 40, under - 52), (34, 48, 46), 0.4)
-    mix(hu, inside * canvas.soft(spleen), 50 + 0.4 * recipe.contrast)
+    if rng.random() < 0.5:
+        _fill_left(hu, recipe, body, rng, inside * canvas.soft(-edge - 6), (x, y, z))
+    _draw_spleen(hu, canvas, recipe, body, rng, inside, (x, y, z))
+    _draw_stomach(hu, canvas, recipe, body, rng, inside, (x, y, z))
+    _draw_colon(whole, canvas, recipe, rng, everywhere)
+
+
+def _omentum(
+    canvas: Canvas, recipe: Recipe, rng: np.random.Generator, shape: tuple[int, ...]
+) -> Field:
+    """What vessels and strands add to fat, HU: none in some patients, many in others."""
+    z, y, x = shape
+    clumps = smooth_noise(rng, (z, y, x), canvas.spacing, float(rng.uniform(4, 9)))
+    strands = np.clip(clumps - np.float32(rng.uniform(1.0, 2.6)), 0, 1)
+    added = strands * np.float32(110 + 0.4 * recipe.contrast) + np.float32(rng.normal(0, 6))
+    return np.asarray(added, dtype=np.float32)
+
+
+def _fill_left(
+    hu: Field,
+    recipe: Recipe,
+    body: Build,
+    rng: np.random.Generator,
+    share: Field,
+    at: tuple[Field, Field, Field],
+) -> None:
+    """Spleen behind, full stomach or the omentum's fat before it: up to the left dome."""
+    way = np.array([rng.uniform(-0.2, 0.7), rng.uniform(0.4, 1.0), rng.uniform(-0.9, 0.3)])
+    along = [np.float32(part) for part in way / np.linalg.norm(way)]
+    middle = (rng.uniform(45, 85), rng.uniform(-20, 45), body.dome[0] - rng.uniform(5, 60))
+    dx, dy, dz = (axis - np.float32(start) for axis, start in zip(at, middle, strict=True))
+    bulge = np.float32(rng.normal(0.0, 0.006)) * (dx * dx + dy * dy + dz * dz)
+    behind = along[0] * dx + along[1] * dy + along[2] * dz + bulge
+    gap = np.float32(max(0.0, rng.normal(1.0, 3.0)))
+    depth = body.dome[0] - at[2] - np.float32(rng.uniform(60, 140))
+    spleen = np.clip(0.5 + (behind - gap) / 2, 0, 1) * np.clip(0.5 - depth / 4, 0, 1)
+    stomach = np.clip(0.5 - (behind + gap) / 2, 0, 1) * np.clip(0.5 - depth / 4, 0, 1)
+    mix(hu, share * spleen, _spleen_hu(recipe, rng))
+    if rng.random() < 0.6:
+        mix(hu, share * stomach, _meal_hu(rng))
+
+
+def _draw_spleen(
+    hu: Field,
+    canvas: Canvas,
+    recipe: Recipe,
+    body: Build,
+    rng: np.random.Generator,
+    inside: Field,
+    at: tuple[Field, Field, Field],
+) -> None:
+    size = float(rng.uniform(0.8, 1.35))
+    middle = (
+        (88 + float(rng.normal(0, 10))) * recipe.scale,
+        40 + float(rng.normal(0, 12)),
+        body.dome[0] - 52 + float(rng.normal(0, 12)),
+    )
+    spleen = ellipsoid(*at, middle, (34 * size, 48 * size, 46 * size), float(rng.normal(0.4, 0.25)))
+    mix(hu, inside * canvas.soft(spleen), _spleen_hu(recipe, rng))
+
+
+def _draw_stomach(
+    hu: Field,
+    canvas: Canvas,
+    recipe: Recipe,
+    body: Build,
+    rng: np.random.Generator,
+    inside: Field,
+    at: tuple[Field, Field, Field],
+) -> None:
+    """Its wall, what the patient ate, and above that the bubble of gas."""
     tip = (
         float(rng.uniform(42, 68)),
         float(rng.uniform(-30, 5)),
-        under - float(rng.uniform(36, 50)),
+        body.dome[0] - float(rng.uniform(36, 50)),
     )
     size = float(rng.uniform(0.7, 1.15))
-    stomach = ellipsoid(x, y, z, tip, (40 * size, 44 * size, 38 * size))
+    stomach = ellipsoid(*at, tip, (40 * size, 44 * size, 38 * size))
     mix(hu, inside * canvas.soft(stomach), 40.0)
-    mix(hu, inside * canvas.soft(stomach + 4), float(rng.uniform(5, 45)))
+    mix(hu, inside * canvas.soft(stomach + 4), _meal_hu(rng))
     level = tip[1] + (70 * recipe.gas - 45 + float(rng.uniform(-5, 5))) * size
-    mix(hu, inside * canvas.soft(np.maximum(stomach + 4, y - level)), AIR)
-    _draw_colon(whole, canvas, recipe, rng, everywhere)
+    mix(hu, inside * canvas.soft(np.maximum(stomach + 4, at[1] - level)), AIR)
+
+
+def _spleen_hu(recipe: Recipe, rng: np.random.Generator) -> float:
+    return 50 + float(rng.uniform(0.2, 0.6)) * recipe.contrast
+
+
+def _meal_hu(rng: np.random.Generator) -> float:
+    """Fluid or food; seldom milk and fat, or contrast agent that was drunk."""
+    kind = rng.random()
+    if kind < 0.1:
+        return float(rng.uniform(-90, 0))
+    return float(rng.uniform(90, 400) if kind > 0.9 else rng.uniform(0, 75))
 
 
 def _draw_colon(

@@ -33,6 +33,13 @@ class Build:
     """Height of the left and the right dome."""
     drop: float
     """How far the diaphragm falls from its dome to the side wall."""
+    peaks: tuple[tuple[float, float], tuple[float, float]]
+    """Where (x from the middle, y) the left and the right dome are highest."""
+    steep: tuple[float, float]
+    """How narrow the left and the right dome are; 1 is usual."""
+    inward: tuple[float, float]
+    """How far from its top the left and the right dome fall towards the middle, mm: where that is
+    little, lung lies between dome and heart."""
     recess: float
     """The deepest level that the lungs reach behind the diaphragm."""
     junction: float
@@ -81,7 +88,7 @@ def build(recipe: Recipe) -> Build:
         muscle=rng.uniform(12, 22) * s,
         fat=recipe.fat,
         spine_y=spine_y,
-        dome=(-rng.uniform(2, 25) * s + max(recipe.raised, 0.0), max(-recipe.raised, 0.0)),
+        dome=(-rng.uniform(-10, 25) * s + max(recipe.raised, 0.0), max(-recipe.raised, 0.0)),
         drop=rng.uniform(32, 62) * s,
         recess=-rng.uniform(55, 105) * s,
         junction=rng.uniform(2, 12) * s,
@@ -91,7 +98,14 @@ def build(recipe: Recipe) -> Build:
         aorta_radius=rng.uniform(11.5, 16.5) * s,
         hila=((36 * s, 4.0, carina - 14 * s), (-36 * s, 4.0, carina - 22 * s)),
         shoulder=(rng.uniform(38, 62) if recipe.arms == "down" else rng.uniform(12, 40)) * s,
+        peaks=(_peak(rng), _peak(rng)),
+        steep=(float(rng.uniform(0.9, 1.4)), float(rng.uniform(0.9, 1.25))),
+        inward=(float(rng.uniform(50, 130)), float(rng.uniform(80, 130))),
     )
+
+
+def _peak(rng: np.random.Generator) -> tuple[float, float]:
+    return float(rng.normal(62, 7)), float(rng.normal(-16, 9))
 
 
 def _aorta(carina: float, spine_y: float, s: float) -> Points:
@@ -139,13 +153,17 @@ def superellipse(x: Field, y: Field, a: Field, b: Field, power: float) -> Field:
 def diaphragm(body: Build, x: Field, y: Field, z: Field) -> Field:
     """Signed distance above the diaphragm: positive in the abdomen, negative in the chest."""
     left = x > 0
-    dx = np.abs(x) - 62
-    reach = np.where(dx > 0, np.float32(66), np.float32(120))
-    dy = (y + 16) / np.where(y > -16, np.float32(76), np.float32(84))
+    (left_x, left_y), (right_x, right_y) = body.peaks
+    steep = np.where(left, np.float32(body.steep[0]), np.float32(body.steep[1]))
+    inward = np.where(left, np.float32(body.inward[0]), np.float32(body.inward[1]))
+    dx = np.abs(x) - np.where(left, np.float32(left_x), np.float32(right_x))
+    deep = y - np.where(left, np.float32(left_y), np.float32(right_y))
+    reach = np.where(dx > 0, np.float32(66), inward) / steep
+    dy = steep * deep / np.where(deep > 0, np.float32(76), np.float32(84))
     u = dx / reach
     top = np.where(left, np.float32(body.dome[0]), np.float32(body.dome[1]))
     level = top - body.drop * (u * u + dy * dy)
-    slope = 2 * body.drop * np.sqrt((u / reach) ** 2 + (dy / 78) ** 2)
+    slope = 2 * body.drop * np.sqrt((u / reach) ** 2 + (steep * dy / 78) ** 2)
     surface = (level - z) / np.sqrt(1 + slope**2)
     return np.asarray(np.maximum(surface, np.float32(body.recess) - z).astype(np.float32))
 
