@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from training.batches import Batch, Patches
+from training.checkpoint import OtherPlan
 from training.classifier_head import fit_head
 from training.config import Plan, read_parameters, read_plan
 from training.losses import false_alarms, lesion_loss, soft_dice
 from training.networks import Classifier, UNet, settle
 from training.phantoms import draw_missing, train_seeds
 from training.scanner import View, random_view
-from training.train import OtherPlan, learning_rate, network, train
+from training.train import learning_rate, network, train
 
 pytestmark = pytest.mark.torch
 
