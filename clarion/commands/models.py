@@ -150,7 +150,8 @@ def rollback(name: NameArgument, as_json: JsonOption = False, home: HomeOption =
 def load(name: NameArgument, home: HomeOption = None) -> None:
     """Load a model anew: after `unload`, or when its server was given other files.
 
-    The bytes of the version that answers are checked first.
+    The bytes of the version that answers are checked first, and what Triton reads of it is written
+    anew where somebody edited it by hand.
     """
     place = _place(home)
     if place.elsewhere:
@@ -161,6 +162,12 @@ def load(name: NameArgument, home: HomeOption = None) -> None:
         return
     done = promotion.load(place.repository, place.server, name)
     typer.echo(f"{name} {done.version or '-'} answers{'' if done.known else _LATER}")
+    if done.renewed:
+        typer.echo(
+            f"{promotion.EDITED}: what Triton read of {name} was edited by hand, and was written "
+            "anew. To keep an edit, add it as a version of its own",
+            err=True,
+        )
 
 
 @app.command()
