@@ -72,8 +72,7 @@ def test_references_and_sums_of_them_are_followed(tmp_path: Path) -> None:
 
 
 def test_a_classifier_of_the_lungs_is_read_whole(tmp_path: Path) -> None:
-    mask = {"_target_": "MaskIntensityd", "keys": "image", "mask_key": "lung"}
-    configured = _classifying(orientation(), intensity(-1000, 500), mask, _crop("lung"), RESIZE)
+    configured = _classifying(orientation(), intensity(-1000, 500), MASKED, _crop("lung"), RESIZE)
 
     said = _parameters(tmp_path, configured, written.metadata("COVID-19"), channels=1)
 
@@ -130,18 +129,10 @@ TUMOUR = MASKED | {"mask_key": "tumour"}
         (_before(spacing(1, 1, 1), orientation()), "transform-order", "Orientationd"),
         (_classifying(orientation(), RANGE, _crop("heart"), RESIZE), "not-the-lungs", "heart"),
         (_classifying(orientation(), RANGE, _crop("lung_lesion"), RESIZE), "not-the-lungs", "call"),
-        (
-            _classifying(orientation(), RANGE, TUMOUR, _crop("lung"), RESIZE),
-            "not-the-lun",
-            "mask_k",
-        ),
+        (_classifying(orientation(), RANGE, TUMOUR, _crop("lung"), RESIZE), "not-the-lu", "tumour"),
         (_classifying(orientation(), MASKED, _crop("lung_roi"), RESIZE), "not-the-lungs", "same"),
         (_before(orientation(), spacing(1, 1, 1), RANGE, _cast(UINT8)), "not-expressible", "uint8"),
-        (
-            _before(orientation(), spacing(1, 1, 1), _cast("int16"), RANGE),
-            "not-expre",
-            "CastToType",
-        ),
+        (_before(orientation(), spacing(1, 1, 1), _cast("int16"), RANGE), "not-exp", "CastToTyped"),
         (_before(_cast("uint8", "LoadImaged"), orientation()), "not-expressible", "LoadImaged"),
         (_before(orientation(), RANGE, _cast("int32", "EnsureTyped")), "not-exp", "EnsureTyped"),
         (_before(orientation(), RANGE | {"dtype": "$np.int16"}), "not-expressible", "ScaleIntens"),
