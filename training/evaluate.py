@@ -14,7 +14,8 @@ A folder holds, for each case NAME:
   NAME.mask.nii.gz (or NAME-label, NAME_mask; any of the endings)         the truth of the task
   NAME.lungs.nii.gz                            where lesions count; else what the lung model finds
   labels.csv with the columns case,covid       the truth for --task class
-A mask lies on its CT's grid. Any label above 0 counts, or those of --labels.
+A mask lies on its CT's grid, in whatever order its file holds rows and slices. Any label above 0
+counts, or those of --labels.
 
 Figures: Dice; surface Dice (share of both surfaces within 2 mm, or within the shortest side of a
 voxel where that is longer, Nikolov et al. 2018); volume error; where there is no lesion, what is
