@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -229,14 +229,13 @@ def _offered(
         catalog.require_same(repository, name or entry.name, entry)
         file, card = shelf.fetch(entry, scratch)
     package = opened(file, scratch, name or entry.name)
-    card.replace(package.folder / "card.md")
-    return package, entry.origin
+    return replace(package, card=card), entry.origin
 
 
 def _add(
     repository: Repository, server: ModelServer, package: Package, source: Source
 ) -> list[Added]:
-    found = candidates(package.folder, source)
+    found = candidates(package.folder, source, package.card)
     if not found:
         raise Failure(f"no-version: {package.name} has no numbered folder with weights")
     return [
