@@ -1,6 +1,9 @@
 """Who is to blame when Triton goes down, and who only stood beside it."""
 
 import asyncio
+from collections.abc import Callable
+
+import pytest
 
 from shared.bus.control import Control
 from shared.bus.memory import InlineExecutor, MemoryBus
@@ -8,6 +11,7 @@ from shared.bus.platform import Platform
 from shared.bus.slots import Slots
 from shared.bus.suspects import Turn
 from shared.bus.tests import virtual_time
+from shared.bus.tests.away import Away
 from shared.bus.tests.outages import House, Triton
 from shared.bus.watch import Watch
 from shared.bus.work import Ports
@@ -128,22 +132,105 @@ def test_a_turn_is_held_by_one_as_long_as_it_lasts_and_leaves_nothing() -> None:
     assert left == []
 
 
-class _Faster(MemoryStore):
-    """Somebody else takes the turn whenever this one is about to."""
+class _Slow(MemoryStore):
+    """Whoever creates something does so late: others have done `meanwhile` before it."""
+
+    meanwhile: Callable[[], object] | None = None
 
     def create(self, key: str, data: bytes) -> bool:
-        super().create(key, b"who was faster")
+        if self.meanwhile:
+            act, self.meanwhile = self.meanwhile, None
+            act()
         return super().create(key, data)
 
 
-def test_of_two_who_see_that_it_is_free_one_has_it() -> None:
+def _taken_at_once(turn: Turn) -> bool:
+    """By whoever looks and creates without a pause."""
+    turn._own = b"who was faster"
+    return turn._take()
+
+
+@pytest.mark.parametrize("renewed", [0, 1])
+def test_of_two_who_see_that_it_is_free_one_has_it(renewed: int) -> None:
+    """Also when the number that the slower one creates is free again."""
+
     async def story() -> tuple[bool, list[str]]:
-        store = _Faster()
+        store = _Slow()
+        faster = _turn(store)
+
+        def meanwhile() -> None:
+            assert _taken_at_once(faster)
+            for _ in range(renewed):
+                faster._next()
+
+        store.meanwhile = meanwhile
         async with _turn(store).taken() as taken:
             pass
         return taken, store.keys("suspects/")
 
-    assert virtual_time.run(story()) == (False, ["suspects/1"])
+    assert virtual_time.run(story()) == (False, [f"suspects/{1 + renewed}"])
+
+
+def test_who_has_it_again_is_not_taken_for_who_had_it_long_ago() -> None:
+    async def story() -> bool:
+        store = MemoryStore()
+        holder, other = _turn(store), _turn(store)
+        async with holder.taken():
+            assert not other._is_free()
+        await asyncio.sleep(120)
+        async with holder.taken():
+            return other._is_free()
+
+    assert not virtual_time.run(story())
+
+
+def test_an_outage_of_the_store_in_which_nobody_can_renew_it_ends_no_turn() -> None:
+    async def story() -> float:
+        store = Away()
+        async with _turn(store).taken():
+            waiting = asyncio.create_task(_waited(_turn(store)))
+            await asyncio.sleep(8)
+            store.down = True
+            await asyncio.sleep(40)
+            store.down = False
+            await asyncio.sleep(60)
+        return await waiting
+
+    assert 108 <= virtual_time.run(story()) <= 109
+
+
+def test_a_renewal_whose_answer_was_lost_is_none_the_less_one() -> None:
+    async def story() -> float:
+        store = Away()
+        async with _turn(store).taken():
+            waiting = asyncio.create_task(_waited(_turn(store)))
+            store.deaf = True
+            await asyncio.sleep(6)
+            store.deaf = False
+            await asyncio.sleep(60)
+        return await waiting
+
+    assert 66 <= virtual_time.run(story()) <= 67
+
+
+def test_who_is_cancelled_while_it_takes_the_turn_leaves_nothing() -> None:
+    async def story() -> list[str]:
+        store = Away()
+        store.pause_s = 1.0
+
+        async def take() -> None:
+            async with _turn(store).taken():
+                await asyncio.sleep(60)
+
+        for moment in (0.5, 1.5, 2.5, 3.5, 10.5, 11.5, 12.5):
+            task = asyncio.create_task(take())
+            await asyncio.sleep(moment)
+            task.cancel()
+            await asyncio.wait([task])
+        store.pause_s = 0.0
+        return store.keys("suspects/")
+
+    assert virtual_time.run(story()) == []
 
 
 def test_the_turn_of_a_service_that_died_is_taken_over() -> None:
