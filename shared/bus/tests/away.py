@@ -1,11 +1,19 @@
-"""A payload store in memory that is slow, does not answer, or whose answers are lost."""
+"""A payload store that is slow, does not answer, or whose answers are lost; turns on it."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
+from shared.bus.control import Control
+from shared.bus.memory import InlineExecutor, MemoryBus
+from shared.bus.platform import Platform
+from shared.bus.slots import Slots
+from shared.bus.suspects import Turn
 from shared.bus.tests import virtual_time
+from shared.bus.watch import Watch
+from shared.bus.work import Ports
 from shared.errors import Unavailable
 from shared.store.memory import MemoryStore
+from shared.testing import toy
 
 R = TypeVar("R")
 
@@ -43,3 +51,19 @@ class Away(MemoryStore):
 
     def delete(self, key: str) -> None:
         self._answer(lambda: super(Away, self).delete(key))
+
+
+def turn_on(store: MemoryStore) -> Turn:
+    """A suspect's, of a process of its own."""
+    platform = Platform(
+        service=toy.CATALOG["reader"],
+        topics=toy.topics(),
+        store=store,
+        executor=InlineExecutor(Ports(lambda work: toy.read(work, store=store), {})),
+        publisher=MemoryBus(),
+        control=Control(),
+        slots=Slots(1),
+        watch=Watch(virtual_time.clock),
+        clock=virtual_time.clock,
+    )
+    return Turn(platform)
