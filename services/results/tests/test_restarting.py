@@ -1,24 +1,45 @@
 """A lost event is made good from the outcome that holds it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import pytest
+from sqlalchemy import update
+
 from services.results.definitions import Definitions
 from services.results.intake import Intake
 from services.results.ledger import outbox
 from services.results.ledger.database import Ledger
+from services.results.ledger.tables import runs
 from services.results.restarting import Restarter
 from services.results.tests.facts import PIPELINE, RECEIVED, Story, intake_into, job
 from shared.bus import outcomes
 from shared.bus.memory import MemoryBus
 from shared.bus.outcomes import Outcome, OutcomeEvent
-from shared.bus.received import Received
+from shared.bus.received import EventTooLarge, Received
 from shared.clock import ManualClock
 from shared.events.models import Alert, Common, Lane
+from shared.events.wire import Event
 from shared.identity import case_id
 from shared.store.memory import MemoryStore
+
+
+class ChoosyBus(MemoryBus):
+    """Takes no event of a kind, as if each were too large."""
+
+    def __init__(self, refused: str) -> None:
+        super().__init__()
+        self.refused = refused
+
+    async def publish(
+        self, event: Event, lane: Lane | None, partition: int | None, key: str | None = None
+    ) -> None:
+        if event.kind == self.refused:
+            raise EventTooLarge(event.kind, 2 << 20)
+        await super().publish(event, lane, partition, key)
 
 
 class System:
@@ -218,3 +239,46 @@ async def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
     system.intake.take(system.story.whole())
     system.clock.advance(7000)
     assert await system.sweep() == []
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace(b'"kind":"volume-ready"', b'"kind":"volume-made"'),
+        lambda text: text.replace(b'"run":1', b'"run":"first"'),
+    ],
+)
+async def test_an_outcome_that_is_not_understood_counts_as_none(
+    tmp_path: Path, cut: Callable[[bytes], bytes]
+) -> None:
+    system = System(tmp_path)
+    asked = system.story.input_ready()
+    written = _outcome_of(system.story.made("reader")).model_dump_json(exclude_none=True).encode()
+    assert cut(written) != written
+    system.store.create(outcomes.key(job(), 1, "reader"), cut(written))
+    beside = Story(system.store, case=case_id("covid19-ct", "beside", "study")).input_ready()
+    system.intake.take([asked, beside])
+    system.clock.advance(70)
+    assert sorted(await system.sweep()) == sorted(_named(asked, beside))
+
+
+async def test_a_job_that_can_t_be_looked_at_keeps_no_other_back(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    beside = Story(system.store, case=case_id("covid19-ct", "beside", "study")).input_ready()
+    system.intake.take([system.story.input_ready(), beside])
+    with system.intake.ledger.transaction() as connection:
+        connection.execute(
+            update(runs).where(runs.c.job_id == job()).values(request={"of": "another make"})
+        )
+    system.clock.advance(70)
+    assert await system.sweep() == _named(beside)
+
+
+async def test_an_event_that_is_too_large_keeps_no_other_back(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    system.bus = ChoosyBus("volume-ready")
+    made = system.ended("reader", "lung-seg", "lesion-seg")
+    system.intake.take([system.story.input_ready()])
+    system.clock.advance(70)
+    assert sorted(await system.sweep()) == sorted(_named(*made[1:]))
