@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.results.archive import Archive, path_of
+from services.results.archive import Archive, said_at
 from services.results.ledger import pruning, runs
 from services.results.ledger.runs import StoredRun, StoredStage
 from services.results.progress import StageFact, judge
@@ -121,7 +121,7 @@ class Failures:
             failed_at=stage.finished_at,
             exception_type=failure.get("exception_type"),
             place=failure.get("place"),
-            details=path_of(self.archive.store, where) if where else None,
+            details=said_at(self.archive.store, where) if where else None,
             cause=CauseView.model_validate(cause) if cause else None,
         )
 

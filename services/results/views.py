@@ -147,7 +147,8 @@ class FailureView(View):
     exception_type: str | None
     place: str | None
     details: str | None
-    """The file with message and traceback, which may quote the study's values."""
+    """The file with message and traceback, which may quote the study's values; its key in a store
+    that is elsewhere."""
     cause: CauseView | None
     """None where the deadline ended a stage of which nothing was heard."""
 
