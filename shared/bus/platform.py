@@ -63,5 +63,5 @@ async def to_its_end(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
     try:
         return await asyncio.shield(thread)
     except asyncio.CancelledError:
-        await asyncio.wait([thread])
+        await asyncio.gather(thread, return_exceptions=True)
         raise

@@ -84,14 +84,13 @@ async def _process(world: _World) -> None:
             return task.result()
         task.cancel()
         await asyncio.wait([task])
+        world.living.remove(store)
 
 
 async def _befall(world: _World, moment: float, fault: str) -> None:
     await asyncio.sleep(moment)
     if fault == "crash":
-        store = world.pace.choice(world.living)
-        world.living.remove(store)
-        store.dead = True
+        world.pace.choice(world.living).dead = True
         return
     world.faults.add(fault)
     await asyncio.sleep(_LASTS_S[fault])
