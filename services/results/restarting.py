@@ -18,7 +18,7 @@ from services.results.ledger import outbox, standing
 from services.results.ledger.database import Ledger
 from services.results.ledger.runs import StoredRun
 from services.results.ledger.standing import Known
-from services.results.overtaking import Queues
+from services.results.overtaking import QUEUE_PATIENCE, Look, Queues
 from services.results.passing import passing_over
 from services.results.progress import Holder, StageFact, holders
 from services.results.written import Written, of_run
@@ -32,7 +32,6 @@ from shared.telemetry.attributes import JOB, RUN, STAGE
 from shared.telemetry.logs import logger
 
 _AT_ONCE = 50
-_QUEUE_PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -96,28 +95,23 @@ class Restarter:
         with self.ledger.reading() as connection:
             running = standing.running(connection)
             known = standing.known(connection)
-        queues = Queues(self.ledger, now - self.patience)
+        look = Look(now, watching_since, self.patience)
+        queues = Queues(self.ledger, now - self.patience * QUEUE_PATIENCE)
         found = (
-            self._still(quiet, queues)
+            self._still(quiet, queues, look)
             for run, last in running
-            if (quiet := self._quiet(run, max(last, watching_since), known, now))
+            if (quiet := self._quiet(run, last, known, look))
         )
         return list(islice(filter(None, found), _AT_ONCE))
 
     def _quiet(
-        self, run: StoredRun, last: datetime, known: Mapping[tuple[str, int], Known], now: datetime
+        self, run: StoredRun, last: datetime, known: Mapping[tuple[str, int], Known], look: Look
     ) -> _Quiet | None:
         definition = self.definitions.get(run.definition)
-        if definition is None or not run.request or now < self._due(run, last, self.patience):
+        if definition is None or not run.request or look.now < _due(run, last, look):
             return None
-        patient = now < self._due(run, last, self.patience * _QUEUE_PATIENCE)
+        patient = look.now < _due(run, last, look, QUEUE_PATIENCE)
         return _Quiet(run, definition, known.get((run.job_id, run.run), Known()), patient)
-
-    def _due(self, run: StoredRun, last: datetime, patience: timedelta) -> datetime:
-        """Any fact since the last restart makes the next one as prompt as the first."""
-        if run.restarted_at is None or last > run.restarted_at:
-            return last + patience
-        return run.restarted_at + doubled(patience, run.restarts)
 
     def claim(self, still: Standstill) -> bool:
         """One replica restarts the run, and says once where it stands: several may have seen it.
@@ -143,17 +137,17 @@ class Restarter:
         names = frozenset(at.stage for at in _open(run, definition, together))
         return tuple(self._lacking(run, definition, facts, written, names))
 
-    def _still(self, quiet: _Quiet, queues: Queues) -> Standstill | None:
+    def _still(self, quiet: _Quiet, queues: Queues, look: Look) -> Standstill | None:
         with passing_over(quiet.run.job_id):
-            if _silent(quiet, quiet.known, queues):
-                return self._standstill(quiet, queues)
+            if _silent(quiet, quiet.known, queues, look):
+                return self._standstill(quiet, queues, look)
         return None
 
-    def _standstill(self, quiet: _Quiet, queues: Queues) -> Standstill:
+    def _standstill(self, quiet: _Quiet, queues: Queues, look: Look) -> Standstill:
         written = of_run(self.store, quiet.run, quiet.definition)
         together = _together(quiet.known, written)
         open_ = _open(quiet.run, quiet.definition, together)
-        silent = _silent(quiet, together, queues)
+        silent = _silent(quiet, together, queues, look)
         names = frozenset(at.stage for at in silent)
         lacking = self._lacking(quiet.run, quiet.definition, quiet.known.facts, written, names)
         return Standstill(quiet.run, tuple(at.stage for at in open_), silent, tuple(lacking))
@@ -180,13 +174,22 @@ def doubled(patience: timedelta, times: int) -> timedelta:
     return pause
 
 
-def _silent(quiet: _Quiet, known: Known, queues: Queues) -> tuple[Holder, ...]:
+def _due(run: StoredRun, last: datetime, look: Look, times: int = 1) -> datetime:
+    """Any fact since the last restart makes the next one as prompt as the first."""
+    patience, news = look.patience * times, look.seen(last)
+    if run.restarted_at is None or news > run.restarted_at:
+        return news + patience
+    again = run.restarted_at if run.restarted_at <= look.now else look.watching_since
+    return again + doubled(patience, run.restarts)
+
+
+def _silent(quiet: _Quiet, known: Known, queues: Queues, look: Look) -> tuple[Holder, ...]:
     """The stages that the run waits for and of which no queue explains that nothing is heard."""
     run, definition = quiet.run, quiet.definition
     return tuple(
         at
         for at in _open(run, definition, known)
-        if not queues.explain(run, definition, at, patient=quiet.patient)
+        if not queues.explain(run, definition, at, look, patient=quiet.patient)
     )
 
 
