@@ -21,8 +21,8 @@ from shared.store.port import PayloadStore
 from shared.telemetry.logs import logger
 
 SOURCE = "ingest"
-Publish = Callable[[Event, Lane | None, int | None], Awaitable[None]]
-"""Returns when the bus has the event for sure; waits while it does not answer."""
+Publish = Callable[[Event, Lane | None, int | None], Awaitable[object]]
+"""Returns when the bus has the event for sure, or never will; waits while it does not answer."""
 
 
 @dataclass(frozen=True)

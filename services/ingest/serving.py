@@ -17,7 +17,7 @@ from services.ingest.publishing import Outbox
 from services.ingest.settings import IngestSettings
 from services.ingest.stow import stow_routes
 from shared.bus.kafka import KafkaPublisher, group_consumer, read_facts
-from shared.bus.received import Received
+from shared.bus.received import Received, publish_if_it_fits
 from shared.catalog import Catalog, Service, Topics
 from shared.clock import system_clock
 from shared.errors import Unavailable
@@ -134,9 +134,8 @@ async def _bus(
 ) -> None:
     publisher, producer = await patiently_connected(settings.kafka)
     troubles.pop("kafka")
-    outbox = Outbox(
-        publisher.publish, ingest.journal, ingest.index, store, topics.partitions, system_clock
-    )
+    publish = partial(publish_if_it_fits, publisher)
+    outbox = Outbox(publish, ingest.journal, ingest.index, store, topics.partitions, system_clock)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(publisher.watch(partial(_tell, troubles)))
