@@ -112,16 +112,25 @@ def routes_of_stow(settings: IngestSettings, ingest: Ingest) -> list[Route]:
 
 async def _decide(ingest: Ingest, troubles: Troubles) -> None:
     while True:
-        if ingest.receiver.has_room():
-            troubles.pop("disk", None)
-        else:
-            troubles["disk"] = "below the reserve"
+        _look_at_the_disk(ingest.receiver.has_room, troubles)
         result = await asyncio.to_thread(ingest.decider.decide_due)
         if result.failed:
             _note(troubles, "decisions", result.failed)
         elif result.cases:
             troubles.pop("decisions", None)
         await asyncio.sleep(_TICK_S)
+
+
+def _look_at_the_disk(has_room: Callable[[], bool], troubles: Troubles) -> None:
+    try:
+        full = not has_room()
+    except OSError as error:
+        troubles["disk"] = type(error).__name__
+    else:
+        if full:
+            troubles["disk"] = "below the reserve"
+        else:
+            troubles.pop("disk", None)
 
 
 async def _bus(
