@@ -150,7 +150,7 @@ class FailureView(View):
     """The file with message and traceback, which may quote the study's values; its key in a store
     that is elsewhere."""
     cause: CauseView | None
-    """None where the deadline ended a stage of which nothing was heard."""
+    """None where the deadline ended a stage, or the definition was gone: no service said it."""
 
 
 class DoneView(View):

@@ -67,8 +67,13 @@ def needed_for(
     return None
 
 
-def undelivered(connection: Connection, job_id: str) -> bool:
-    """Whether anything of a job was refused by its destination, or is not confirmed by it."""
+def disappoints(connection: Connection, job_id: str) -> bool:
+    """Whether a job waits for somebody to look: nobody has, and it failed, or its destination
+    refused something of it or has not confirmed it.
+    """
+    last = stored.load(connection, job_id)
+    if last and last.status in _DISAPPOINTING and not last.discarded_at:
+        return True
     why = or_(
         deliveries.c.status.in_(("held", "failed")),
         _UNCONFIRMED,
