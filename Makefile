@@ -12,11 +12,12 @@ setup:
 demo: setup
 	@.venv/bin/clarion demo
 
-# The last line is for what needs PyTorch: training itself, and parity with MONAI.
+# The second is for real parts, each file with a system of its own: two at a time, as they mostly
+# wait. The last is for what needs PyTorch: training itself, and parity with MONAI.
 test: setup training-environment
 	@deploy/embedded/test-tools.sh
 	@.venv/bin/python -m pytest -n 2 -m "not e2e and not torch"
-	@.venv/bin/python -m pytest -m e2e
+	@.venv/bin/python -m pytest -n 2 --dist loadfile -m e2e
 	@.cache/training/bin/python -m pytest -m torch training clarion/bundles
 
 check: setup

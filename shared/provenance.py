@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from shared.bus.work import Work
 from shared.events.models import PayloadRef
 from shared.identity import digest
@@ -16,12 +18,23 @@ MEDIA_TYPE = "application/json"
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which model was asked: `digest` is the sha256 of its weights."""
+    """Which model was asked: `digest` is the sha256 of its weights.
+
+    `parameters` is the digest of all that it said of itself: a threshold may change and the weights
+    stay. It is empty in what versions of Clarion kept that did not note it.
+    """
 
     name: str
     version: str
     digest: str
     algorithm: str
+    parameters: str = ""
+
+    @classmethod
+    def told(cls, name: str, version: str, said: Mapping[str, str]) -> "ModelIdentity":
+        """The identity of a version by what it says of itself in its `parameters { }`."""
+        algorithm = said.get("algorithm_name", name)
+        return cls(name, version, said.get("sha256", ""), algorithm, digest(dict(said)))
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,8 @@ def keep(provenance: Provenance, store: PayloadStore) -> PayloadRef:
 
 
 def read(ref: PayloadRef, store: PayloadStore) -> Provenance:
-    """Read what `keep` wrote."""
-    fields = json.loads(store.get(ref))
-    model = fields.pop("model")
-    return Provenance(**fields, model=ModelIdentity(**model) if model else None)
+    """Read what `keep` wrote, of this version of Clarion or another."""
+    return _READER.validate_json(store.get(ref))
+
+
+_READER = TypeAdapter(Provenance)

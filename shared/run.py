@@ -82,50 +82,43 @@ async def run(service: Service, topics: Topics, settings: S, build: Callable[[S]
     resources = _resources(service.resources, settings)
     recipe = Recipe(service.service, settings, build, resources.memory_mb, _preload(build))
     pool = WorkerPool(recipe, resources.workers, resources.deadline_s)
-    watch = Watch(system_clock)
-    starting = ["starting"]
+    watch, broker, starting = Watch(system_clock), Broker(), ["starting"]
+    why_not = lambda: (*starting, *watch.why_not(), *broker.why_not())  # noqa: E731
+    health = (service.service, settings.health_host, settings.health_port, why_not, watch)
     async with asyncio.TaskGroup() as group:
-        broker = Broker()
-        why_not = lambda: (*starting, *watch.why_not(), *broker.why_not())  # noqa: E731
-        group.create_task(
-            serve_health(
-                service.service, settings.health_host, settings.health_port, why_not, watch
-            )
-        )
+        group.create_task(serve_health(*health))
         await pool.start()
         publisher, producer = await patiently_connected(settings.kafka)
         group.create_task(publisher.watch(broker.tell))
         control = Control()
         await _follow_control(group, settings.kafka, topics, control)
-        slots = Slots(resources.workers)
+        slots, store = Slots(resources.workers), open_store(settings.store)
         platform = Platform(
-            service=service,
-            topics=topics,
-            store=open_store(settings.store),
-            executor=pool,
-            publisher=publisher,
-            control=control,
-            slots=slots,
-            watch=watch,
-            clock=system_clock,
+            service, topics, store, pool, publisher, control, slots, watch, system_clock
         )
         consumer = group_consumer(settings.kafka, service.service, settings.instance)
-        intake = Intake(
-            consumer, publisher, Engine(platform), watch, resources.workers * _RECORDS_PER_SLOT
-        )
+        limit = resources.workers * _RECORDS_PER_SLOT
+        intake = Intake(consumer, publisher, Engine(platform), watch, limit)
         await consumer.start()
         try:
-            reading = group.create_task(intake.run(topics, service.consumes))
-            await intake.assigned.wait()
-            starting.clear()
-            logger().info("ready", workers=resources.workers)
-            await reading
+            await _read(group, intake, platform, starting)
         finally:
             await slots.close(_DRAIN_S)
             await intake.drain(_LAST_WORDS_S)
             await consumer.stop()
             await producer.stop()
             pool.stop()
+
+
+async def _read(
+    group: asyncio.TaskGroup, intake: Intake, platform: Platform, starting: list[str]
+) -> None:
+    """Read until cancelled; it is ready when it was given its partitions."""
+    reading = group.create_task(intake.run(platform.topics, platform.service.consumes))
+    await intake.assigned.wait()
+    starting.clear()
+    logger().info("ready")
+    await reading
 
 
 def _resources(declared: Resources, settings: Settings) -> Resources:

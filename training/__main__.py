@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 
+from training.checkpoint import OtherPlan
 from training.config import NAMES, Plan, read_phantoms, read_plan
 from training.export import export
 from training.phantoms import CACHE, draw_missing, train_seeds
-from training.train import OtherPlan, train
+from training.train import train
 
 
 def main() -> int:

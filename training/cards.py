@@ -23,10 +23,12 @@ from shared.imaging.model_parameters import read_parameters as checked
 from training.card_text import card
 from training.config import MODELS, NAMES, read_parameters, read_plan
 from training.evaluation.cases import Task
+from training.evaluation.measure import MODELS as REFERENCE
 from training.evaluation.problem import BadInput
 from training.evaluation.run import CACHE, Asked, Report, run
 from training.evaluation.scored import read_scores
 from training.inference import newest_weights
+from training.stamp import stamped_digest
 
 KINDS: dict[str, type[ModelParameters]] = {
     "segmentation": SegmentationParameters,
@@ -43,8 +45,14 @@ CASES: dict[Task, int] = {"lung": 50, "lesion": 50, "class": 200}
 """How many of each drawn family; probabilities take more to tell anything."""
 IMPLANTS = 30
 """Among all patients."""
-OF = {"sha256": "weights", "configuration": "configuration", "plan": "plan"}
-"""What figures are of, by its key in a report's `model`."""
+OF = {
+    "sha256": "weights",
+    "configuration": "configuration",
+    "plan": "plan",
+    "lungs": "lung model",
+}
+"""What figures were measured with, by its key in a report's `model`."""
+LUNGS = MODELS / REFERENCE["lung"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,15 +115,20 @@ def _told(report: Report, folder: Path, count: int) -> Report:
 def _digests(folder: Path) -> dict[str, str]:
     """Of what the figures depend on besides weights: what the pipeline reads, and the plan.
 
-    Of the configuration that is what differs from a parameter's default; neither the gate nor
-    Triton's threads move a figure.
+    What other models find is measured within lungs that the lung model finds.
     """
+    plan = json.dumps(asdict(read_plan(folder.name)), sort_keys=True)
+    texts = {"configuration": _configuration(folder), "plan": plan}
+    if folder.name != LUNGS.name:
+        texts["lungs"] = f"{stamped_digest(LUNGS)} {_configuration(LUNGS)}"
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+
+
+def _configuration(folder: Path) -> str:
+    """What the pipeline reads and is no default; gate and Triton's threads move no figure."""
     parameters = read_parameters(str(folder.resolve()))
     kind = KINDS[parameters["kind"]]
-    expected = checked(kind, folder.name, parameters).model_dump_json(exclude_defaults=True)
-    plan = json.dumps(asdict(read_plan(folder.name)), sort_keys=True)
-    texts = {"configuration": expected, "plan": plan}
-    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    return checked(kind, folder.name, parameters).model_dump_json(exclude_defaults=True)
 
 
 def _keep(folder: Path, reports: Sequence[Report]) -> None:
@@ -135,8 +148,9 @@ def _card(folder: Path, words: dict[str, Any]) -> str:
     reports: list[Report] = json.loads(path.read_text())
     here = {"sha256": hashlib.sha256(weights.read_bytes()).hexdigest(), **_digests(folder)}
     for key, what in OF.items():
-        if any(report["model"].get(key) != here[key] for report in reports):
-            raise BadInput(f"other-{what}", f"{path} is of another {what}: run with --measure")
+        if any(report["model"].get(key) != here.get(key) for report in reports):
+            problem = f"other-{what.replace(' ', '-')}"
+            raise BadInput(problem, f"{path} is of another {what}: run with --measure")
     plan, parameters = read_plan(folder.name), read_parameters(str(folder.resolve()))
     gate, size = _gate(folder / "gate.json"), weights.stat().st_size
     return card(words, reports, plan, parameters, size, read_scores(), gate)

@@ -1,4 +1,4 @@
-"""The classifier's head, fitted to what its finished network says of new phantom crops."""
+"""The classifier's head, fitted to what its finished network says of fresh crops of phantoms."""
 
 from collections.abc import Iterable
 
@@ -16,8 +16,8 @@ _LEAST_SPREAD = 1e-2
 def fit_head(net: Classifier, batches: Iterable[Batch]) -> None:
     """Logistic regression of the class on `net.summary`; the rest of the network stays as it is.
 
-    Nine weights on hundreds of crops that the network was not trained on (each batch's patches
-    are new) are calibrated without a step of their own.
+    The crops are new, the phantoms those of the training: on phantoms of its own, the head told
+    the class as well (area under the ROC curve 0.971 and 0.972) and was no better calibrated.
     """
     device = net.head.weight.device
     with torch.no_grad():

@@ -14,11 +14,13 @@ A folder holds, for each case NAME:
   NAME.mask.nii.gz (or NAME-label, NAME_mask; any of the endings)         the truth of the task
   NAME.lungs.nii.gz                            where lesions count; else what the lung model finds
   labels.csv with the columns case,covid       the truth for --task class
-A mask lies on its CT's grid. Any label above 0 counts, or those of --labels.
+A mask lies on its CT's grid, in whatever order its file holds rows and slices. Any label above 0
+counts, or those of --labels.
 
-Figures: Dice; surface Dice (share of both surfaces within 2 mm, Nikolov et al. 2018); volume
-error; where there is no lesion, what is marked nevertheless; for probabilities the area under the
-ROC curve, accuracy, sensitivity, specificity, calibration error (10 bins) and Brier score.
+Figures: Dice; surface Dice (share of both surfaces within 2 mm, or within the shortest side of a
+voxel where that is longer, Nikolov et al. 2018); volume error; where there is no lesion, what is
+marked nevertheless; for probabilities the area under the ROC curve, accuracy, sensitivity,
+specificity, calibration error (10 bins) and Brier score.
 """
 
 import argparse
@@ -78,7 +80,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--task", required=True, choices=get_args(Task))
     add("--data", required=True, help="a folder, or one of the names below")
-    add("--cases", type=_positive, default=40, metavar="N", help="at most so many (40)")
+    add("--cases", type=_positive, default=40, metavar="N", help="drawn ones or implants (40)")
     add("--labels", type=_numbers, metavar="1,2", help="the mask's labels that count; any above 0")
     add("--model", help="a name in models/, a Triton model or version folder")
     add("--worst", type=Path, metavar="FOLDER", help="draw the worst cases there, as PNG")

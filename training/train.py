@@ -6,31 +6,24 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-import phantom
 from training.batches import Batch, Patches
+from training.checkpoint import cut_curve, resume, save
 from training.classifier_head import fit_head
 from training.config import Plan, read_parameters
 from training.losses import lesion_loss, looks_loss, lung_loss
 from training.networks import Classifier, UNet, settle
-from training.phantoms import drawing_code
 
 _CHECKPOINT_EVERY = 100
 _CURVE_EVERY = 20
 _HEAD_BATCHES = 300
 _LOADERS = min(12, os.cpu_count() or 1)
 """Processes that make patches for a GPU; a CPU is busy enough with the network."""
-
-
-class OtherPlan(Exception):
-    """A run's checkpoint is of another plan than is to be trained."""
 
 
 def network(plan: Plan) -> nn.Module:
@@ -50,8 +43,8 @@ def train(plan: Plan, cache: Path, folder: Path) -> nn.Module:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     net = network(plan).to(device, memory_format=torch.channels_last_3d)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-3)
-    first = _resume(folder / "checkpoint.pt", plan, net, optimiser)
-    _cut(folder / "curve.csv", first)
+    first = resume(folder / "checkpoint.pt", plan, net, optimiser)
+    cut_curve(folder / "curve.csv", first)
     patches = Patches(plan, read_parameters(plan.name), cache)
     _steps(plan, net, optimiser, _loaded(patches, range(first, plan.steps), device), folder)
     net.eval()
@@ -87,7 +80,7 @@ def _steps(
             _record(folder / "curve.csv", step + 1, mean)
             _progress(plan, step + 1, mean, (time.monotonic() - started) / done)
         if (step + 1) % _CHECKPOINT_EVERY == 0 or step + 1 == plan.steps:
-            _save(folder / "checkpoint.pt", plan, net, optimiser, step + 1)
+            save(folder / "checkpoint.pt", plan, net, optimiser, step + 1)
     sys.stderr.write("\n")
 
 
@@ -126,59 +119,6 @@ def learning_rate(plan: Plan, step: int) -> float:
     rise = min(1.0, (place + 1) / 50)
     fall = 0.505 + 0.495 * math.cos(math.pi * place / plan.cycle)
     return plan.learning_rate * 0.5**number * rise * fall
-
-
-def learnt_by(plan: Plan) -> dict[str, Any]:
-    """What must be the same for a run to go on: the plan, but for its length, and the phantoms."""
-    fields = asdict(plan)
-    del fields["steps"]
-    return {**fields, "drawing code": drawing_code(phantom)}
-
-
-def _resume(path: Path, plan: Plan, net: nn.Module, optimiser: torch.optim.Optimizer) -> int:
-    if not path.exists():
-        return 0
-    state = torch.load(path, weights_only=True)
-    _require_same_plan(state, plan, path)
-    net.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"])
-
-
-def _require_same_plan(state: dict[str, Any], plan: Plan, path: Path) -> None:
-    """A run may be lengthened (see `learning_rate`), and nothing else."""
-    wanted, found = learnt_by(plan), state.get("plan")
-    if found is None:
-        raise OtherPlan(f"{path} tells no plan. Choose another --runs, or delete it")
-    differs = sorted(key for key in wanted | found if wanted.get(key) != found.get(key))
-    if state["step"] > plan.steps:
-        differs.append("steps")
-    if differs:
-        told = ", ".join(differs)
-        raise OtherPlan(f"{path} is of another plan ({told}). Choose another --runs, or delete it")
-
-
-def _save(
-    path: Path, plan: Plan, net: nn.Module, optimiser: torch.optim.Optimizer, step: int
-) -> None:
-    state = {
-        "network": net.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "step": step,
-        "plan": learnt_by(plan),
-    }
-    unfinished = path.with_suffix(".tmp")
-    torch.save(state, unfinished)
-    unfinished.rename(path)
-
-
-def _cut(path: Path, step: int) -> None:
-    """Leave of a curve what the checkpoint knows: the steps after it are trained again."""
-    if not path.exists():
-        return
-    head, *rows = path.read_text().splitlines()
-    kept = [row for row in rows if int(row.partition(",")[0]) <= step]
-    path.write_text("\n".join([head, *kept]) + "\n")
 
 
 def _record(path: Path, step: int, loss: float) -> None:

@@ -55,6 +55,10 @@ class Component:
             )
         return value
 
+    def as_written(self, name: str) -> Any:
+        """An argument of which only a name is wanted: Python stays an `Expression`."""
+        return self._arguments.pop(name, None)
+
     def number(self, name: str, default: float | None = None) -> float:
         return float(self._is(name, self.take(name, default), (int, float), "a number"))
 

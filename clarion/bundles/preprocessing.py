@@ -4,9 +4,12 @@ The pipeline's own order is: orient, clip, resample (or crop, mask, clip, resize
 that keeps to it, or whose order gives the same, can be expressed; any other is refused.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from clarion.bundles import casts
 from clarion.bundles.component import Component, Triple
 from clarion.bundles.intensity import Intensity
 from deploy.modelrepo.refused import Refused
@@ -16,6 +19,8 @@ _NOTHING_CHANGES = {
     *("ToTensord", "ToDeviced", "CastToTyped", "Identityd", "SelectItemsd", "DeleteItemsd"),
     *("FromMetaTensord", "ToMetaTensord"),
 }
+_CALLED = {"lung", "lungs", "mask", "masks", "seg", "segmentation", "label", "roi"}
+"""Words of a key that calls the lungs' mask."""
 _SHORTEN = "leave it out if the network does without it, or resample and crop before the pipeline"
 
 
@@ -24,7 +29,7 @@ class Preprocessing:
     """As far as it has been read. Spacing and sizes are (x, y, z), as in the bundle.
 
     `clip_first`: intensities were clipped before voxels were interpolated. `outside_hu` is what
-    masking leaves outside the lungs.
+    masking leaves outside the lungs, `lungs` the key of their mask.
     """
 
     image: str
@@ -36,11 +41,17 @@ class Preprocessing:
     clip_first: bool = False
     cropped: bool = False
     outside_hu: float | None = None
+    lungs: str | None = None
     steps: tuple[str, ...] = ()
 
     @property
     def resampled(self) -> bool:
         return self.spacing is not None or self.size is not None
+
+    @property
+    def whole(self) -> bool:
+        """Whether intensities are whole numbers, as a CT's are."""
+        return not self.resampled and casts.is_whole(self.intensity)
 
 
 def read(steps: Sequence[Component], image: str) -> Preprocessing:
@@ -48,6 +59,7 @@ def read(steps: Sequence[Component], image: str) -> Preprocessing:
     found = Preprocessing(image)
     for step in steps:
         if step.name in _NOTHING_CHANGES:
+            _cast(step, found)
             continue
         reader = step.reader(_READERS, _SHORTEN)
         keys = step.keys()
@@ -57,6 +69,12 @@ def read(steps: Sequence[Component], image: str) -> Preprocessing:
         step.ignore("allow_missing_keys", "lazy", "meta_keys", "meta_key_postfix")
         step.finish()
     return found
+
+
+def _cast(step: Component, so_far: Preprocessing) -> None:
+    keys = step.keys()
+    if so_far.image in keys:
+        casts.check(step, keys.index(so_far.image), whole=so_far.whole)
 
 
 def _orientation(step: Component, so_far: Preprocessing) -> Preprocessing:
@@ -95,7 +113,8 @@ def _resize(step: Component, so_far: Preprocessing) -> Preprocessing:
     step.only("size_mode", ("all",), "all", 'set it to "all"')
     step.only("anti_aliasing", (False, None), False, 'set it to false, or use mode "area"')
     step.only("align_corners", (False, None), None, "set it to false")
-    step.ignore("anti_aliasing_sigma", "dtype")
+    step.ignore("anti_aliasing_sigma")
+    casts.check(step, None, whole=False)
     mode = step.take("mode", "area")
     mode = mode[0] if isinstance(mode, list) and mode else mode
     sampling = {"trilinear": "linear", "area": "area"}.get(str(mode))
@@ -112,7 +131,7 @@ def _scale_range(step: Component, so_far: Preprocessing) -> Preprocessing:
     low, high = step.number("a_min"), step.number("a_max")
     first, last = step.number("b_min"), step.number("b_max")
     clip = step.flag("clip", False)
-    step.ignore("dtype")
+    casts.check(step, None, whole=False)
     if low == high:
         raise step.refused("bad-argument", "a_min and a_max are the same", "give a range")
     slope = (last - first) / (high - low)
@@ -132,7 +151,8 @@ def _normalize(step: Component, so_far: Preprocessing) -> Preprocessing:
         else:
             deviation = float(value) or 1.0
     step.only("nonzero", (False,), False, "set it to false")
-    step.ignore("channel_wise", "dtype")
+    step.ignore("channel_wise")
+    casts.check(step, None, whole=False)
     return _bent(step, so_far, lambda it: it.then_line(1 / deviation, -mean / deviation))
 
 
@@ -166,11 +186,11 @@ def _crop(step: Component, so_far: Preprocessing) -> Preprocessing:
     step.ignore("mode", "allow_smaller", "start_coord_key", "end_coord_key")
     if so_far.resampled or so_far.cropped:
         raise _out_of_order(step, "crop once, and before any resampling")
-    return replace(so_far, cropped=True)
+    return replace(so_far, cropped=True, lungs=_lungs(step, so_far, "source_key", source))
 
 
 def _mask(step: Component, so_far: Preprocessing) -> Preprocessing:
-    step.ignore("mask_key")
+    lungs = _lungs(step, so_far, "mask_key", step.take("mask_key"))
     for name in ("mask_data", "select_fn"):
         step.only(name, (None,), None, "name the lungs by mask_key alone")
     if so_far.resampled:
@@ -179,7 +199,25 @@ def _mask(step: Component, so_far: Preprocessing) -> Preprocessing:
         raise step.refused(
             "not-expressible", "0 is no intensity of the image there", "mask before scaling"
         )
-    return replace(so_far, outside_hu=so_far.intensity.hu(0))
+    return replace(so_far, outside_hu=so_far.intensity.hu(0), lungs=lungs)
+
+
+def _lungs(step: Component, so_far: Preprocessing, argument: str, key: Any) -> str:
+    """The key, if it calls a mask of the lungs, which is the one mask that the pipeline has."""
+    words = set(re.split(r"[^a-z]+", str(key).lower())) - {""}
+    if not words & {"lung", "lungs"} or words - _CALLED:
+        raise step.refused(
+            "not-the-lungs",
+            f"{argument} is {key!r}, and the pipeline crops to the lungs and masks by them alone",
+            'if it is the mask of the lungs, call it "lung" in the whole configuration',
+        )
+    if so_far.lungs not in (None, key):
+        raise step.refused(
+            "not-the-lungs",
+            f"{argument} is {key!r}, and {so_far.lungs!r} is the lungs' mask of a step before",
+            "crop and mask by the same",
+        )
+    return str(key)
 
 
 def _bent(

@@ -24,6 +24,9 @@ class Expression:
 
     text: str
 
+    def __str__(self) -> str:
+        return f"${self.text}"
+
 
 def followed(value: Any, root: Mapping[str, Any], depth: int = 0) -> Any:
     """The value with every reference in it replaced by what it refers to.

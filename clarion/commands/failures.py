@@ -22,7 +22,9 @@ ChosenJob = Annotated[
 CodeOption = Annotated[str | None, typer.Option("--code", help="Only those with this code.")]
 ServiceOption = Annotated[str | None, typer.Option("--service", help="Only those of a service.")]
 StageOption = Annotated[str | None, typer.Option("--stage", help="Only those of a stage.")]
-AllOption = Annotated[bool, typer.Option("--all", help="All that are listed.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All, listed or not.")]
+
+_LISTED = 1000
 
 
 @app.command("list")
@@ -37,7 +39,11 @@ def listing(
 
     A service that takes in nothing more after a burst of failures is named first.
     """
-    found = api.results(home).get("/failures", **_asked(None, code, service, stage), limit=1000)
+    chosen = _asked(None, code, service, stage)
+    found = api.results(home).get("/failures", **chosen, limit=_LISTED + 1)
+    if len(found) > _LISTED:
+        found = found[:_LISTED]
+        typer.echo(f"the newest {_LISTED} of more: choose by code, service or stage", err=True)
     if as_json:
         typer.echo(json.dumps(found, indent=1))
         return
@@ -59,7 +65,7 @@ def show(
 ) -> None:
     """Show a job's failures with what the service said; that may quote the study's values."""
     results = api.results(home)
-    found = results.get("/failures", job=job)
+    found = results.get("/failures", job=job, limit=_LISTED)
     if not found:
         raise Failure(f"no stage of job {job} waits for anybody; see `clarion jobs show {job}`")
     if as_json:
@@ -171,7 +177,7 @@ def _outcome(done: dict[str, Any]) -> str:
 
 
 def _told(failure: dict[str, Any]) -> list[str]:
-    attempts = f"{failure['attempts']} attempts" if failure["attempts"] else "nothing was heard"
+    attempts = f"{failure['attempts']} attempts" if failure["attempts"] else "no attempt is known"
     head = f"{failure['stage']} ({failure['service']}), run {failure['run']}, {attempts}"
     reasons = [f"  {reason['code']}: {reason['text']}" for reason in failure["reasons"]]
     where = f"  {failure['exception_type'] or '-'} at {failure['place'] or '-'}"

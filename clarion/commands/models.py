@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -150,7 +150,8 @@ def rollback(name: NameArgument, as_json: JsonOption = False, home: HomeOption =
 def load(name: NameArgument, home: HomeOption = None) -> None:
     """Load a model anew: after `unload`, or when its server was given other files.
 
-    The bytes of the version that answers are checked first.
+    The bytes of the version that answers are checked first, and what Triton reads of it is written
+    anew where somebody edited it by hand.
     """
     place = _place(home)
     if place.elsewhere:
@@ -161,6 +162,12 @@ def load(name: NameArgument, home: HomeOption = None) -> None:
         return
     done = promotion.load(place.repository, place.server, name)
     typer.echo(f"{name} {done.version or '-'} answers{'' if done.known else _LATER}")
+    if done.renewed:
+        typer.echo(
+            f"{promotion.EDITED}: what Triton read of {name} was edited by hand, and was written "
+            "anew. To keep an edit, add it as a version of its own",
+            err=True,
+        )
 
 
 @app.command()
@@ -222,14 +229,13 @@ def _offered(
         catalog.require_same(repository, name or entry.name, entry)
         file, card = shelf.fetch(entry, scratch)
     package = opened(file, scratch, name or entry.name)
-    card.replace(package.folder / "card.md")
-    return package, entry.origin
+    return replace(package, card=card), entry.origin
 
 
 def _add(
     repository: Repository, server: ModelServer, package: Package, source: Source
 ) -> list[Added]:
-    found = candidates(package.folder, source)
+    found = candidates(package.folder, source, package.card)
     if not found:
         raise Failure(f"no-version: {package.name} has no numbered folder with weights")
     return [

@@ -14,11 +14,15 @@ _UNPACKED = "unpacked"
 
 @dataclass(frozen=True)
 class Package:
-    """A folder that is a Triton model, the name it goes by, and what its maker should know."""
+    """A folder that is a Triton model, the name it goes by, and what its maker should know.
+
+    `card` is that of who offers it, where it is not in the folder.
+    """
 
     folder: Path
     name: str
     notes: tuple[str, ...] = ()
+    card: Path | None = None
 
 
 def opened(path: Path, scratch: Path, name: str | None) -> Package:

@@ -10,14 +10,15 @@ from deploy.modelrepo import history
 from deploy.modelrepo.refused import Refused
 from deploy.modelrepo.repository import Candidate, Repository
 
+EDITED = "active-configuration-changed"
 _CHANGED = {
     "weights-changed": "its weights are not those that were added",
     "configuration-changed": "its config.pbtxt is not the one that was added",
-    "active-configuration-changed": "what Triton reads of it was edited by hand",
+    EDITED: "what Triton reads of it was edited by hand",
     "files-missing": "files of it are gone or can't be read",
 }
 _REMEDY = {
-    "active-configuration-changed": "promote it again to write that anew",
+    EDITED: "promote or load it again to write that anew; to keep the edit, add it as a version",
 }
 _OTHER = "bring the file back, or add what is there now as a version of its own"
 
@@ -45,11 +46,15 @@ class Added:
 
 @dataclass(frozen=True)
 class Switched:
-    """The version that answers now, if one does, and whether the server knows already."""
+    """The version that answers now, if one does, and whether the server knows already.
+
+    `renewed`: what Triton reads of it had been edited by hand.
+    """
 
     name: str
     version: int | None
     known: bool
+    renewed: bool = False
 
 
 def explained(code: str) -> str:
@@ -78,16 +83,19 @@ def rollback(repository: Repository, server: ModelServer, name: str, at: datetim
 def load(repository: Repository, server: ModelServer, name: str) -> Switched:
     """Load the active version anew, its bytes checked first. Raises `Refused`.
 
-    A model that was unloaded is the repository's again; it stays aside if it can't be loaded.
+    What Triton reads of it is written anew where it was edited by hand: what answers is what was
+    added. A model that was unloaded is the repository's again; it stays aside if it can't be
+    loaded.
     """
     with repository.changing():
-        active = repository.active(name) if repository.versions(name) else None
-        if active is not None:
-            _require_unchanged(repository, name, active)
+        active, named = _active(repository, name)
+        renewed = _require_unchanged(repository, name, active) or not named
         was_aside = repository.is_aside(name)
         repository.take_back(name)
+        if renewed:
+            repository.activate(name, active)
         try:
-            return Switched(name, active, _loaded(server, name))
+            return Switched(name, active, _loaded(server, name), renewed)
         except Refused:
             if was_aside:
                 repository.set_aside(name)
@@ -167,10 +175,26 @@ def _choose(
     return Chosen(name, number, before, loaded)
 
 
-def _require_unchanged(repository: Repository, name: str, number: int) -> None:
+def _active(repository: Repository, name: str) -> tuple[int, bool]:
+    """The version that is to answer, and whether Triton is told of it.
+
+    An edit may have taken the number out, and Triton would let the highest answer: then it is the
+    one that was chosen last.
+    """
+    known = repository.versions(name)
+    active = repository.active(name)
+    if active is not None:
+        return active, True
+    chosen = [each.version for each in repository.promotions(name)]
+    return (chosen or known)[-1], False
+
+
+def _require_unchanged(repository: Repository, name: str, number: int) -> bool:
+    """Raises `Refused` for a version that changed; whether what Triton reads of it was edited."""
     code = repository.changed(name, number)
-    if code and code != "active-configuration-changed":
-        raise Refused(code, f"{name} {number}: {explained(code)}")
+    if code in (None, EDITED):
+        return code is not None
+    raise Refused(code, f"{name} {number}: {explained(code)}")
 
 
 def _loaded(server: ModelServer, name: str) -> bool:

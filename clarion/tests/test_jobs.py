@@ -98,6 +98,8 @@ class Answers(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path == DETAILS:
             self._say(200, b"Traceback: all of it")
+        elif "code=everything" in self.path:
+            self._answer(200, [FAILURE] * int(self.path.rpartition("limit=")[2]))
         else:
             self._answer(200, ANSWERS[path])
 
@@ -174,6 +176,13 @@ def test_a_refused_request_fails_in_the_service_s_words(clarion: CliRunner) -> N
     refused = clarion.invoke(build(), ["jobs", "rerun", "1111"])
     assert refused.exit_code == 1
     assert "Wait until it has finished" in str(refused.exception)
+
+
+def test_a_listing_of_failures_that_is_cut_says_so(clarion: CliRunner) -> None:
+    cut = clarion.invoke(build(), ["failures", "list", "--code", "everything", "--json"])
+    assert len(json.loads(cut.stdout)) == 1000
+    assert cut.stderr.startswith("the newest 1000 of more")
+    assert not clarion.invoke(build(), ["failures", "list", "--json"]).stderr
 
 
 def test_failures_are_listed_in_words_within_80_columns(clarion: CliRunner) -> None:

@@ -106,6 +106,18 @@ def test_a_model_is_unloaded_until_it_is_loaded(operator: Operator) -> None:
     assert operator.types("load", "lung_seg").stdout.startswith("lung_seg 1 answers")
 
 
+def test_loading_tells_of_an_edit_that_it_takes_back(operator: Operator) -> None:
+    operator.types("list")
+    edited = operator.home / "models" / "lesion_seg" / "config.pbtxt"
+    edited.write_text(edited.read_text().replace('"kind"', '"sort"'))
+
+    first, second = operator.types("load", "lesion_seg"), operator.types("load", "lesion_seg")
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert "active-configuration-changed: what Triton read of lesion_seg" in first.stderr
+    assert "changed" not in second.output
+
+
 def test_what_a_triton_elsewhere_can_not_do_is_said(operator: Operator) -> None:
     operator.home.mkdir()
     (operator.home / "settings.yaml").write_text("triton: 127.0.0.1:1\n")

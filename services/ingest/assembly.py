@@ -1,6 +1,8 @@
 """Ingest put together from its ports: the journal, the store and the clock."""
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,9 +64,9 @@ class Ingest:
         }
         try:
             self.journal.decide(COMMITMENT, meta)
-        except OSError:
+            self.index.add_report(**meta)
+        except (OSError, sqlite3.OperationalError):
             return Status.RESOURCE_LIMITATION
-        self.index.add_report(**meta)
         return Status.SUCCESS
 
     def close(self) -> None:
@@ -81,9 +83,32 @@ def assemble(
     clock: Clock,
     timer: Timer,
 ) -> Ingest:
-    """Open the journal, recover, and take up what was unfinished."""
-    journal = Journal(settings.journal_folder())
-    index, quiet = open_index(journal.folder / _INDEX, journal), QuietTimes(settings.release_s)
+    """Open the journal, recover, and take up what was unfinished; what it raises leaves none open.
+
+    Raises `OSError`, `sqlite3.OperationalError` or `Unavailable` where there is no room, or no
+    store, and what `open_index` and `deploy` raise.
+    """
+    with ExitStack() as opened:
+        journal = Journal(settings.journal_folder())
+        opened.callback(journal.close)
+        index = open_index(journal.folder / _INDEX, journal)
+        opened.callback(index.close)
+        made = _assembled(settings, catalog, topics, store, clock, timer, journal, index)
+        opened.pop_all()
+    return made
+
+
+def _assembled(
+    settings: IngestSettings,
+    catalog: Catalog,
+    topics: Topics,
+    store: PayloadStore,
+    clock: Clock,
+    timer: Timer,
+    journal: Journal,
+    index: Index,
+) -> Ingest:
+    quiet = QuietTimes(settings.release_s)
     resume(index, quiet, settings.quiet_time, timer())
     routes = settings.aes
     names = (route.pipeline for route in routes.values())

@@ -94,6 +94,7 @@ class Decider:
             return False  # not examined: the next start asks again
         made = self._version(case, arrivals, now)
         self._index.examined(case, arrivals[-1].sequence)
+        self._journal.forget({arrival.place.segment for arrival in arrivals})
         return made
 
     def _version(self, case: str, arrivals: list[Arrival], now: datetime) -> bool:

@@ -8,7 +8,7 @@ whole record was never acknowledged, and is cut off.
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fcntl import LOCK_EX, LOCK_NB, lockf
 from pathlib import Path
 from threading import Lock
@@ -104,7 +104,9 @@ class Journal:
         """Close the case's open segment, if there is one; nothing is appended to it again."""
         segment = self._open.pop(case, None)
         if segment:
-            self._digests[segment.name] = segment.seal()
+            digest = segment.seal()
+            if case != _DECISIONS and segment.size:
+                self._digests[segment.name] = digest
 
     def close(self) -> None:
         """Close every segment, and let another process have the journal."""
@@ -137,12 +139,17 @@ class Journal:
                 os.fsync(file.fileno())
 
     def digest(self, name: str) -> str:
-        """The sha256 of a sealed segment; read again where an earlier process wrote it."""
-        known = self._digests.pop(name, None)
+        """The sha256 of a sealed segment; read again where it is not known any more."""
+        known = self._digests.get(name)
         if known:
             return known
         with self.path(name).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Nobody is about to ask for these digests: most studies of a hospital make no version."""
+        for name in names:
+            self._digests.pop(name, None)
 
 
 def _sync_folder(folder: Path) -> None:

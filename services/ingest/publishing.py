@@ -21,8 +21,8 @@ from shared.store.port import PayloadStore
 from shared.telemetry.logs import logger
 
 SOURCE = "ingest"
-Publish = Callable[[Event, Lane | None, int | None], Awaitable[None]]
-"""Returns when the bus has the event for sure; waits while it does not answer."""
+Publish = Callable[[Event, Lane | None, int | None], Awaitable[object]]
+"""Returns when the bus has the event for sure, or never will; waits while it does not answer."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,11 @@ class Outbox:
         for kept in waiting:
             await self._announce(kept)
         for name, at, report in reports:
-            data = CommitmentReported.model_validate(report)
-            transaction = data.transaction_uid
-            told = Event(name, SOURCE, commitment.KIND, transaction, at, "", data)
-            await self.publish(told, None, partition(name, self.partitions))
+            where = partition(name, self.partitions)
+            for data in commitment.parts(CommitmentReported.model_validate(report)):
+                part, transaction = commitment.report_id(data), data.transaction_uid
+                told = Event(part, SOURCE, commitment.KIND, transaction, at, "", data)
+                await self.publish(told, None, where)
             self._mark(name)
         return len(waiting) + len(reports)
 

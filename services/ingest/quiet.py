@@ -91,8 +91,3 @@ class QuietTimes:
         """A settled case could not be decided: it is due again in a moment."""
         with self._lock:
             self._cases.setdefault(case, Activity(now, _AGAIN_S))
-
-    def open_cases(self) -> int:
-        """How many cases are being filled."""
-        with self._lock:
-            return len(self._cases)

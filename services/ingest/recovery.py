@@ -13,22 +13,36 @@ from services.ingest.quiet import QuietTimes
 from services.ingest.records import COMMITMENT, INSTANCE, OWN, PUBLISHED, VERSION, Record
 from shared.telemetry.logs import logger
 
+_PRIMARY = 0xFF
+"""The bits of an extended result code that are the primary one."""
+
 
 def open_index(path: Path, journal: Journal) -> Index:
-    """The index, up to date with the journal; made again when SQLite calls it broken."""
+    """The index, up to date with the journal; made again when SQLite calls it broken.
+
+    Raises `sqlite3.OperationalError` when the disk is full or somebody else has the index locked:
+    then it is whole, and reading a hospital's journal anew would cost hours.
+    """
     try:
         return _caught_up(path, journal)
     except sqlite3.DatabaseError as error:
+        if not _is_broken(error):
+            raise
         logger().warning("index made again", exception_type=type(error).__name__)
         remove(path)
         return _caught_up(path, journal)
+
+
+def _is_broken(error: sqlite3.DatabaseError) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _caught_up(path: Path, journal: Journal) -> Index:
     index = Index(path)
     try:
         records = recover(journal, index)
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, OSError):
         index.close()
         raise
     logger().info("journal recovered", records=records)

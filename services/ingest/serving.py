@@ -1,9 +1,11 @@
 """Drives ingest until it is told to stop: decides, publishes, recognises, answers /health."""
 
 import asyncio
+import errno
+import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from aiokafka.errors import KafkaError
@@ -15,7 +17,7 @@ from services.ingest.publishing import Outbox
 from services.ingest.settings import IngestSettings
 from services.ingest.stow import stow_routes
 from shared.bus.kafka import KafkaPublisher, group_consumer, read_facts
-from shared.bus.received import Received
+from shared.bus.received import Received, publish_if_it_fits
 from shared.catalog import Catalog, Service, Topics
 from shared.clock import system_clock
 from shared.errors import Unavailable
@@ -27,40 +29,79 @@ from shared.telemetry.logs import logger
 
 _TICK_S = 0.1
 _RETRY_S = 1.0
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Troubles = dict[str, str]
 """What is down, and why: shown by /health."""
+Keep = Callable[[Sequence[Received]], None]
+OnBatch = Callable[[Sequence[Received]], Awaitable[None]]
+Read = Callable[[OnBatch], Awaitable[None]]
 
 
 async def run(catalog: Catalog, topics: Topics, settings: IngestSettings) -> None:
-    """Serve until cancelled. DICOM is answered from the start; Kafka may come later."""
-    service, store = catalog["ingest"], open_store(settings.store)
-    ingest = await asyncio.to_thread(
-        assemble, settings, catalog, topics, store, system_clock, time.monotonic
-    )
-    scp = listen(settings, ingest)
-    logger().info("listening", port=scp.port)
-    troubles: Troubles = {"kafka": "connecting"}
-    try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_http(service, settings, ingest, troubles))
-            group.create_task(_decide(ingest, troubles))
-            group.create_task(_bus(ingest, service, topics, settings, store, troubles))
-    finally:
-        await asyncio.to_thread(scp.close)  # files stay open: a thread may still be writing
+    """Serve until cancelled.
+
+    /health is answered from the start, DICOM as soon as the journal is read and what comes can be
+    kept; Kafka may come later.
+    """
+    service = catalog["ingest"]
+    troubles: Troubles = {"ingest": "starting", "kafka": "connecting"}
+    app = Starlette(routes=[health_route(service.service, partial(_why_not, troubles))])
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve_app(app, settings.health_host, settings.health_port))
+        ingest, store = await started(catalog, topics, settings, troubles)
+        app.router.routes.extend(routes_of_stow(settings, ingest))
+        scp = listen(settings, ingest)
+        logger().info("listening", port=scp.port)
+        try:
+            await _drive(ingest, service, topics, settings, store, troubles)
+        finally:
+            await asyncio.to_thread(scp.close)  # files stay open: a thread may still be writing
 
 
-async def _http(
-    service: Service, settings: IngestSettings, ingest: Ingest, troubles: Troubles
+def _why_not(troubles: Troubles) -> list[str]:
+    return [f"{what}: {why}" for what, why in troubles.items()]
+
+
+async def started(
+    catalog: Catalog, topics: Topics, settings: IngestSettings, troubles: Troubles
+) -> tuple[Ingest, PayloadStore]:
+    """Ingest and its store, as soon as the store answers and the disk has room for both."""
+    while True:
+        try:
+            opened = await asyncio.to_thread(_opened, catalog, topics, settings)
+        except Unavailable as outage:
+            _note(troubles, "ingest", f"{outage.what} does not answer")
+        except sqlite3.OperationalError as error:  # full or locked: a start more would be no other
+            _note(troubles, "ingest", f"the journal's index: {error}")
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            _note(troubles, "ingest", f"the journal: {os.strerror(error.errno)}")
+        else:
+            troubles.pop("ingest", None)
+            return opened
+        await asyncio.sleep(_RETRY_S)
+
+
+def _opened(
+    catalog: Catalog, topics: Topics, settings: IngestSettings
+) -> tuple[Ingest, PayloadStore]:
+    store = open_store(settings.store)
+    return assemble(settings, catalog, topics, store, system_clock, time.monotonic), store
+
+
+async def _drive(
+    ingest: Ingest,
+    service: Service,
+    topics: Topics,
+    settings: IngestSettings,
+    store: PayloadStore,
+    troubles: Troubles,
 ) -> None:
-
-    def why_not() -> list[str]:
-        full = [] if ingest.receiver.has_room() else ["disk: below the reserve"]
-        return full + [f"{what}: {why}" for what, why in troubles.items()]
-
-    health = health_route(service.service, why_not)
-    app = Starlette(routes=[health, *routes_of_stow(settings, ingest)])
-    await serve_app(app, settings.health_host, settings.health_port)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_decide(ingest, troubles))
+        group.create_task(_bus(ingest, service, topics, settings, store, troubles))
 
 
 def routes_of_stow(settings: IngestSettings, ingest: Ingest) -> list[Route]:
@@ -71,12 +112,25 @@ def routes_of_stow(settings: IngestSettings, ingest: Ingest) -> list[Route]:
 
 async def _decide(ingest: Ingest, troubles: Troubles) -> None:
     while True:
+        _look_at_the_disk(ingest.receiver.has_room, troubles)
         result = await asyncio.to_thread(ingest.decider.decide_due)
         if result.failed:
             _note(troubles, "decisions", result.failed)
         elif result.cases:
             troubles.pop("decisions", None)
         await asyncio.sleep(_TICK_S)
+
+
+def _look_at_the_disk(has_room: Callable[[], bool], troubles: Troubles) -> None:
+    try:
+        full = not has_room()
+    except OSError as error:
+        troubles["disk"] = type(error).__name__
+    else:
+        if full:
+            troubles["disk"] = "below the reserve"
+        else:
+            troubles.pop("disk", None)
 
 
 async def _bus(
@@ -89,14 +143,14 @@ async def _bus(
 ) -> None:
     publisher, producer = await patiently_connected(settings.kafka)
     troubles.pop("kafka")
-    outbox = Outbox(
-        publisher.publish, ingest.journal, ingest.index, store, topics.partitions, system_clock
-    )
+    publish = partial(publish_if_it_fits, publisher)
+    outbox = Outbox(publish, ingest.journal, ingest.index, store, topics.partitions, system_clock)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(publisher.watch(partial(_tell, troubles)))
             group.create_task(_publish(outbox, troubles))
-            group.create_task(_recognise(ingest, publisher, service, topics, settings))
+            read = partial(_read, publisher, service, topics, settings)
+            group.create_task(recognise(read, ingest.recognise, troubles))
     finally:
         await producer.stop()
 
@@ -130,25 +184,37 @@ async def _publish(outbox: Outbox, troubles: Troubles) -> None:
             await asyncio.sleep(_TICK_S)
 
 
-async def _recognise(
-    ingest: Ingest,
+async def recognise(read: Read, keep: Keep, troubles: Troubles) -> None:
+    """Read what is made of what ingest gave, for as long as the process lives.
+
+    What could not be kept, for want of room, is not committed, and is read again.
+    """
+
+    async def remember(batch: Sequence[Received]) -> None:
+        await asyncio.to_thread(keep, batch)
+        troubles.pop("recognising", None)
+
+    while True:
+        try:
+            await read(remember)
+        except KafkaError as error:
+            logger().warning("facts not read", exception_type=type(error).__name__)
+        except (OSError, sqlite3.OperationalError) as error:
+            _note(troubles, "recognising", f"not kept in the journal: {type(error).__name__}")
+        await asyncio.sleep(_RETRY_S)
+
+
+async def _read(
     publisher: KafkaPublisher,
     service: Service,
     topics: Topics,
     settings: IngestSettings,
+    on_batch: OnBatch,
 ) -> None:
-    """Read what is made of what ingest gave, for as long as the process lives."""
-
-    async def remember(batch: Sequence[Received]) -> None:
-        await asyncio.to_thread(ingest.recognise, batch)
-
-    while True:
-        consumer = group_consumer(settings.kafka, service.service, settings.instance)
-        try:
-            await consumer.start()
-            await read_facts(consumer, publisher, topics, service.consumes, remember)
-        except KafkaError as error:
-            logger().warning("facts not read", exception_type=type(error).__name__)
-            await asyncio.sleep(_RETRY_S)
-        finally:
-            await consumer.stop()
+    """Until something fails: what `read_facts` raises."""
+    consumer = group_consumer(settings.kafka, service.service, settings.instance)
+    try:
+        await consumer.start()
+        await read_facts(consumer, publisher, topics, service.consumes, on_batch)
+    finally:
+        await consumer.stop()

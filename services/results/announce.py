@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from services.results.ledger.deliveries import Delivery
 from services.results.ledger.outbox import SOURCE
@@ -21,6 +21,10 @@ from shared.events.wire import Event
 from shared.identity import event_id
 
 STANDING_JOB = "standing-job"
+_RUN = (
+    *("job_id", "case_id", "version", "supersedes", "run", "fresh"),
+    *("pipeline", "lane", "received_at"),
+)
 
 
 def job_finished(
@@ -33,15 +37,7 @@ def job_finished(
 ) -> Event:
     """The run's end: what was made, what was not, and why."""
     data = JobFinished(
-        job_id=run.job_id,
-        case_id=run.case_id,
-        version=run.version,
-        supersedes=run.supersedes,
-        run=run.run,
-        fresh=run.fresh,
-        pipeline=run.pipeline,
-        lane=run.lane,
-        received_at=run.received_at,
+        **_of_run(run),
         stage=SOURCE,
         started_at=run.started_at or run.received_at,
         finished_at=finished_at,
@@ -81,15 +77,7 @@ def dicom_delivered(
 ) -> Event:
     """An attempt to deliver has ended."""
     data = DicomDelivered(
-        job_id=run.job_id,
-        case_id=run.case_id,
-        version=run.version,
-        supersedes=run.supersedes,
-        run=run.run,
-        fresh=run.fresh,
-        pipeline=run.pipeline,
-        lane=run.lane,
-        received_at=run.received_at,
+        **_of_run(run),
         stage=delivery.stage,
         started_at=began_at,
         finished_at=now,
@@ -126,6 +114,11 @@ def input_ready(request: InputReady, traceparent: str) -> Event:
     """A later run of a job: its input is as ready as it was."""
     name = event_id(request.job_id, request.run, request.stage, "input-ready")
     return _event(name, "input-ready", request.job_id, request.finished_at, traceparent, request)
+
+
+def _of_run(run: StoredRun) -> Mapping[str, Any]:
+    """What every event about a run says of it."""
+    return {name: getattr(run, name) for name in _RUN}
 
 
 def _event(

@@ -180,9 +180,18 @@ def _waits_for(
 
 
 def path_of(store: PayloadStore, ref: PayloadRef) -> str | None:
-    """Where a payload lies on this machine; None when it is gone."""
+    """Where a payload lies on this machine; None when it is gone, or kept elsewhere."""
     try:
-        return str(store.path(ref).resolve())
+        file = store.where(ref)
+    except PayloadMissing:
+        return None
+    return str(file) if file else None
+
+
+def said_at(store: PayloadStore, ref: PayloadRef) -> str | None:
+    """Where a payload lies, by its key where the store is elsewhere; None when it is gone."""
+    try:
+        return str(store.where(ref) or ref.uri)
     except PayloadMissing:
         return None
 

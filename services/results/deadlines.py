@@ -12,6 +12,7 @@ from services.results.ledger.database import Ledger
 from services.results.ledger.runs import StoredRun
 from services.results.ledger.standing import Known
 from services.results.overtaking import Queues
+from services.results.passing import passing_over
 from services.results.progress import holders
 from shared.pipelines.definition import Definition
 
@@ -73,7 +74,7 @@ def sweep(ledger: Ledger, concluder: Concluder, watching_since: datetime) -> int
         if _is_late(each, known.get((each.run.job_id, each.run.run), nothing), queues, now)
     ]
     for run in late:
-        with ledger.transaction() as connection:
+        with passing_over(run.job_id), ledger.transaction() as connection:
             concluder.conclude(connection, run.job_id, run.run, stop="deadline")
     return len(late)
 

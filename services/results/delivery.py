@@ -11,7 +11,8 @@ from opentelemetry.trace import SpanKind
 from sqlalchemy import Connection
 
 from services.results import announce
-from services.results.ledger import deliveries, outbox, runs
+from services.results.confirming import AskCommitment, Confirmer
+from services.results.ledger import commitments, deliveries, outbox, runs
 from services.results.ledger.database import Ledger
 from services.results.ledger.deliveries import LEASE, Delivery, Due
 from services.results.ledger.runs import StoredRun
@@ -19,7 +20,6 @@ from services.results.scu import Answer, Parcel
 from services.results.settings import Destination
 from shared.clock import Clock
 from shared.errors import Unavailable
-from shared.identity import uid
 from shared.store.port import PayloadMissing, PayloadStore
 from shared.telemetry import tracing
 from shared.telemetry.attributes import ATTEMPT, CODE, DESTINATION, INSTANCES, JOB, RUN, WAIT
@@ -27,7 +27,6 @@ from shared.telemetry.logs import logger
 
 IsWanted = Callable[[Parcel], bool]
 Send = Callable[[Destination, Sequence[Parcel], IsWanted], Iterator[Answer | None]]
-AskCommitment = Callable[[Destination, Sequence[Parcel], str], bool]
 
 UNKNOWN_DESTINATION = Answer("held", "unknown-destination")
 PAYLOAD_MISSING = Answer("failed", "payload-missing")
@@ -66,8 +65,20 @@ class Courier:
     send: Send
     ask_commitment: AskCommitment
 
+    @property
+    def confirmer(self) -> Confirmer:
+        """Who asks about what was sent."""
+        return Confirmer(
+            self.ledger, self.destinations, self.clock, self.backoff.after, self.ask_commitment
+        )
+
     def deliver(self, due: Due) -> None:
-        """Send what is due for one destination and job, noting each answer as it comes."""
+        """Send what is due for one destination and job, and have it confirmed."""
+        self._send_all(due)
+        self.confirmer.confirm(due)
+
+    def _send_all(self, due: Due) -> None:
+        """Note each answer as it comes."""
         began_at = self.clock()
         with self.ledger.transaction() as connection:
             claimed = deliveries.claim(connection, due, began_at, self.name)
@@ -101,6 +112,7 @@ class Courier:
         longest = max(LEASE, timedelta(seconds=self.backoff.longest))
         with self.ledger.transaction() as connection:
             deliveries.bring_forward(connection, now + longest)
+        self.confirmer.set_back()
 
     @contextmanager
     def _given_back(self, claimed: Sequence[Delivery]) -> Iterator[None]:
@@ -127,16 +139,12 @@ class Courier:
         self._settle([(delivery, lacking) for delivery in gone], voyage)
         if destination is None or not ready:
             return
-        arrived = list(self._sent(destination, ready, voyage))
-        if destination.commitment and arrived:
-            self._commit(destination, arrived)
+        self._send(destination, ready, voyage)
 
-    def _sent(
+    def _send(
         self, destination: Destination, ready: Sequence[tuple[Delivery, Parcel]], voyage: "_Voyage"
-    ) -> Iterator[tuple[Delivery, Parcel]]:
-        """Send all, and give those that arrive.
-
-        What has arrived is noted before the next is sent: a crash sends that one again at most.
+    ) -> None:
+        """What has arrived is noted before the next is sent: a crash sends that one again at most.
         What has not is noted together.
         """
         by_uid = {delivery.sop_instance_uid: delivery for delivery, _ in ready}
@@ -145,10 +153,9 @@ class Courier:
             destination, parcels, lambda parcel: self._is_wanted(by_uid[parcel.sop_instance_uid])
         )
         unsent: list[tuple[Delivery, Answer]] = []
-        for (delivery, parcel), answer in zip(ready, answers, strict=True):
+        for (delivery, _), answer in zip(ready, answers, strict=True):
             if answer and answer.verdict == "delivered":
                 self._settle([(delivery, answer)], voyage)
-                yield delivery, parcel
             elif answer:
                 unsent.append((delivery, answer))
         self._settle(unsent, voyage)
@@ -193,26 +200,16 @@ class Courier:
         later = now + self.backoff.after(delivery.attempts + 1) if again else None
         status = "waiting" if answer.verdict == "retry" else answer.verdict
         said = "failed" if answer.verdict == "retry" else answer.verdict
-        attempt = deliveries.settle(
-            connection, delivery, self.name, status, answer.code, answer.dicom_status, now, later
-        )
+        destination = self.destinations.get(delivery.destination)
+        confirms = destination is not None and destination.commitment
+        came_to = (status, answer.code, answer.dicom_status, now, later)
+        attempt = deliveries.settle(connection, delivery, self.name, *came_to, confirms=confirms)
         run = voyage.runs.get(delivery.run)
         if attempt is None or run is None:
             return
         at = (voyage.began_at, now, voyage.traceparent)
         event = announce.dicom_delivered(run, delivery, attempt, said, answer.dicom_status, *at)
         outbox.put(connection, event, lane=run.lane, partition=run.partition)
-
-    def _commit(self, destination: Destination, arrived: Sequence[tuple[Delivery, Parcel]]) -> None:
-        first = arrived[0][0]
-        names = "|".join(delivery.sop_instance_uid for delivery, _ in arrived)
-        transaction = uid(first.job_id, first.destination, names, "commitment")
-        with self.ledger.transaction() as connection:
-            deliveries.ask_commitment(connection, [d for d, _ in arrived], transaction)
-        if not self.ask_commitment(destination, [p for _, p in arrived], transaction):
-            logger().warning(
-                "commitment not asked", **{JOB: first.job_id, DESTINATION: first.destination}
-            )
 
 
 class Dispatch:
@@ -263,7 +260,8 @@ class Dispatch:
             self._courier.set_back(now)
         self._looked_at = now
         with self._courier.ledger.reading() as connection:
-            return deliveries.due(connection, now)
+            waiting = deliveries.due(connection, now)
+            return list(dict.fromkeys((*waiting, *commitments.due(connection, now))))
 
     def _start(self, due: Due) -> None:
         threads = self._threads.setdefault(

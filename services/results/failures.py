@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.results.archive import Archive, path_of
+from services.results.archive import Archive, said_at
 from services.results.ledger import pruning, runs
+from services.results.ledger.outbox import SOURCE
 from services.results.ledger.runs import StoredRun, StoredStage
 from services.results.progress import StageFact, judge
 from services.results.requests import Conflict, Desk
 from services.results.views import CauseView, DoneView, FailureView, ReasonView
-from shared.events.models import PayloadRef
+from shared.events.models import PayloadRef, ReasonModel
 from shared.identity import trace_id
 from shared.store.port import PayloadMissing
 
@@ -44,7 +45,10 @@ class Failures:
     desk: Desk
 
     def list(self, wanted: Wanted, limit: int = _ALL) -> "Sequence[FailureView]":
-        """The failures that are meant, newest first: refused studies are none."""
+        """The failures that are meant, newest first: refused studies are none.
+
+        A run whose definition is gone has no stages: it counts as a failure of results itself.
+        """
         with self.archive.ledger.reading() as connection:
             stored = runs.load_failures(
                 connection, _ALL, wanted.job_id, wanted.service, wanted.stage
@@ -53,9 +57,11 @@ class Failures:
                 (run, runs.load_facts(connection, run.job_id, run.run))
                 for run in runs.load_late(connection, _ALL, wanted.job_id)
             ]
+            stageless = runs.load_stageless(connection, _ALL, wanted.job_id)
         missed = (failure for run, facts in late for failure in self._missed(run, facts))
         said = (self._said(job_id, run, stage) for job_id, run, stage in stored)
-        found = [failure for failure in (*said, *missed) if wanted.fits(failure)]
+        undefined = (_untried(run, SOURCE, SOURCE, run.reasons) for run in stageless)
+        found = [failure for failure in (*said, *missed, *undefined) if wanted.fits(failure)]
         return sorted(found, key=lambda each: each.failed_at, reverse=True)[:limit]
 
     def details(self, job_id: str, stage: str) -> str | None:
@@ -84,7 +90,7 @@ class Failures:
     def discard(self, wanted: Wanted) -> "Sequence[DoneView]":
         """Leave each job with such a failure at that; what was done of each.
 
-        A job that is named, with nothing failed but its deliveries, too.
+        A job that is named, too, with nothing failed but its deliveries, or none that is listed.
         """
 
         def leave(job_id: str) -> DoneView:
@@ -93,7 +99,7 @@ class Failures:
 
         if wanted.job_id and wanted == Wanted(wanted.job_id):
             with self.archive.ledger.reading() as connection:
-                if pruning.undelivered(connection, wanted.job_id):
+                if pruning.disappoints(connection, wanted.job_id):
                     return [leave(wanted.job_id)]
         return self._for_each(wanted, leave)
 
@@ -121,7 +127,7 @@ class Failures:
             failed_at=stage.finished_at,
             exception_type=failure.get("exception_type"),
             place=failure.get("place"),
-            details=path_of(self.archive.store, where) if where else None,
+            details=said_at(self.archive.store, where) if where else None,
             cause=CauseView.model_validate(cause) if cause else None,
         )
 
@@ -132,21 +138,29 @@ class Failures:
             return
         for name, status in judge(definition, facts, run.stop).stages.items():
             if status == "failed" and name not in facts:
-                yield FailureView(
-                    job_id=run.job_id,
-                    run=run.run,
-                    trace_id=f"{trace_id(run.job_id, run.run):032x}",
-                    stage=name,
-                    service=definition.stages[name].service_name,
-                    verdict="failed",
-                    reasons=[ReasonView.of(r) for r in run.reasons if "deadline" in r.code],
-                    attempts=0,
-                    failed_at=run.finished_at,
-                    exception_type=None,
-                    place=None,
-                    details=None,
-                    cause=None,
-                )
+                reasons = [reason for reason in run.reasons if "deadline" in reason.code]
+                yield _untried(run, name, definition.stages[name].service_name, reasons)
+
+
+def _untried(
+    run: StoredRun, stage: str, service: str, reasons: Sequence[ReasonModel]
+) -> FailureView:
+    """A failure of which no service said anything."""
+    return FailureView(
+        job_id=run.job_id,
+        run=run.run,
+        trace_id=f"{trace_id(run.job_id, run.run):032x}",
+        stage=stage,
+        service=service,
+        verdict="failed",
+        reasons=[ReasonView.of(reason) for reason in reasons],
+        attempts=0,
+        failed_at=run.finished_at or run.received_at,
+        exception_type=None,
+        place=None,
+        details=None,
+        cause=None,
+    )
 
 
 def _details(stage: StoredStage) -> PayloadRef | None:

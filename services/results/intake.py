@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
 
 from services.results.conclude import Concluder
 from services.results.ledger import moves
 from services.results.ledger.database import Ledger
 from services.results.ledger.record import record
+from services.results.passing import is_ours
 from shared.bus.received import Received
 from shared.errors import Unavailable
 from shared.telemetry.attributes import CODE
@@ -20,9 +19,6 @@ from shared.telemetry.logs import logger, place_of_error
 SetAside = Callable[[Received, str], Awaitable[None]]
 
 UNUSABLE = "unusable-event"
-
-_OURS = (DBAPIError, NoConnectionFree, OSError, MemoryError)
-_THE_EVENTS = (DataError, IntegrityError)
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class Intake:
         try:
             ended = await self._patiently(batch)
         except Exception as error:
-            if not _is_the_events(error):
+            if is_ours(error):
                 raise
             ended = any([await self._alone(received, set_aside) for received in batch])
         if ended:
@@ -68,7 +64,7 @@ class Intake:
         try:
             return await self._patiently([received])
         except Exception as error:
-            if not _is_the_events(error):
+            if is_ours(error):
                 raise
             logger().error("event set aside", **{CODE: UNUSABLE}, **place_of_error(error))
             await set_aside(received, UNUSABLE)
@@ -84,8 +80,3 @@ class Intake:
             with attempt:
                 ended = await asyncio.to_thread(self.take, batch)
         return ended
-
-
-def _is_the_events(error: Exception) -> bool:
-    """What database, disk or memory lack is no event's fault: then none is set aside."""
-    return isinstance(error, _THE_EVENTS) or not isinstance(error, _OURS)

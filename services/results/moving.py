@@ -6,15 +6,18 @@ work, and whoever comes upon the copies in the old lane finds its outcome.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.results.ledger import moves, runs
 from services.results.ledger.database import Ledger
 from services.results.ledger.moves import Asked
 from services.results.ledger.runs import StoredRun
+from services.results.passing import passing_over
+from services.results.progress import StageFact
 from services.results.restarting import Restarter
 from services.results.turn import Turn
-from shared.bus.received import Publisher
+from shared.bus.received import Publisher, publish_if_it_fits
 from shared.events.wire import Event
 from shared.telemetry.attributes import JOB, LANE, RUN
 from shared.telemetry.logs import logger
@@ -59,7 +62,7 @@ class Mover:
         about = {JOB: move.run.job_id, RUN: move.run.run, LANE: move.run.lane.value}
         logger().info("moved", events=len(move.events), **about)
         for event in move.events:
-            await publisher.publish(event, move.run.lane, move.run.partition)
+            await publish_if_it_fits(publisher, event, move.run.lane, move.run.partition)
 
     def _waiting(self) -> list[Move]:
         with self.ledger.reading() as connection:
@@ -71,12 +74,14 @@ class Mover:
                 (asked, run, runs.load_facts(connection, run.job_id, run.run) if run else {})
                 for asked, run in found
             ]
-        return [
-            Move(asked, run, self.restarter.waking(run, facts))
-            if run and run.request and run.status == "running"
-            else Move(asked, None, ())
-            for asked, run, facts in known
-        ]
+        return [self._move(*each) for each in known]
+
+    def _move(self, asked: Asked, run: StoredRun | None, facts: Mapping[str, StageFact]) -> Move:
+        """Nothing of a run that has ended, or that can't be read: that one is restarted later."""
+        if run and run.request and run.status == "running":
+            with passing_over(run.job_id):
+                return Move(asked, run, self.restarter.waking(run, facts))
+        return Move(asked, None, ())
 
     def _done(self, move: Move) -> None:
         with self.ledger.transaction() as connection:

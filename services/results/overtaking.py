@@ -7,7 +7,7 @@ whoever sees older work end knows that the queue moves.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.results.ledger import standing
 from services.results.ledger.database import Ledger
@@ -15,6 +15,24 @@ from services.results.ledger.runs import StoredRun
 from services.results.ledger.standing import End
 from services.results.progress import Holder
 from shared.pipelines.definition import Definition
+
+QUEUE_PATIENCE = 10
+"""So many times the patience that a stage rests explains the waiting, however long its work is."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """When somebody looks, since when, and how long it is no wonder that nothing ends."""
+
+    now: datetime
+    watching_since: datetime
+    patience: timedelta
+
+    def seen(self, moment: datetime) -> datetime:
+        """A moment since somebody looks: what was before, or lies ahead of a clock that was set
+        back, counts from there.
+        """
+        return max(moment, self.watching_since) if moment <= self.now else self.watching_since
 
 
 @dataclass(frozen=True)
@@ -26,16 +44,34 @@ class Queues:
     _found: dict[tuple[str, str, frozenset[str]], Mapping[tuple[int, str], Sequence[End]]] = field(
         default_factory=dict, init=False, repr=False
     )
+    _longest: dict[tuple[str, str], timedelta] = field(default_factory=dict, init=False, repr=False)
 
-    def explain(self, run: StoredRun, definition: Definition, at: Holder, *, patient: bool) -> bool:
+    def explain(
+        self, run: StoredRun, definition: Definition, at: Holder, look: Look, *, patient: bool
+    ) -> bool:
         """Whether the stage's queues explain that nothing is heard of a run which waits for it.
 
-        The run's own does, as long as nothing ends there that came later. Where others alone move
-        it may stand behind them, so far as one is `patient`.
+        The run's own does while it rests no longer than the stage's work may take, unless something
+        ended there that came later. Where others alone move it may stand behind them, so far as one
+        is `patient`.
         """
-        if self._own(run, definition, at):
-            return not self.behind(run, definition, at)
-        return patient and bool(self._of(definition, at))
+        if self.behind(run, definition, at):
+            return False
+        rest = self._rest(at, look.patience)
+        own = [end.at for end in self._own(run, definition, at)]
+        if look.now - max(map(look.seen, [at.since, *own])) < rest:
+            return True
+        others = [end.at for ends in self._of(definition, at).values() for end in ends]
+        moved = max(map(look.seen, others), default=None)
+        return patient and moved is not None and look.now - moved < rest
+
+    def _rest(self, at: Holder, patience: timedelta) -> timedelta:
+        """How long nothing may end while the stage works: twice what it has taken of late."""
+        asked = (at.stage, at.service)
+        if asked not in self._longest:
+            with self.ledger.reading() as connection:
+                self._longest[asked] = standing.longest_work(connection, *asked)
+        return min(max(patience, 2 * self._longest[asked]), QUEUE_PATIENCE * patience)
 
     def behind(self, run: StoredRun, definition: Definition, at: Holder) -> list[datetime]:
         """When work ended that came later than the run's, or than it was last published again."""

@@ -5,14 +5,15 @@ import asyncio
 from services.results.ledger import outbox
 from services.results.ledger.database import Ledger
 from services.results.turn import Turn
-from shared.bus.received import Publisher
+from shared.bus.received import Publisher, publish_if_it_fits
 from shared.clock import Clock
 
 
 async def publish_all(ledger: Ledger, publisher: Publisher, clock: Clock, turn: Turn) -> int:
     """Publish what waits while it is this replica's turn; how much that was.
 
-    Raises `Unavailable` where it got stuck.
+    What the bus will never take counts as published: it keeps nothing else back. Raises
+    `Unavailable` where it got stuck.
     """
     published = 0
     while turn.held and (waiting := await asyncio.to_thread(_waiting, ledger)):
@@ -21,7 +22,8 @@ async def publish_all(ledger: Ledger, publisher: Publisher, clock: Clock, turn: 
             for letter in waiting:
                 if not turn.held:
                     break
-                await publisher.publish(letter.event, letter.lane, letter.partition, letter.key)
+                place = (letter.lane, letter.partition, letter.key)
+                await publish_if_it_fits(publisher, letter.event, *place)
                 sent.append(letter.seq)
         finally:
             await asyncio.to_thread(_mark, ledger, sent, clock)

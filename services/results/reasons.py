@@ -24,7 +24,6 @@ TEXTS = {
     "too-large": "The series has more voxels than the pipeline allows.",
     "lungs-not-found": "No lungs were found in the images.",
     # Defects: the system failed the study, not the other way round.
-    "stage-deadline": "A stage did not end within its deadline. Run the job again.",
     "deadline": "The job did not end within the pipeline's deadline. Run it again.",
     "defect": "A service failed three times. See `clarion failures show`, then run it again.",
     "out-of-memory": "A service needed more memory than it may use.",

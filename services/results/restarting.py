@@ -18,13 +18,13 @@ from services.results.ledger import outbox, standing
 from services.results.ledger.database import Ledger
 from services.results.ledger.runs import StoredRun
 from services.results.ledger.standing import Known
-from services.results.overtaking import Queues
+from services.results.overtaking import QUEUE_PATIENCE, Look, Queues
+from services.results.passing import passing_over
 from services.results.progress import Holder, StageFact, holders
-from shared.bus import outcomes
-from shared.bus.outcomes import Outcome
-from shared.bus.received import Publisher
+from services.results.written import Written, of_run
+from shared.bus.received import Publisher, publish_if_it_fits
 from shared.clock import Clock
-from shared.events.models import KINDS, InputReady
+from shared.events.models import InputReady
 from shared.events.wire import Event
 from shared.pipelines.definition import INGEST, Definition
 from shared.store.port import PayloadStore
@@ -32,7 +32,6 @@ from shared.telemetry.attributes import JOB, RUN, STAGE
 from shared.telemetry.logs import logger
 
 _AT_ONCE = 50
-_QUEUE_PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Restarter:
                 **{JOB: still.run.job_id, RUN: still.run.run, STAGE: ",".join(still.waits_for)},
             )
             for event in still.again:
-                await publisher.publish(event, still.run.lane, still.run.partition)
+                await publish_if_it_fits(publisher, event, still.run.lane, still.run.partition)
         return len(claimed)
 
     def _claimed(self, watching_since: datetime) -> list[Standstill]:
@@ -96,29 +95,23 @@ class Restarter:
         with self.ledger.reading() as connection:
             running = standing.running(connection)
             known = standing.known(connection)
-        queues = Queues(self.ledger, now - self.patience)
-        quiet = (
-            each
+        look = Look(now, watching_since, self.patience)
+        queues = Queues(self.ledger, now - self.patience * QUEUE_PATIENCE)
+        found = (
+            self._still(quiet, queues, look)
             for run, last in running
-            if (each := self._quiet(run, max(last, watching_since), known, now))
+            if (quiet := self._quiet(run, last, known, look))
         )
-        silent = (each for each in quiet if _silent(each, each.known, queues))
-        return [self._standstill(each, queues) for each in islice(silent, _AT_ONCE)]
+        return list(islice(filter(None, found), _AT_ONCE))
 
     def _quiet(
-        self, run: StoredRun, last: datetime, known: Mapping[tuple[str, int], Known], now: datetime
+        self, run: StoredRun, last: datetime, known: Mapping[tuple[str, int], Known], look: Look
     ) -> _Quiet | None:
         definition = self.definitions.get(run.definition)
-        if definition is None or not run.request or now < self._due(run, last, self.patience):
+        if definition is None or not run.request or look.now < _due(run, last, look):
             return None
-        patient = now < self._due(run, last, self.patience * _QUEUE_PATIENCE)
+        patient = look.now < _due(run, last, look, QUEUE_PATIENCE)
         return _Quiet(run, definition, known.get((run.job_id, run.run), Known()), patient)
-
-    def _due(self, run: StoredRun, last: datetime, patience: timedelta) -> datetime:
-        """Any fact since the last restart makes the next one as prompt as the first."""
-        if run.restarted_at is None or last > run.restarted_at:
-            return last + patience
-        return run.restarted_at + doubled(patience, run.restarts)
 
     def claim(self, still: Standstill) -> bool:
         """One replica restarts the run, and says once where it stands: several may have seen it.
@@ -139,23 +132,22 @@ class Restarter:
         definition = self.definitions.get(run.definition)
         if definition is None:
             return ()
-        written = self._written(run, definition)
+        written = of_run(self.store, run, definition)
         together = _together(Known(dict(facts)), written)
         names = frozenset(at.stage for at in _open(run, definition, together))
         return tuple(self._lacking(run, definition, facts, written, names))
 
-    def _written(self, run: StoredRun, definition: Definition) -> dict[str, Outcome]:
-        return {
-            name: found
-            for name in definition.stages
-            if (found := outcomes.read(self.store, run.job_id, run.run, name))
-        }
+    def _still(self, quiet: _Quiet, queues: Queues, look: Look) -> Standstill | None:
+        with passing_over(quiet.run.job_id):
+            if _silent(quiet, quiet.known, queues, look):
+                return self._standstill(quiet, queues, look)
+        return None
 
-    def _standstill(self, quiet: _Quiet, queues: Queues) -> Standstill:
-        written = self._written(quiet.run, quiet.definition)
+    def _standstill(self, quiet: _Quiet, queues: Queues, look: Look) -> Standstill:
+        written = of_run(self.store, quiet.run, quiet.definition)
         together = _together(quiet.known, written)
         open_ = _open(quiet.run, quiet.definition, together)
-        silent = _silent(quiet, together, queues)
+        silent = _silent(quiet, together, queues, look)
         names = frozenset(at.stage for at in silent)
         lacking = self._lacking(quiet.run, quiet.definition, quiet.known.facts, written, names)
         return Standstill(quiet.run, tuple(at.stage for at in open_), silent, tuple(lacking))
@@ -165,15 +157,15 @@ class Restarter:
         run: StoredRun,
         definition: Definition,
         facts: Mapping[str, StageFact],
-        written: Mapping[str, Outcome],
+        written: Mapping[str, Written],
         silent: Set[str],
     ) -> Iterator[Event]:
         """What the ledger never heard of, and what should have woken the stages that are silent."""
         if silent & set(definition.woken_by(INGEST)):
             yield announce.input_ready(InputReady.model_validate(run.request), run.traceparent)
-        for name, outcome in written.items():
+        for name, found in written.items():
             if name not in facts or silent & set(definition.woken_by(name)):
-                yield from _events(outcome)
+                yield from found.events
 
 
 def doubled(patience: timedelta, times: int) -> timedelta:
@@ -182,13 +174,22 @@ def doubled(patience: timedelta, times: int) -> timedelta:
     return pause
 
 
-def _silent(quiet: _Quiet, known: Known, queues: Queues) -> tuple[Holder, ...]:
+def _due(run: StoredRun, last: datetime, look: Look, times: int = 1) -> datetime:
+    """Any fact since the last restart makes the next one as prompt as the first."""
+    patience, news = look.patience * times, look.seen(last)
+    if run.restarted_at is None or news > run.restarted_at:
+        return news + patience
+    again = run.restarted_at if run.restarted_at <= look.now else look.watching_since
+    return again + doubled(patience, run.restarts)
+
+
+def _silent(quiet: _Quiet, known: Known, queues: Queues, look: Look) -> tuple[Holder, ...]:
     """The stages that the run waits for and of which no queue explains that nothing is heard."""
     run, definition = quiet.run, quiet.definition
     return tuple(
         at
         for at in _open(run, definition, known)
-        if not queues.explain(run, definition, at, patient=quiet.patient)
+        if not queues.explain(run, definition, at, look, patient=quiet.patient)
     )
 
 
@@ -197,22 +198,9 @@ def _open(run: StoredRun, definition: Definition, known: Known) -> tuple[Holder,
     return holders(definition, known.facts, known.ends, run.started_at or run.received_at)
 
 
-def _together(known: Known, written: Mapping[str, Outcome]) -> Known:
+def _together(known: Known, written: Mapping[str, Written]) -> Known:
     """What the ledger knows of a run, and the store."""
-    facts = {name: StageFact(each.status, each.reasons) for name, each in written.items()}
-    ends = {name: each.finished_at for name, each in written.items()}
+    made = {name: each.outcome for name, each in written.items()}
+    facts = {name: StageFact(each.status, each.reasons) for name, each in made.items()}
+    ends = {name: each.finished_at for name, each in made.items()}
     return Known(facts | known.facts, ends | known.ends)
-
-
-def _events(outcome: Outcome) -> Iterator[Event]:
-    """As the service published them: by the name of the service, with the ids that they had."""
-    for made in outcome.events:
-        yield Event(
-            id=made.id,
-            source=outcome.service,
-            kind=made.kind,
-            subject=outcome.job_id,
-            time=made.time,
-            traceparent=outcome.traceparent,
-            data=KINDS[made.kind].model_validate(made.data),
-        )

@@ -136,7 +136,7 @@ async def take_turns(results: Results, bell: Bell) -> None:
     """Have the turn whenever it is to be had, until cancelled; then another replica has it."""
     try:
         while True:
-            if await _patiently(asyncio.to_thread(results.turn.take)):
+            if await _unless_down(asyncio.to_thread(results.turn.take)):
                 bell.ring()
             await asyncio.sleep(LENGTH.total_seconds() / 3)
     finally:
@@ -148,8 +148,8 @@ async def publish(results: Results, publisher: Publisher, bell: Bell) -> None:
     """Publish the outbox and what changes lanes, in this replica's turns, until cancelled."""
     heard = bell.listen()
     while True:
-        await _patiently(publish_all(results.ledger, publisher, results.clock, results.turn))
-        await _patiently(results.mover.round(publisher, results.turn))
+        await _unless_down(publish_all(results.ledger, publisher, results.clock, results.turn))
+        await _unless_down(results.mover.round(publisher, results.turn))
         await heard()
 
 
@@ -159,7 +159,7 @@ async def deliver(results: Results, associations: int, bell: Bell) -> None:
     heard = bell.listen()
     try:
         while True:
-            await _patiently(dispatch.round())
+            await _unless_down(dispatch.round())
             await heard()
     finally:
         dispatch.close()
@@ -171,7 +171,7 @@ async def keep_deadlines(results: Results, watching_since: datetime, bell: Bell)
     while True:
         await asyncio.sleep(_SWEEP_S)
         watch = watch.again(results.clock(), time.monotonic())
-        late = await _patiently(
+        late = await _unless_down(
             asyncio.to_thread(deadlines.sweep, results.ledger, results.concluder, watch.since)
         )
         if late:
@@ -180,11 +180,13 @@ async def keep_deadlines(results: Results, watching_since: datetime, bell: Bell)
 
 async def restart(results: Results, publisher: Publisher, watching_since: datetime) -> None:
     """Restart what stands still, until cancelled."""
+    watch = deadlines.Watch(watching_since, results.clock(), time.monotonic())
     while True:
         await asyncio.sleep(_SWEEP_S)
-        await _patiently(results.restarter.round(publisher, watching_since))
+        watch = watch.again(results.clock(), time.monotonic())
+        await _unless_down(results.restarter.round(publisher, watch.since))
         if results.turn.held:
-            await _patiently(_announce_again(results, publisher))
+            await _unless_down(_announce_again(results, publisher))
 
 
 async def prune(results: Results, keep_days: float | None) -> None:
@@ -194,7 +196,7 @@ async def prune(results: Results, keep_days: float | None) -> None:
         if results.turn.held:
             older_than = timedelta(days=keep_days)
             some = asyncio.to_thread(results.pruner.prune, older_than, after=after)
-            pruned = await _patiently(some)
+            pruned = await _unless_down(some)
             after = pruned.next if pruned else None
         await asyncio.sleep(_ROUND_S if after else _PRUNE_S)
 
@@ -211,7 +213,7 @@ async def watch(results: Results, why_not: list[str]) -> None:
         await asyncio.sleep(_ROUND_S)
 
 
-async def _patiently(act: Awaitable[Answer]) -> Answer | None:
+async def _unless_down(act: Awaitable[Answer]) -> Answer | None:
     """An outage is no end: the next round tries again."""
     try:
         return await act

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_file_meta_info
@@ -31,6 +31,16 @@ class Parcel:
     sop_class_uid: str
     sop_instance_uid: str
     path: Path
+
+
+class Instance(Protocol):
+    """What a commitment is asked for."""
+
+    @property
+    def sop_class_uid(self) -> str: ...
+
+    @property
+    def sop_instance_uid(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ def send(
 
 
 def ask_commitment(
-    destination: Destination, parcels: Sequence[Parcel], transaction_uid: str
+    destination: Destination, instances: Sequence[Instance], transaction_uid: str
 ) -> bool:
     """Ask the destination to commit itself to what it was sent (PS3.4 J.3.2.1.1).
 
@@ -92,7 +102,7 @@ def ask_commitment(
     """
     request = Dataset()
     request.TransactionUID = transaction_uid
-    request.ReferencedSOPSequence = [_reference(parcel) for parcel in parcels]
+    request.ReferencedSOPSequence = [_reference(instance) for instance in instances]
     association = _associate(destination, [build_context(StorageCommitmentPushModel)])
     if not association.is_established:
         return False
@@ -170,8 +180,8 @@ def _store(association: Association, parcel: Parcel) -> Answer:
     return judge(int(status.Status))
 
 
-def _reference(parcel: Parcel) -> Dataset:
+def _reference(instance: Instance) -> Dataset:
     item = Dataset()
-    item.ReferencedSOPClassUID = parcel.sop_class_uid
-    item.ReferencedSOPInstanceUID = parcel.sop_instance_uid
+    item.ReferencedSOPClassUID = instance.sop_class_uid
+    item.ReferencedSOPInstanceUID = instance.sop_instance_uid
     return item

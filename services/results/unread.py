@@ -10,7 +10,7 @@ from services.results.ledger.database import Ledger
 from services.results.restarting import doubled
 from shared.bus import announced
 from shared.bus.announced import Announced
-from shared.bus.received import Publisher
+from shared.bus.received import Publisher, publish_if_it_fits
 from shared.clock import Clock
 from shared.store.port import PayloadStore
 from shared.telemetry.attributes import JOB
@@ -75,4 +75,4 @@ async def publish_again(found: list[Announced], publisher: Publisher) -> None:
     """The same events in the same places."""
     for each in found:
         logger().warning("announced again", **{JOB: each.data.job_id})
-        await publisher.publish(each.event, each.data.lane, each.partition)
+        await publish_if_it_fits(publisher, each.event, each.data.lane, each.partition)

@@ -147,9 +147,10 @@ class FailureView(View):
     exception_type: str | None
     place: str | None
     details: str | None
-    """The file with message and traceback, which may quote the study's values."""
+    """The file with message and traceback, which may quote the study's values; its key in a store
+    that is elsewhere."""
     cause: CauseView | None
-    """None where the deadline ended a stage of which nothing was heard."""
+    """None where the deadline ended a stage, or the definition was gone: no service said it."""
 
 
 class DoneView(View):

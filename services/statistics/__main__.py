@@ -23,6 +23,7 @@ from services.statistics.watching import Watching
 from services.statistics.windows import Kept
 from shared.bus.kafka import KafkaPublisher
 from shared.bus.producing import Producer
+from shared.bus.received import publish_if_it_fits
 from shared.bus.watch import Broker
 from shared.catalog import Service, Topics, load_catalog, load_service, load_topics
 from shared.clock import system_clock
@@ -106,7 +107,7 @@ async def _rounds(
         events = watching.look(system_clock(), await _read(lags, watching.kept))
         if any(place.partition == 0 for place in app.consumer.assignment()):
             for event in events:
-                await publisher.publish(event, None, 0)
+                await publish_if_it_fits(publisher, event, None, 0)
         await asyncio.sleep(settings.snapshot_every_s)
 
 

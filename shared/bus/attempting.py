@@ -132,15 +132,16 @@ class Attempting:
 
         Who may have brought down the service works alone, and who may have brought down a
         dependency while no other such unit works, so that it blames no neighbour and none blames
-        it. Neither a slot nor the turn is held while it waits for the other.
+        it. Neither a slot nor the turn is held while it waits for the other; it ages all the time.
         """
-        alone = bool(self._lost)
+        alone, came = bool(self._lost), asyncio.get_running_loop().time()
         async with self._wanted():
             while True:
                 await self._on.watch.until_open()
                 if self._missed:
                     await self._turn.until_free(self._lane)
-                await held.enter_async_context(self._on.slots.slot(self._lane, alone=alone))
+                slot = self._on.slots.slot(self._lane, alone=alone, came=came)
+                await held.enter_async_context(slot)
                 if self._on.watch.open and await self._may_begin(held):
                     return
                 await held.aclose()
@@ -158,8 +159,8 @@ class Attempting:
 
     async def _execute(self, work: Work) -> Verdict:
         store = self._on.store
-        await self._on.patiently(store.mark, self._mark)
         try:
+            await self._on.patiently(store.mark, self._mark)
             verdict = await self._on.executor.execute(work)
             if isinstance(verdict, Down):
                 self._missed.add(verdict.what)

@@ -48,11 +48,11 @@ class Executor(Protocol):
     """Runs handlers, and asks after their dependencies."""
 
     def execute(self, work: Work) -> Awaitable[Verdict]:
-        """Run the handler once. Never raises what the handler raised."""
+        """Run the handler once; never raises. That nobody is there to run it is an outage."""
         ...
 
     def is_up(self, what: str) -> Awaitable[bool]:
-        """Whether the dependency answers its own probe."""
+        """Whether the dependency answers its own probe; not, when nobody is there to ask it."""
         ...
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from shared.bus.control import Control
@@ -36,10 +38,10 @@ class Platform:
     """Before the second and the third attempt; the longer outlasts a shortage of memory."""
 
     async def patiently(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the store; wait while it is down."""
+        """Call the store; wait while it is down. Who is cancelled waits for a call's end."""
         while True:
             try:
-                return await asyncio.to_thread(call, *args, **kwargs)
+                return await to_its_end(call, *args, **kwargs)
             except Unavailable as outage:
                 await self.watch.until_up(outage.what, self._store_is_up)
 
@@ -49,3 +51,17 @@ class Platform:
         except Unavailable:
             return False
         return True
+
+
+async def to_its_end(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call in a thread, and wait for its end even when cancelled.
+
+    A thread goes on by itself: what it still does would come after whatever undoes it.
+    """
+    inside = partial(copy_context().run, call, *args, **kwargs)
+    thread = asyncio.get_running_loop().run_in_executor(None, inside)
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        await asyncio.gather(thread, return_exceptions=True)
+        raise

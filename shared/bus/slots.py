@@ -42,15 +42,17 @@ class Slots:
 
     @asynccontextmanager
     async def slot(
-        self, lane_now: Callable[[], Lane], *, alone: bool = False
+        self, lane_now: Callable[[], Lane], *, alone: bool = False, came: float | None = None
     ) -> AsyncIterator[None]:
         """Wait for a slot, most urgent first; `alone` waits until nothing else is in work.
 
+        `came` is the loop's time when it came first, of who had a slot and could not use it.
         Bulk that must be alone is so among bulk: beside it the one slot is open that is never its.
         """
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[Lane] = loop.create_future()
-        waiter = _Waiter(loop.time(), next(self._order), lane_now, alone, turn)
+        since = loop.time() if came is None else came
+        waiter = _Waiter(since, next(self._order), lane_now, alone, turn)
         self._waiting.append(waiter)
         self.serve()
         try:

@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import resource
+import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -79,6 +80,7 @@ class Worker:
         with theirs:
             try:
                 self._process.start()
+                self._handle = os.pidfd_open(self._pid)
             except BaseException:
                 self._pipe.close()
                 raise
@@ -145,9 +147,13 @@ class Worker:
 
     def end(self, grace_s: float = 0) -> None:
         """End the process: by itself within the grace, which lets it put things away, or now."""
+        if self._pipe.closed:  # it was ended
+            return
         self._pipe.close()
         self._process.join(grace_s)
-        self._process.kill()
+        with suppress(ProcessLookupError):  # `Process` takes who lost its fork server for dead
+            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+        os.close(self._handle)
         self._process.join(5)
 
 

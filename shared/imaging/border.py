@@ -33,7 +33,8 @@ def put_at(
 ) -> NDArray[np.uint8]:
     """The mask (z, y, x) with the border of what is aired where `hu` passes `level` (HU).
 
-    No border moves farther than `reach_mm`, or one voxel; `spacing` is (x, y, z) in mm.
+    No border moves farther than `reach_mm`, rounded up to whole voxels along each axis: by one
+    where a voxel is longer. `spacing` is (x, y, z) in mm.
     """
     rounds = ceil(reach_mm / min(spacing))
     box = bounding_box(mask > 0, (rounds, rounds, rounds))

@@ -63,15 +63,29 @@ def oriented(volume: Volume, letters: str) -> Volume:
     A scan that is stored the other way round is then the same to whatever follows. Raises
     `ValueError` for a grid so oblique that two of its axes would be the same.
     """
+    wanted = np.zeros((3, 3))
+    for axis, letter in enumerate(letters):
+        patient, sign = _AXES[letter]
+        wanted[patient, axis] = sign
+    return _turned(volume, wanted)
+
+
+def oriented_as(volume: Volume, other: Volume) -> Volume:
+    """The same voxels (a view) with axes permuted and flipped to run nearest to the other's.
+
+    Raises as `oriented` does.
+    """
+    return _turned(volume, grid_of(other).axes)
+
+
+def _turned(volume: Volume, wanted: NDArray[np.float64]) -> Volume:
+    """By unit vectors, the columns of `wanted`, that axes are to run nearest to."""
     grid = grid_of(volume)
-    wanted = [_AXES[letter] for letter in letters]
-    order = [int(np.abs(grid.axes[patient]).argmax()) for patient, _ in wanted]
+    along = wanted.T @ grid.axes
+    order = [int(axis) for axis in np.abs(along).argmax(axis=1)]
     if sorted(order) != [0, 1, 2]:
-        raise ValueError("the grid's axes can't be told apart by the patient's")
-    signs = [
-        1 if grid.axes[patient, axis] * sign > 0 else -1
-        for (patient, sign), axis in zip(wanted, order, strict=True)
-    ]
+        raise ValueError("the grid's axes can't be told apart")
+    signs = [1 if along[axis, own] > 0 else -1 for axis, own in enumerate(order)]
     first = np.zeros(3)
     for axis, sign in zip(order, signs, strict=True):
         first[axis] = 0 if sign > 0 else grid.size[axis] - 1

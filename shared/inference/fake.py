@@ -39,8 +39,7 @@ class FakeInference:
     def identity(self, model: str) -> ModelIdentity:
         self._told.pop(model, None)
         found = self._model(model)
-        algorithm = found.parameters.get("algorithm_name", model)
-        return ModelIdentity(model, found.version, found.parameters.get("sha256", ""), algorithm)
+        return ModelIdentity.told(model, found.version, found.parameters)
 
     def infer(
         self,

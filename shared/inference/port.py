@@ -25,7 +25,7 @@ class Inference(Protocol):
         ...
 
     def identity(self, model: str) -> ModelIdentity:
-        """The name, version and weights' digest of the version that answers now."""
+        """The name and version of what answers now, the digests of its weights and parameters."""
         ...
 
     def infer(

@@ -146,9 +146,8 @@ class TritonInference:
         with _verdicts(told=True):
             config = self._client.get_model_config(model, version, client_timeout=_ASK_S).config
         parameters = {key: value.string_value for key, value in config.parameters.items()}
-        algorithm = parameters.get("algorithm_name", model)
         return _Described(
-            ModelIdentity(model, version, parameters.get("sha256", ""), algorithm),
+            ModelIdentity.told(model, version, parameters),
             parameters,
             {output.name: tuple(output.shape) for output in metadata.outputs},
             {output.name: output.datatype for output in metadata.outputs},

@@ -10,8 +10,9 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
@@ -19,10 +20,9 @@ from secrets import token_hex
 from shared.errors import Unavailable
 from shared.events.models import PayloadRef
 from shared.store.naming import artifact_key
-from shared.store.port import PayloadMissing
+from shared.store.port import ROOM, PayloadMissing
 
-_ROOM = 256 << 20
-"""Bytes: about what a CT of 500 slices takes (512² voxels of 16 bits)."""
+_DAY_S = 24 * 3600.0
 
 
 class FolderStore:
@@ -32,11 +32,20 @@ class FolderStore:
     blame the study whose volume did not.
     """
 
-    def __init__(self, root: Path, room: int = _ROOM) -> None:
+    def __init__(self, root: Path, room: int = ROOM) -> None:
         self._root, self._room = root, room
         self._pending = root / "pending"
         with _unavailable():
             self._pending.mkdir(parents=True, exist_ok=True)
+            self._remove_abandoned()
+
+    def _remove_abandoned(self) -> None:
+        """What a SIGKILL or a power cut left half written: nobody writes at a file for a day."""
+        yesterday = time.time() - _DAY_S
+        for path in self._pending.iterdir():
+            with suppress(FileNotFoundError):  # written whole, or removed by another, meanwhile
+                if path.stat().st_mtime < yesterday:
+                    path.unlink()
 
     def put(self, data: bytes, media_type: str) -> PayloadRef:
         sha256 = hashlib.sha256(data).hexdigest()
@@ -75,6 +84,9 @@ class FolderStore:
             self._require_folder()
             raise PayloadMissing(ref.sha256)
         return local
+
+    def where(self, ref: PayloadRef) -> Path | None:
+        return self.path(ref).resolve()
 
     def create(self, key: str, data: bytes) -> bool:
         with _unavailable():

@@ -50,6 +50,9 @@ class MemoryStore:
             local.write_bytes(self.get(ref))
         return local
 
+    def where(self, ref: PayloadRef) -> Path | None:
+        return self.path(ref)
+
     def create(self, key: str, data: bytes) -> bool:
         with self._lock:
             if key in self._objects:

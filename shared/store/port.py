@@ -7,6 +7,9 @@ from typing import Protocol
 
 from shared.events.models import PayloadRef
 
+ROOM = 256 << 20
+"""Bytes: about what a CT of 500 slices takes (512² voxels of 16 bits)."""
+
 
 class PayloadStore(Protocol):
     """Immutable artifacts named by their content, and keyed objects created once.
@@ -34,7 +37,17 @@ class PayloadStore(Protocol):
         ...
 
     def path(self, ref: PayloadRef) -> Path:
-        """A local file with the bytes, to be memory-mapped. Raises `PayloadMissing`."""
+        """A local file with the bytes, to be opened at once. Raises `PayloadMissing`.
+
+        Who has opened or mapped it keeps it; of a store elsewhere it is a copy that will go.
+        """
+        ...
+
+    def where(self, ref: PayloadRef) -> Path | None:
+        """The file in which the store keeps it on this machine, None when it is kept elsewhere.
+
+        Raises `PayloadMissing`.
+        """
         ...
 
     def create(self, key: str, data: bytes) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,6 +15,7 @@ from obstore.store import S3Store as Bucket
 
 from shared.errors import Unavailable
 from shared.events.models import PayloadRef
+from shared.store.downloads import Downloads
 from shared.store.naming import artifact_key
 from shared.store.port import PayloadMissing
 
@@ -31,7 +31,7 @@ class S3Store:
             prefix=parts.path.strip("/") or None,
             client_options={"allow_http": plain_http},
         )
-        self._local = tempfile.TemporaryDirectory(prefix="clarion-payloads-")
+        self._downloads = Downloads()
         self._refuse_overwriting()
 
     def _refuse_overwriting(self) -> None:
@@ -72,13 +72,15 @@ class S3Store:
         return data
 
     def path(self, ref: PayloadRef) -> Path:
-        local = Path(self._local.name) / ref.uri
-        if not local.exists():
-            local.parent.mkdir(parents=True, exist_ok=True)
-            pending = local.with_name(f"{local.name}.{uuid4()}")
-            pending.write_bytes(self.get(ref))
-            pending.rename(local)
-        return local
+        return self._downloads.path(ref.uri, ref.size, lambda: self.get(ref))
+
+    def where(self, ref: PayloadRef) -> Path | None:
+        with _unavailable():
+            try:
+                obstore.head(self._bucket, ref.uri)
+            except FileNotFoundError:
+                raise PayloadMissing(ref.sha256) from None
+        return None
 
     def create(self, key: str, data: bytes) -> bool:
         with _unavailable():
@@ -125,6 +127,7 @@ class S3Store:
         key = f"probe/{uuid4()}"
         self.create(key, b"probe")
         self.delete(key)
+        self._downloads.require_room()
 
 
 @contextmanager

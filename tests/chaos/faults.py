@@ -15,6 +15,7 @@ FAULTS: Mapping[str, Fault] = {
     for fault in (
         processes.kill_service,
         processes.kill_worker,
+        processes.kill_fork_server,
         processes.kill_kafka,
         processes.kill_triton,
         processes.kill_pacs,

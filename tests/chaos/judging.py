@@ -56,8 +56,8 @@ class Judged:
 
 LOST = ("lost", "unfinished", "not-at-the-pacs")
 TWICE = ("two-jobs", "unexpected-at-the-pacs", "sent-again")
-_UNDER_WAY_TO_THE_PACS = 16
-"""Objects at a moment: two replicas, two associations of each, four objects in each."""
+_UNDER_WAY_TO_THE_PACS = 4
+"""Objects at a moment: two replicas, two associations of each, one object that is not noted yet."""
 _UNANSWERED = 0.02
 """Share of objects whose answer pynetdicom's own threads may lose: they are sent again."""
 

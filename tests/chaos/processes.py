@@ -4,6 +4,7 @@ import os
 import signal
 import time
 import xmlrpc.client
+from collections.abc import Mapping
 from contextlib import suppress
 
 from services.statistics.app import SESSION_S
@@ -21,13 +22,24 @@ def kill_service(scene: Scene) -> str:
 
 
 def kill_worker(scene: Scene) -> str:
-    """SIGKILL a worker. The reader's die of poison, whose attempts are counted."""
-    workers = {name: pid for name, pid in scene.workers().items() if not name.startswith("reader")}
-    if not workers:
-        return "no worker that there was"
-    name = scene.random.choice(sorted(workers))
-    send_signal(workers[name], signal.SIGKILL)
-    return f"a worker of {name}"
+    """SIGKILL a worker."""
+    return _kill_one_of(scene, scene.workers(), "worker")
+
+
+def kill_fork_server(scene: Scene) -> str:
+    """SIGKILL what forks a service's workers, as the kernel does that is short of memory: those
+    that are at work go on, and each is missed when it is to be asked again."""
+    return _kill_one_of(scene, scene.fork_servers(), "fork server")
+
+
+def _kill_one_of(scene: Scene, found: Mapping[str, int], what: str) -> str:
+    """Not the reader's: its workers die of poison, whose attempts are counted."""
+    pids = {name: pid for name, pid in found.items() if not name.startswith("reader")}
+    if not pids:
+        return f"no {what} that there was"
+    name = scene.random.choice(sorted(pids))
+    send_signal(pids[name], signal.SIGKILL)
+    return f"a {what} of {name}"
 
 
 def kill_kafka(scene: Scene) -> str:

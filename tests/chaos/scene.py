@@ -32,14 +32,19 @@ class Scene:
 
     def workers(self) -> dict[str, int]:
         """One worker process of each stage service that has any now: its fork server's child."""
-        pids = self.control.pids()
-        found = {name: _workers(pids[name]) for name in sorted(pids.keys() - INFRASTRUCTURE)}
+        found = {name: children(server) for name, server in self.fork_servers().items()}
         return {name: min(workers) for name, workers in found.items() if workers}
 
+    def fork_servers(self) -> dict[str, int]:
+        """The process that forks the workers of each stage service."""
+        pids = self.control.pids()
+        found = {name: fork_servers_of(pids[name]) for name in sorted(pids.keys() - INFRASTRUCTURE)}
+        return {name: max(servers) for name, servers in found.items() if servers}
 
-def _workers(main: int) -> set[int]:
-    servers = [child for child in children(main) if _FORKSERVER in _command(child)]
-    return {worker for server in servers for worker in children(server)}
+
+def fork_servers_of(main: int) -> set[int]:
+    """The fork servers of a process: one, or none while it has none."""
+    return {child for child in children(main) if _FORKSERVER in _command(child)}
 
 
 def _command(pid: int) -> bytes:

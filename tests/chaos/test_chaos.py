@@ -41,7 +41,8 @@ def test_nothing_is_lost_and_nothing_comes_twice(tmp_path: Path) -> None:
 def test_what_is_sent_again_without_an_interruption_is_a_defect() -> None:
     assert [finding.code for finding in repeated(8, 80, interrupted=0)] == ["sent-again"]
     assert list(repeated(1, 80, interrupted=0)) == []
-    assert list(repeated(8, 80, interrupted=1)) == []
+    assert list(repeated(5, 80, interrupted=1)) == []
+    assert [finding.code for finding in repeated(6, 80, interrupted=1)] == ["sent-again"]
 
 
 def test_equal_plans_are_equal_and_another_seed_makes_another() -> None:

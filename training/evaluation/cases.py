@@ -24,12 +24,12 @@ class Case:
     name: str
     ct: Volume
     lungs: Mask | None = None
-    """Above 0 in the lungs; with `sides`, 1 is the left one and 2 the right."""
+    """Above 0 in the lungs, where lesions count; with `sides`, 1 is the left one, 2 the right."""
     sides: bool = False
     lesions: Mask | None = None
     covid: bool | None = None
     apart: NDArray[np.bool_] | None = None
-    """A disease of another kind: what is marked there is told apart."""
+    """What looks like a lesion and is none, all of it: what is marked there is told apart."""
     kind: str = ""
 
 

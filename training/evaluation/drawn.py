@@ -51,7 +51,7 @@ def _case(family: Family, seed: int, cache: Path) -> Case:
     ct = Volume(found.hu, (x, y, z))
     name = f"{family[:-1]} {seed}"
     covid = None if found.kind == UNCLEAR else found.covid
-    apart = found.others > 0
+    apart = found.others > 0 if family == "phantoms" else None
     return Case(name, ct, found.lungs, True, found.lesions, covid, apart, found.kind)
 
 

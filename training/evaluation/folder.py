@@ -17,7 +17,7 @@ import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from shared.errors import InputRejected
-from shared.imaging.resample import same_grid
+from shared.imaging.resample import oriented_as, same_grid
 from shared.imaging.volume import Volume, from_sitk
 from shared.imaging.volume import read as read_metaimage
 from training.evaluation.cases import Case, Cases, Mask, Task
@@ -58,14 +58,21 @@ def read_mask(path: Path, ct: Volume, values: frozenset[int] | None = None) -> N
 
 
 def read_labels(path: Path, ct: Volume) -> NDArray[Any]:
-    """A mask's own values (z, y, x). Raises as `read_mask` does."""
+    """A mask's own values (z, y, x) in the order of its CT. Raises as `read_mask` does.
+
+    A file may hold the same voxels in another order, as dcm2niix stores rows from back to front.
+    """
     mask = from_sitk(_read_image(path))
-    if not same_grid(mask, ct):
+    try:
+        turned = oriented_as(mask, ct)
+    except ValueError:
+        turned = mask
+    if not same_grid(turned, ct):
         raise BadInput(
             "grids-differ",
             f"{path.name} is {_grid(mask)}, its CT {_grid(ct)}; resample the mask, not the CT",
         )
-    return mask.array
+    return turned.array
 
 
 def name_of(path: Path) -> str:
@@ -175,4 +182,8 @@ def _read_dicom(folder: Path) -> Volume:
 def _grid(volume: Volume) -> str:
     shape = "×".join(str(n) for n in reversed(volume.array.shape))
     spacing = "×".join(f"{s:.2f}" for s in volume.spacing)
-    return f"{shape} voxels of {spacing} mm at {tuple(round(o, 1) for o in volume.origin)}"
+    axes = ", ".join(
+        " ".join(f"{part:.3g}" for part in volume.direction[axis::3]) for axis in range(3)
+    )
+    begin = tuple(round(o, 1) for o in volume.origin)
+    return f"{shape} voxels of {spacing} mm at {begin} along ({axes})"

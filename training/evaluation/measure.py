@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.crop import lung_crop
+from services.classifier.crop import Crop, crop_of
 from services.classifier.expected import ClassificationParameters
-from shared.events.models import Lane
+from services.classifier.probabilities import of_classes
+from services.classifier.saliency import map_of
 from shared.imaging.model_parameters import read_parameters
-from shared.imaging.segment import ask, scaled, segment
+from shared.imaging.segment import as_probabilities, scaled, segment
 from shared.imaging.volume import Volume
 from shared.inference.port import Inference
 from training.evaluation.cases import LEFT, RIGHT, Case, Task, needed
@@ -18,16 +19,32 @@ from training.evaluation.problem import BadInput
 
 MODELS: dict[Task, str] = {"lung": "lung_seg", "lesion": "lesion_seg", "class": "covid_classifier"}
 """The reference model of each task."""
+MARKED = "marked % of the lungs"
+"""Of a case without lesions."""
+CALLED = "called COVID-19"
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What the classifier's service would report: of the last class, which it looks for."""
+
+    probability: float
+    positive: bool
+    """Whether that is at or above the model's operating point; 0.5 where it declares none."""
+    crop: Volume
+    """HU, int16 to save memory."""
+    saliency: Volume
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The figures of one case, and the masks that pictures need."""
+    """The figures of one case, and what pictures need: masks, or what a classifier saw."""
 
     case: Case
     figures: dict[str, float] = field(default_factory=dict)
     found: Mask | None = None
     truth: Mask | None = None
+    seen: Classified | None = None
 
 
 def measure(case: Case, task: Task, model: str, inference: Inference) -> Measured:
@@ -70,27 +87,32 @@ def _lesions(case: Case, model: str, inference: Inference) -> Measured:
 
 
 def _false(case: Case, found: NDArray[np.bool_], inside: NDArray[np.bool_]) -> dict[str, float]:
-    """What is marked in lungs without lesions; another disease apart from the rest."""
-    apart = np.zeros(inside.shape, bool) if case.apart is None else case.apart
-    there, rest = inside & apart, inside & ~apart
-    figures = {
-        "false ml": _ml(found & rest, case.ct),
-        "false % of the lungs": 100 * _share(found & rest, rest),
-    }
+    """What is marked in lungs without lesions, as the ratio stage reports it; and apart what looks
+    like a lesion and is none, where that is known.
+    """
+    figures = {MARKED: 100 * _share(found, inside), "false ml": _ml(found, case.ct)}
+    if case.apart is None:
+        return figures
+    there, rest = inside & case.apart, inside & ~case.apart
+    figures["false % of the lungs, look-alikes left out"] = 100 * _share(found & rest, rest)
     if there.any():
-        figures["% of another disease marked"] = 100 * _share(found & there, there)
+        figures["% of look-alikes marked"] = 100 * _share(found & there, there)
     return figures
 
 
 def _covid(case: Case, model: str, inference: Inference) -> Measured:
     truth = needed(case.covid, case, "whether it shows COVID-19")
     lungs = _inside(case, inference).astype(np.uint8)
-    probability = covid_probability(case.ct, case.ct.like(lungs), inference, model)
-    return Measured(case, {"probability": probability, "covid": float(truth)})
+    seen = classified(case.ct, case.ct.like(lungs), inference, model)
+    figures = {"probability": seen.probability, "covid": float(truth), CALLED: float(seen.positive)}
+    return Measured(case, figures, seen=seen)
 
 
 def _inside(case: Case, inference: Inference) -> NDArray[np.bool_]:
-    """The true lungs, or else what the lung model finds. Raises `BadInput` for none."""
+    """The lungs that came with a case, or else those that the lung model finds, as in a study.
+
+    Raises `BadInput` for none.
+    """
     known = case.lungs
     lungs = labels(case.ct, MODELS["lung"], inference) if known is None else known
     inside = np.asarray(lungs) > 0
@@ -103,7 +125,7 @@ def _agreement(ct: Volume, found: Mask, truth: Mask) -> dict[str, float]:
     error = _ml(found, ct) - _ml(truth, ct)
     return {
         "dice": dice(found, truth),
-        "surface dice 2 mm": surface_dice(found, truth, ct.spacing),
+        "surface dice": surface_dice(found, truth, ct.spacing),
         "volume error ml": error,
         "volume error %": 100 * error / max(_ml(truth, ct), ct.voxel_ml),
     }
@@ -114,13 +136,28 @@ def labels(ct: Volume, model: str, inference: Inference) -> NDArray[np.uint8]:
     return np.asarray(segment(ct, model, inference).array, dtype=np.uint8)
 
 
-def covid_probability(
+def classified(
     ct: Volume, lungs: Volume, inference: Inference, model: str = MODELS["class"]
-) -> float:
-    """What the classifier's service would report."""
+) -> Classified:
+    """What the classifier's service would report. Raises `BadModel` where it would."""
     expected = read_parameters(ClassificationParameters, model, inference.parameters(model))
-    crop = scaled(lung_crop(ct, lungs, expected), expected)
-    return float(ask(crop, model, expected, inference, Lane.ROUTINE)[1])
+    crop = crop_of(ct, lungs, expected)
+    names = tuple(filter(None, (expected.output_tensor, expected.saliency_output)))
+    tensor = scaled(crop.hu, expected)[None, None]
+    answer = inference.infer(model, {expected.input_tensor: tensor}, names)
+    values = np.asarray(answer[expected.output_tensor][0], np.float32)
+    output = as_probabilities(values, expected)
+    probability = list(of_classes(output, expected.labels).values())[-1]
+    point = 0.5 if expected.threshold is None else expected.threshold
+    told = answer.get(expected.saliency_output or "")
+    saliency = map_of(None if told is None else told[0], crop.grid)
+    return Classified(probability, probability >= point, _seen(crop), saliency)
+
+
+def _seen(crop: Crop) -> Volume:
+    grid = crop.grid
+    hu = np.rint(crop.hu).astype(np.int16)
+    return Volume(hu, grid.spacing, grid.origin, grid.direction)
 
 
 def _ml(mask: Mask, ct: Volume) -> float:
@@ -128,4 +165,4 @@ def _ml(mask: Mask, ct: Volume) -> float:
 
 
 def _share(found: Mask, of: Mask) -> float:
-    return int(np.count_nonzero(found)) / int(np.count_nonzero(of))
+    return int(np.count_nonzero(found)) / max(1, int(np.count_nonzero(of)))

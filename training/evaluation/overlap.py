@@ -10,7 +10,8 @@ Mask = NDArray[Any]
 Vector = tuple[float, float, float]
 
 TOLERANCE_MM = 2.0
-"""Surfaces nearer to each other than this agree."""
+"""Surfaces nearer to each other than this agree, or than the shortest side of a voxel where that is
+longer: faces of such voxels coincide or lie farther apart than this."""
 
 
 def dice(found: Mask, truth: Mask) -> float:
@@ -20,10 +21,8 @@ def dice(found: Mask, truth: Mask) -> float:
     return 2 * both / total if total else 1.0
 
 
-def surface_dice(
-    found: Mask, truth: Mask, spacing: Vector, tolerance: float = TOLERANCE_MM
-) -> float:
-    """The share of both surfaces that lies within `tolerance` mm of the other one.
+def surface_dice(found: Mask, truth: Mask, spacing: Vector) -> float:
+    """The share of both surfaces that lies within the tolerance (`TOLERANCE_MM`) of the other one.
 
     Nikolov et al. 2018 (arXiv:1809.04430), with the faces between voxels as surface elements,
     each weighed by its area. `spacing` is (x, y, z) in mm. 1 when both are empty, 0 when one is.
@@ -31,6 +30,7 @@ def surface_dice(
     (first, first_area), (second, second_area) = (_faces(m, spacing) for m in (found, truth))
     if not len(first) or not len(second):
         return float(len(first) == len(second))
+    tolerance = max(TOLERANCE_MM, min(spacing))
     near = _area_near(first, first_area, second, tolerance)
     near += _area_near(second, second_area, first, tolerance)
     return near / float(first_area.sum() + second_area.sum())

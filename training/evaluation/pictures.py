@@ -1,35 +1,50 @@
-"""Draws what a segmentation got wrong: the slice of the largest difference, with outlines."""
+"""Draws what a model got wrong: of a segmentation the slice of the largest difference, with
+outlines; of a classifier three slices of what it was shown, with its map.
+"""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from services.writers.heat import heat_of, painted
 from shared.imaging.volume import Volume
-from training.evaluation.measure import Measured
+from training.evaluation.measure import Classified, Measured
 from training.evaluation.overlap import Mask
 
 TRUE, FOUND = (0, 220, 90), (255, 60, 60)
 WINDOW_HU = (-1000.0, 400.0)
-WIDTH = 640
+WIDTH, OF_THREE = 640, 960
 
 
 def draw_worst(measured: Sequence[Measured], folder: Path) -> list[Path]:
-    """One PNG per case that has masks; green is the truth, red what was found."""
+    """One PNG per case; of masks green is the truth, red what was found."""
     folder.mkdir(parents=True, exist_ok=True)
-    return [
-        _draw(rank, each, each.found, each.truth, folder)
-        for rank, each in enumerate(measured, start=1)
-        if each.found is not None and each.truth is not None
-    ]
+    paths = []
+    for rank, each in enumerate(measured, start=1):
+        if each.found is not None and each.truth is not None:
+            image, told = _outlined(each, each.found, each.truth)
+        elif each.seen is not None:
+            image, told = _heated(each.seen), _answer(each, each.seen)
+        else:
+            continue
+        said = f"{each.case.name}, {told}".encode("ascii", "replace").decode()
+        ImageDraw.Draw(image).text((8, 8), said, (255, 255, 255))
+        path = folder / f"{rank:02d}-{re.sub(r'[^A-Za-z0-9]+', '-', each.case.name)}.png"
+        image.save(path)
+        paths.append(path)
+    return paths
 
 
-def _draw(rank: int, each: Measured, found: Mask, truth: Mask, folder: Path) -> Path:
-    wrong = np.count_nonzero(np.not_equal(found, truth), axis=(1, 2))
+def _outlined(each: Measured, found: Mask, truth: Mask) -> tuple[Image.Image, str]:
+    # What a mask without sides calls 1 may be either lung.
+    of = (found, truth) if each.case.sides else (found > 0, truth > 0)
+    wrong = np.count_nonzero(np.not_equal(*of), axis=(1, 2))
     z = int(np.argmax(wrong))
     image = _slice(each.case.ct, z)
     for mask, colour in ((truth[z], TRUE), (found[z], FOUND)):
@@ -37,17 +52,36 @@ def _draw(rank: int, each: Measured, found: Mask, truth: Mask, folder: Path) -> 
         pixels = np.asarray(image).copy()
         pixels[large & ~ndimage.binary_erosion(large)] = colour
         image = Image.fromarray(pixels)
-    told = f"{each.case.name}, slice {z}: green true, red found"
-    ImageDraw.Draw(image).text((8, 8), told.encode("ascii", "replace").decode(), (255, 255, 255))
-    path = folder / f"{rank:02d}-{re.sub(r'[^A-Za-z0-9]+', '-', each.case.name)}.png"
-    image.save(path)
-    return path
+    return image, f"slice {z}: green true, red found"
+
+
+def _heated(seen: Classified) -> Image.Image:
+    """Slices at a quarter, half and three quarters of the crop, from the feet up, side by side."""
+    heat = heat_of(seen.saliency)
+    slices = []
+    for quarter in (1, 2, 3):
+        z = quarter * len(seen.crop.array) // 4
+        grey = _grey(seen.crop.array[z])
+        plane = np.zeros(grey.shape, np.float32) if heat is None else heat.plane(seen.crop, z)
+        slices.append(painted(grey, plane))
+    row = np.concatenate(slices, axis=1)
+    _, high, wide = seen.crop.array.shape
+    x, y, _ = seen.crop.spacing
+    return Image.fromarray(row).resize((OF_THREE, round(OF_THREE / 3 * high * y / (wide * x))))
+
+
+def _answer(each: Measured, seen: Classified) -> str:
+    truth = "shows COVID-19" if each.case.covid else "does not show COVID-19"
+    return f"{truth}: probability {seen.probability:.2f}"
+
+
+def _grey(hu: NDArray[Any]) -> NDArray[np.uint8]:
+    low, high = WINDOW_HU
+    return (np.clip((hu.astype(np.float64) - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
 def _slice(ct: Volume, z: int) -> Image.Image:
-    low, high = WINDOW_HU
-    hu: NDArray[np.float64] = np.asarray(ct.array[z], dtype=np.float64)
-    grey = (np.clip((hu - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    grey = _grey(ct.array[z])
     rows, columns = grey.shape
     height = round(WIDTH * rows * ct.spacing[1] / (columns * ct.spacing[0]))
     return Image.fromarray(grey).convert("RGB").resize((WIDTH, height))

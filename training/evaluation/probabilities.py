@@ -22,19 +22,19 @@ def roc_area(scores: Values, truth: Truth) -> float:
     return float((above + equal / 2).mean())
 
 
-def accuracy(scores: Values, truth: Truth) -> float:
-    """At 0.5."""
-    return float(((scores >= 0.5) == truth).mean())
+def accuracy(called: Truth, truth: Truth) -> float:
+    """The share of cases that were called what they are."""
+    return float((called == truth).mean())
 
 
-def sensitivity(scores: Values, truth: Truth) -> float:
-    """At 0.5; nan without positive cases."""
-    return float((scores[truth] >= 0.5).mean()) if truth.any() else float("nan")
+def sensitivity(called: Truth, truth: Truth) -> float:
+    """The share of positive cases that were called so; nan without any."""
+    return float(called[truth].mean()) if truth.any() else float("nan")
 
 
-def specificity(scores: Values, truth: Truth) -> float:
-    """At 0.5; nan without negative cases."""
-    return float((scores[~truth] < 0.5).mean()) if (~truth).any() else float("nan")
+def specificity(called: Truth, truth: Truth) -> float:
+    """The share of negative cases that were not called positive; nan without any."""
+    return float((~called[~truth]).mean()) if (~truth).any() else float("nan")
 
 
 def brier(scores: Values, truth: Truth) -> float:
@@ -49,13 +49,15 @@ def calibration_error(scores: Values, truth: Truth, bins: int = 10) -> float:
     return sum(gaps) / len(scores)
 
 
-CLASSIFICATION: dict[str, Callable[[Values, Truth], float]] = {
+OF_PROBABILITIES: dict[str, Callable[[Values, Truth], float]] = {
     "area under the ROC curve": roc_area,
+    "calibration error": calibration_error,
+    "Brier score": brier,
+}
+OF_CALLS: dict[str, Callable[[Truth, Truth], float]] = {
     "accuracy": accuracy,
     "sensitivity": sensitivity,
     "specificity": specificity,
-    "calibration error": calibration_error,
-    "Brier score": brier,
 }
 
 
@@ -74,3 +76,21 @@ def interval(
         return float("nan"), float("nan")
     low, high = np.percentile(drawn, (2.5, 97.5))
     return float(low), float(high)
+
+
+def calibration_interval(scores: Values, truth: Truth, seed: int = 0) -> tuple[float, float]:
+    """The 95 % interval of the calibration error, which chance can only make larger.
+
+    Resampling enlarges it once more, so the percentiles lie above the truth: they are turned over
+    at the value (the basic bootstrap: Davison and Hinkley 1997, 5.2), which stays within. What a
+    calibrated model would show too, with as many cases, reaches down to 0.
+    """
+    value = calibration_error(scores, truth)
+    low, high = interval(
+        len(scores), lambda chosen: calibration_error(scores[chosen], truth[chosen]), seed
+    )
+    rng = np.random.default_rng(seed)
+    calibrated = [calibration_error(scores, rng.random(len(scores)) < scores) for _ in range(DRAWS)]
+    by_chance = value <= np.percentile(calibrated, 97.5)
+    lowest = 0.0 if by_chance else max(0.0, min(value, 2 * value - high))
+    return lowest, max(value, 2 * value - low)

@@ -1,12 +1,13 @@
 """One measurement from what was asked to the report: cases, model, figures."""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from training.evaluation.cases import Cases, Task
+from training.evaluation.cases import Case, Cases, Task
 from training.evaluation.chosen import Chosen, choose
 from training.evaluation.drawn import Family, drawn_cases
 from training.evaluation.folder import cases_in
@@ -28,6 +29,7 @@ class Asked:
     task: Task
     data: str
     cases: int = 40
+    """Of what can be drawn without end; those of a folder and real ones are all measured."""
     labels: frozenset[int] | None = None
     model: str | None = None
     cache: Path = CACHE
@@ -48,13 +50,22 @@ def run(asked: Asked) -> tuple[Report, list[Measured]]:
 
 def _cases(asked: Asked, chosen: Chosen) -> Cases:
     if asked.data in get_args(Family):
-        return drawn_cases(cast(Family, asked.data), asked.cases, asked.cache)
+        drawn = drawn_cases(cast(Family, asked.data), asked.cases, asked.cache)
+        return drawn if asked.task == "lung" else _in_found_lungs(drawn)
     if asked.data == "implants":
         return implanted_cases(asked.task, asked.cases, chosen.name, chosen.inference)
     if asked.data == "real":
         return real_cases(asked.task)
-    found = cases_in(Path(asked.data), asked.task, asked.labels)
-    return Cases(found.makers[: asked.cases])
+    return cases_in(Path(asked.data), asked.task, asked.labels)
+
+
+def _in_found_lungs(drawn: Cases) -> Cases:
+    """The same cases for what leans on lungs: a study has only those that the lung model finds."""
+
+    def unknown(make: Callable[[], Case]) -> Case:
+        return replace(make(), lungs=None, sides=False)
+
+    return Cases(tuple(partial(unknown, make) for make in drawn.makers))
 
 
 LeftOut = list[dict[str, str]]

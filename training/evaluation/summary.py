@@ -1,16 +1,23 @@
 """Figures of many cases as one: median with its interval, mean, worst, number of cases."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.evaluation.cases import Task
-from training.evaluation.measure import Measured
-from training.evaluation.probabilities import CLASSIFICATION, interval
+from training.evaluation.measure import CALLED, MARKED, Measured
+from training.evaluation.probabilities import (
+    OF_CALLS,
+    OF_PROBABILITIES,
+    calibration_interval,
+    interval,
+)
 
 HIGH_IS_GOOD = ("dice", "surface dice", "sensitivity", "precision")
 Figures = dict[str, Any]
+Statistic = Callable[[NDArray[Any], NDArray[np.bool_]], float]
 
 
 def summary(measured: Sequence[Measured], task: Task) -> dict[str, Figures]:
@@ -18,20 +25,25 @@ def summary(measured: Sequence[Measured], task: Task) -> dict[str, Figures]:
     if task == "class":
         return _classification(measured)
     names = dict.fromkeys(name for each in measured for name in each.figures)
-    return {
+    told = {
         name: _spread(name, [each.figures[name] for each in measured if name in each.figures])
         for name in names
     }
+    kinds = sorted({each.case.kind for each in measured if MARKED in each.figures})
+    for kind in kinds if len(kinds) > 1 else ():
+        of = [each for each in measured if each.case.kind == kind and MARKED in each.figures]
+        told[f"{MARKED}: {kind}"] = _spread(MARKED, [each.figures[MARKED] for each in of])
+    return told
 
 
 def by_badness(measured: Sequence[Measured], task: Task) -> list[Measured]:
-    """The worst first: lowest Dice, then the largest false volume; the farthest probability."""
+    """The worst first: lowest Dice, or most that is falsely marked; the farthest probability."""
 
     def goodness(each: Measured) -> float:
         figures = each.figures
         if task == "class":
             return -abs(figures["probability"] - figures["covid"])
-        return figures.get("dice", 1 - figures.get("false % of the lungs", 0) / 100)
+        return figures.get("dice", 1 - figures.get(MARKED, 0) / 100)
 
     return sorted(measured, key=goodness)
 
@@ -50,20 +62,26 @@ def _spread(name: str, values: list[float]) -> Figures:
 
 def _classification(measured: Sequence[Measured]) -> dict[str, Figures]:
     scores = np.array([each.figures["probability"] for each in measured])
+    called = np.array([bool(each.figures[CALLED]) for each in measured])
     truth = np.array([bool(each.figures["covid"]) for each in measured])
-    told: dict[str, Figures] = {
-        name: {
-            "n": len(scores),
-            "value": _rounded(statistic(scores, truth)),
-            "interval": _interval(len(scores), lambda c, s=statistic: s(scores[c], truth[c])),
-        }
-        for name, statistic in CLASSIFICATION.items()
-    }
+    told = {name: _of(scores, truth, of) for name, of in OF_PROBABILITIES.items()}
+    told |= {name: _of(called, truth, of) for name, of in OF_CALLS.items()}
+    ends = calibration_interval(scores, truth)
+    told["calibration error"]["interval"] = [_rounded(end) for end in ends]
+    told["sensitivity"]["n"], told["specificity"]["n"] = int(truth.sum()), int((~truth).sum())
     kinds = np.array([each.case.kind or "a case" for each in measured])
     for kind in sorted(set(kinds.tolist())):
-        called = int((scores[kinds == kind] >= 0.5).sum())
-        told[f"called COVID-19: {kind}"] = {"n": int((kinds == kind).sum()), "value": called}
+        of_kind = called[kinds == kind]
+        told[f"{CALLED}: {kind}"] = {"n": len(of_kind), "value": int(of_kind.sum())}
     return told
+
+
+def _of(values: NDArray[Any], truth: NDArray[np.bool_], statistic: Statistic) -> Figures:
+    return {
+        "n": len(values),
+        "value": _rounded(statistic(values, truth)),
+        "interval": _interval(len(values), lambda c: statistic(values[c], truth[c])),
+    }
 
 
 def _interval(count: int, statistic: Any) -> list[float | None]:

@@ -5,14 +5,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from training.evaluation.measure import MARKED
+
 SHOWN = 12
 """The most cases of a table."""
 TOLD = (
     "dice",
-    "surface dice 2 mm",
+    "surface dice",
     "volume error ml",
-    "false ml",
-    "false % of the lungs",
+    MARKED,
+    "% of look-alikes marked",
     "probability",
     "covid",
 )

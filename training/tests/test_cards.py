@@ -104,6 +104,20 @@ def test_figures_of_another_threshold_give_no_card(tmp_path: Path) -> None:
         _card(folder, WORDS)
 
 
+@pytest.mark.parametrize(
+    ("key", "what"), [("sha256", "weights"), ("plan", "plan"), ("lungs", "lung model")]
+)
+def test_figures_of_anything_else_that_is_other_give_no_card(
+    tmp_path: Path, key: str, what: str
+) -> None:
+    folder = measured(tmp_path)
+    (told,) = json.loads((folder / "figures.json").read_text())
+    told["model"][key] = "another"
+    (folder / "figures.json").write_text(json.dumps([told]))
+    with pytest.raises(BadInput, match=f"another {what}"):
+        _card(folder, WORDS)
+
+
 def test_figures_outlive_another_gate(tmp_path: Path) -> None:
     folder = measured(tmp_path)
     write_parameter(folder, "gate", "[]")

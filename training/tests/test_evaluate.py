@@ -1,22 +1,32 @@
 """What the evaluation tells of a case, and how it refuses one that it can't judge."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
+from PIL import Image
 
 from shared.imaging.volume import Volume, to_sitk
 from shared.inference.fake import FakeInference, FakeModel
 from training.config import read_parameters
 from training.evaluate import main
-from training.evaluation.cases import Case
+from training.evaluation.cases import Case, Cases
+from training.evaluation.chosen import Chosen
 from training.evaluation.folder import cases_in
-from training.evaluation.measure import Measured, covid_probability, measure
+from training.evaluation.measure import Measured, classified, measure
 from training.evaluation.overlap import dice, surface_dice
-from training.evaluation.probabilities import calibration_error, interval, roc_area
+from training.evaluation.pictures import _outlined, draw_worst
+from training.evaluation.probabilities import (
+    calibration_error,
+    calibration_interval,
+    interval,
+    roc_area,
+)
 from training.evaluation.problem import BadInput
+from training.evaluation.run import Asked, _cases, _in_found_lungs, _measured
 from training.evaluation.scored import count_scores, read_scores
 from training.evaluation.summary import summary
 
@@ -48,6 +58,12 @@ def test_surface_distance_is_in_millimetres_of_each_axis() -> None:
     assert surface_dice(block(), moved, (1.0, 1.0, 5.0)) < 0.9
 
 
+def test_surfaces_of_coarse_voxels_agree_where_they_are_a_voxel_apart() -> None:
+    near, far = (np.roll(block(), steps, axis=0) for steps in (1, 2))
+    assert surface_dice(block(), near, (3.0, 3.0, 3.0)) == 1
+    assert surface_dice(block(), far, (3.0, 3.0, 3.0)) < 0.9
+
+
 def test_roc_area_counts_pairs_in_order() -> None:
     truth = np.array([True, True, False, False])
     assert roc_area(np.array([0.9, 0.4, 0.4, 0.1]), truth) == pytest.approx(3.5 / 4)
@@ -67,42 +83,150 @@ def test_intervals_hold_the_figure_and_are_the_same_each_time() -> None:
     assert ends[0][0] < values.mean() < ends[0][1]
 
 
-def lesions_everywhere() -> FakeInference:
-    def answer(inputs):  # type: ignore[no-untyped-def]
-        return {"probabilities": np.ones_like(inputs["volume"])}
+def marks(where) -> FakeModel:  # type: ignore[no-untyped-def]
+    """A model of one label at 3 mm that marks what `where` says of the scaled CT."""
 
-    return FakeInference({"lesion_seg": FakeModel(answer, read_parameters("lesion_seg"))})
+    def answer(inputs):  # type: ignore[no-untyped-def]
+        return {"probabilities": where(inputs["volume"]).astype(np.float32)}
+
+    return FakeModel(answer, read_parameters("lesion_seg"))
+
+
+def aired(volume: np.ndarray) -> np.ndarray:
+    return volume < -0.5
 
 
 def test_lesions_are_judged_inside_the_lungs_and_another_disease_apart() -> None:
     ct = Volume(np.full((24, 24, 24), -800, np.int16), (3.0, 3.0, 3.0))
     apart = np.zeros((24, 24, 24), bool)
     apart[8:10] = True
+    ct.array[8:9] = 0  # where nothing is marked
     healthy = Case("a", ct, lungs=block(), lesions=block() * 0, apart=apart)
-    figures = measure(healthy, "lesion", "lesion_seg", lesions_everywhere()).figures
-    assert figures["false % of the lungs"] == 100
-    assert figures["false ml"] == pytest.approx(6 * 8 * 8 * 0.027)
-    assert figures["% of another disease marked"] == 100
+    figures = measure(
+        healthy, "lesion", "lesion_seg", FakeInference({"lesion_seg": marks(aired)})
+    ).figures
+    assert figures["marked % of the lungs"] == 100 * 7 / 8
+    assert figures["false ml"] == pytest.approx(7 * 8 * 8 * 0.027)
+    assert figures["false % of the lungs, look-alikes left out"] == 100
+    assert figures["% of look-alikes marked"] == 50
     sick = Case("b", ct, lungs=block(), lesions=block())
-    assert measure(sick, "lesion", "lesion_seg", lesions_everywhere()).figures["dice"] == 1
+    everywhere = FakeInference({"lesion_seg": marks(np.ones_like)})
+    assert measure(sick, "lesion", "lesion_seg", everywhere).figures["dice"] == 1
+
+
+def test_a_drawn_lesion_counts_in_the_lungs_that_the_lung_model_finds() -> None:
+    """Half of the lesion is so dense that its lung is not found; of the second case none is."""
+    ct = Volume(np.full((24, 24, 24), 40, np.int16), (3.0, 3.0, 3.0))
+    dense = Case("b", ct, lungs=block(), lesions=block())
+    half = Case("a", ct.like(np.where(block() > 0, -800, 40).astype(np.int16)), block())
+    half.ct.array[8:12] = 40
+    half = replace(half, lesions=block())
+    models = {"lung_seg": marks(aired), "lesion_seg": marks(np.ones_like)}
+    chosen = Chosen("lesion_seg", "1", "ab", FakeInference(models))
+    drawn = _in_found_lungs(Cases((lambda: half, lambda: dense)))
+    measured, left_out = _measured(drawn, "lesion", chosen)
+    assert [each.figures["dice"] for each in measured] == [pytest.approx(2 * 4 / (4 + 8))]
+    assert [each["code"] for each in left_out] == ["no-lungs"]
+
+
+def classifier(answer: dict[str, np.ndarray], **changed: str) -> tuple[FakeInference, list]:  # type: ignore[type-arg]
+    seen = []
+
+    def told(inputs):  # type: ignore[no-untyped-def]
+        seen.append(inputs["volume"])
+        return answer
+
+    parameters = {**read_parameters("covid_classifier"), **changed}
+    return FakeInference({"covid_classifier": FakeModel(told, parameters)}), seen
+
+
+def chest() -> tuple[Volume, np.ndarray]:
+    lungs = np.zeros((20, 40, 40), np.uint8)
+    lungs[5:15, 10:30, 10:30] = 1
+    return Volume(np.full((20, 40, 40), -300, np.int16), (4.0, 4.0, 4.0)), lungs
+
+
+MAP = np.zeros((1, 1, 32, 48, 48), np.float32)
+MAP[..., :24] = 0.7
 
 
 def test_classifier_is_asked_with_a_crop_of_its_size_and_range() -> None:
-    seen = []
-
-    def answer(inputs):  # type: ignore[no-untyped-def]
-        seen.append(inputs["volume"])
-        return {"probabilities": np.array([[0.25, 0.75]], np.float32)}
-
-    name = "covid_classifier"
-    inference = FakeInference({name: FakeModel(answer, read_parameters(name))})
-    hu = Volume(np.full((20, 40, 40), -300, np.int16), (4.0, 4.0, 4.0))
-    lungs = np.zeros((20, 40, 40), np.uint8)
-    lungs[5:15, 10:30, 10:30] = 1
-    size = tuple(int(n) for n in read_parameters(name)["size"].split())
-    assert covid_probability(hu, hu.like(lungs), inference) == pytest.approx(0.75)
+    answer = {"probabilities": np.array([[0.25, 0.75]], np.float32), "saliency": MAP}
+    inference, seen = classifier(answer)
+    ct, lungs = chest()
+    size = tuple(int(n) for n in read_parameters("covid_classifier")["size"].split())
+    found = classified(ct, ct.like(lungs), inference)
+    assert found.probability == pytest.approx(0.75)
+    assert found.positive
     assert seen[0].shape == (1, 1, *size)
     assert seen[0] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_classifier_of_one_logit_is_called_by_its_own_operating_point() -> None:
+    one = {"output": "logits", "activation": "sigmoid", "saliency_output": "", "threshold": "0.9"}
+    inference, _ = classifier({"probabilities": np.array([[2.0]], np.float32)}, **one)
+    ct, lungs = chest()
+    case = Case("a", ct, lungs, covid=True)
+    figures = measure(case, "class", "covid_classifier", inference).figures
+    assert figures["probability"] == pytest.approx(0.8808, abs=1e-4)
+    assert figures["called COVID-19"] == 0
+
+
+def test_the_picture_of_a_classifier_shows_what_it_saw_under_its_map(tmp_path: Path) -> None:
+    answer = {"probabilities": np.array([[0.25, 0.75]], np.float32), "saliency": MAP}
+    ct, lungs = chest()
+    case = Case("a", ct, lungs, covid=False)
+    (path,) = draw_worst(
+        [measure(case, "class", "covid_classifier", classifier(answer)[0])], tmp_path
+    )
+    picture = np.asarray(Image.open(path)).astype(int)
+    red, blue = picture[-1, :, 0], picture[-1, :, 2]
+    assert (red > blue + 50).mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_the_picture_of_lungs_without_sides_shows_the_slice_that_is_wrong() -> None:
+    ct = Volume(np.zeros((24, 24, 24), np.int16), (1.0, 1.0, 1.0))
+    truth, found = block(), block() * 2
+    found[8, 8:12] = 0
+    _, told = _outlined(Measured(Case("a", ct, truth)), found, truth)
+    assert told.startswith("slice 8:")
+    swapped = truth.copy()
+    swapped[10] *= 2
+    _, told = _outlined(Measured(Case("a", ct, truth, sides=True)), swapped, truth)
+    assert told.startswith("slice 10:")
+
+
+def test_figures_of_calls_count_the_cases_that_they_are_of() -> None:
+    ct = Volume(np.zeros((1, 1, 1), np.int16), (1.0, 1.0, 1.0))
+    figures = [
+        {"probability": p, "covid": covid, "called COVID-19": called}
+        for p, covid, called in ((0.9, 1.0, 1.0), (0.6, 1.0, 0.0), (0.2, 0.0, 0.0))
+    ]
+    told = summary([Measured(Case("a", ct), of) for of in figures], "class")
+    assert (told["sensitivity"]["n"], told["sensitivity"]["value"]) == (2, 0.5)
+    assert (told["specificity"]["n"], told["specificity"]["value"]) == (1, 1.0)
+    assert told["called COVID-19: a case"] == {"n": 3, "value": 1}
+
+
+def test_what_is_marked_without_lesions_is_told_by_kind() -> None:
+    ct = Volume(np.zeros((1, 1, 1), np.int16), (1.0, 1.0, 1.0))
+    marked = {"oedema": 60.0, "healthy": 0.5}
+    cases = [
+        Measured(Case("a", ct, kind=kind), {"marked % of the lungs": share})
+        for kind, share in marked.items()
+    ]
+    told = summary([*cases, Measured(Case("b", ct, kind="covid"), {"dice": 0.8})], "lesion")
+    assert {n[23:]: f["mean"] for n, f in told.items() if ": " in n} == marked
+
+
+def test_the_interval_of_a_calibration_error_holds_it_and_what_a_calibrated_model_shows() -> None:
+    rng = np.random.default_rng(1)
+    scores = rng.uniform(0.3, 0.9, 195)
+    calibrated, wrong = rng.random(195) < scores, rng.random(195) < scores - 0.2
+    low, high = calibration_interval(scores, calibrated)
+    assert low == 0 < calibration_error(scores, calibrated) <= high
+    low, high = calibration_interval(scores, wrong)
+    assert 0 < low < 0.2 < high
 
 
 def test_summary_tells_the_worst_and_how_many_cases_have_a_figure() -> None:
@@ -178,6 +302,14 @@ def test_command_measures_a_folder_and_tells_what_it_left_out(
     assert [case["case"] for case in report["cases"]] == ["air"]
     assert report["summary"]["dice"]["n"] == 1
     assert [each["code"] for each in report["left_out"]] == ["grids-differ"]
+
+
+def test_every_case_of_a_folder_is_measured(tmp_path: Path) -> None:
+    for name in "ab":
+        saved(np.zeros((24, 24, 24), np.int16), tmp_path / f"{name}.nrrd")
+        saved(block(), tmp_path / f"{name}.mask.nrrd")
+    chosen = Chosen("lung_seg", "1", "ab", FakeInference({}))
+    assert len(_cases(Asked("lung", str(tmp_path), cases=1), chosen)) == 2
 
 
 def test_scores_of_real_series_are_counted(tmp_path: Path) -> None:

@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from training.batches import Batch, Patches
+from training.checkpoint import OtherPlan
 from training.classifier_head import fit_head
+from training.compared import candidates, compare
 from training.config import Plan, read_parameters, read_plan
 from training.losses import false_alarms, lesion_loss, soft_dice
 from training.networks import Classifier, UNet, settle
-from training.phantoms import draw_missing, train_seeds
+from training.phantoms import draw_missing, load, train_seeds
 from training.scanner import View, random_view
-from training.train import OtherPlan, learning_rate, network, train
+from training.train import learning_rate, network, train
 
 pytestmark = pytest.mark.torch
 
@@ -131,7 +133,7 @@ def test_head_leans_on_nothing_that_is_nearly_the_same_in_every_crop() -> None:
     summaries = torch.zeros(40, 9)
     summaries[:, 6] = 1 - 1e-5 * covid
     summaries[:, 7] = covid + 0.5 * torch.randn(40)
-    net.summary = lambda volume: summaries  # type: ignore[method-assign]
+    net.summary = lambda volume: summaries + volume  # type: ignore[method-assign]
     fit_head(net, [Batch(torch.zeros(()), torch.zeros(()), covid)])
     assert float(net.head.weight.detach().abs().max()) < 100
 
@@ -259,3 +261,16 @@ def test_a_curve_goes_on_from_the_checkpoint(cache: Path, tmp_path: Path) -> Non
     (tmp_path / "curve.csv").write_text(f"{whole}40,0.5\n60,0.4\n")
     train(plan, cache, tmp_path)
     assert (tmp_path / "curve.csv").read_text() == whole
+
+
+@pytest.mark.parametrize(("number", "figure"), [(1, "dice"), (2, "auc")])
+def test_networks_are_compared_by_what_they_learn_in_the_same_time(
+    number: int, figure: str, cache: Path
+) -> None:
+    candidate = candidates()[number]
+    plan = dataclasses.replace(small(candidate.plan.name), channels=candidate.plan.channels)
+    cases = [load(cache, plan.phantoms, seed) for seed in train_seeds(plan.phantoms)]
+    found = compare(dataclasses.replace(candidate, plan=plan), 0, cache, cases)
+    assert found["steps"] > 1
+    assert found["cases"] > 0
+    assert figure in found

@@ -32,6 +32,23 @@ def _before(*steps: dict[str, Any]) -> dict[str, Any]:
     return written.inference([*LOAD, *steps], SLIDING, TO_MASK)
 
 
+def _classifying(*steps: dict[str, Any]) -> dict[str, Any]:
+    after = [{"_target_": "Activationsd", "keys": "pred", "sigmoid": True}]
+    return written.inference([*LOAD, *steps], {"_target_": "SimpleInferer"}, after)
+
+
+def _crop(lungs: str) -> dict[str, Any]:
+    return {"_target_": "CropForegroundd", "keys": ["image", lungs], "source_key": lungs}
+
+
+def _cast(dtype: Any, target: str = "CastToTyped", keys: Any = "image") -> dict[str, Any]:
+    return {"_target_": target, "keys": keys, "dtype": dtype}
+
+
+RESIZE = {"_target_": "Resized", "keys": "image", "spatial_size": [192, 192, 64]}
+UINT8 = "$__import__('numpy').uint8"
+
+
 def test_a_lesion_model_is_read_whole(tmp_path: Path) -> None:
     said = _parameters(tmp_path, SEGMENTATION)
 
@@ -55,12 +72,7 @@ def test_references_and_sums_of_them_are_followed(tmp_path: Path) -> None:
 
 
 def test_a_classifier_of_the_lungs_is_read_whole(tmp_path: Path) -> None:
-    crop = {"_target_": "CropForegroundd", "keys": ["image", "lung"], "source_key": "lung"}
-    resize = {"_target_": "Resized", "keys": "image", "spatial_size": [192, 192, 64]}
-    mask = {"_target_": "MaskIntensityd", "keys": "image", "mask_key": "lung"}
-    before = [*LOAD, orientation(), intensity(-1000, 500), mask, crop, resize]
-    after = [{"_target_": "Activationsd", "keys": "pred", "sigmoid": True}]
-    configured = written.inference(before, {"_target_": "SimpleInferer"}, after)
+    configured = _classifying(orientation(), intensity(-1000, 500), MASKED, _crop("lung"), RESIZE)
 
     said = _parameters(tmp_path, configured, written.metadata("COVID-19"), channels=1)
 
@@ -82,10 +94,31 @@ def test_intensities_that_are_not_clipped_keep_their_line(tmp_path: Path) -> Non
     assert read.pad_value == -600
 
 
+@pytest.mark.parametrize("key", ["lung", "lungs", "lung_mask", "Lung-Seg"])
+def test_a_crop_to_the_lungs_is_known_by_the_name_of_their_mask(tmp_path: Path, key: str) -> None:
+    configured = _classifying(orientation(), RANGE, _crop(key), RESIZE)
+
+    assert _parameters(tmp_path, configured, channels=1)["crop"] == "lungs"
+
+
+def test_a_cast_that_loses_nothing_is_read_over(tmp_path: Path) -> None:
+    plain = _before(orientation(), spacing(1, 1, 2), intensity(-1500, 500))
+    cast = _before(
+        *(_cast("int16", "LoadImaged"), _cast("$torch.int32", "EnsureTyped"), orientation()),
+        *(_cast("$np.float32"), spacing(1, 1, 2), intensity(-1500, 500)),
+        *(_cast(["float32", "uint8"], keys=["image", "lung"]), _cast(UINT8, keys="lung")),
+        *(_cast("$torch.float64", "ToTensord"), {"_target_": "EnsureTyped", "keys": "image"}),
+    )
+
+    assert _parameters(tmp_path / "cast", cast) == _parameters(tmp_path / "plain", plain)
+
+
 FOREGROUND = {"_target_": "CropForegroundd", "keys": "image", "source_key": "image"}
 PERCENTILES = {"_target_": "ScaleIntensityRangePercentilesd", "keys": "image"}
 LAMBDA = {"_target_": "Orientationd", "keys": "image", "axcodes": "$open('/etc/passwd').read()"}
 RANGE = intensity(-1500, 500)
+MASKED = {"_target_": "MaskIntensityd", "keys": "image", "mask_key": "lung"}
+TUMOUR = MASKED | {"mask_key": "tumour"}
 
 
 @pytest.mark.parametrize(
@@ -94,6 +127,17 @@ RANGE = intensity(-1500, 500)
         (_before(orientation(), spacing(1, 1, 1), FOREGROUND), "transform-not", "CropForegroundd"),
         (_before(orientation(), spacing(1, 1, 1), PERCENTILES), "transform-not", "Percentilesd"),
         (_before(spacing(1, 1, 1), orientation()), "transform-order", "Orientationd"),
+        (_classifying(orientation(), RANGE, _crop("heart"), RESIZE), "not-the-lungs", "heart"),
+        (_classifying(orientation(), RANGE, _crop("lung_lesion"), RESIZE), "not-the-lungs", "call"),
+        (_classifying(orientation(), RANGE, TUMOUR, _crop("lung"), RESIZE), "not-the-lu", "tumour"),
+        (_classifying(orientation(), MASKED, _crop("lung_roi"), RESIZE), "not-the-lungs", "same"),
+        (_before(orientation(), spacing(1, 1, 1), RANGE, _cast(UINT8)), "not-expressible", "uint8"),
+        (_before(orientation(), spacing(1, 1, 1), _cast("int16"), RANGE), "not-exp", "CastToTyped"),
+        (_before(_cast("uint8", "LoadImaged"), orientation()), "not-expressible", "LoadImaged"),
+        (_before(orientation(), RANGE, _cast("int32", "EnsureTyped")), "not-exp", "EnsureTyped"),
+        (_before(orientation(), RANGE | {"dtype": "$np.int16"}), "not-expressible", "ScaleIntens"),
+        (_before(orientation(), RANGE, _cast("$torch.float16")), "not-expressible", "float16"),
+        (_before(orientation(), _cast("$pick(image)")), "not-expressible", "pick"),
         (_before(LAMBDA, spacing(1, 1, 1)), "expression-not-run", "axcodes"),
         (_before(spacing(1, 1, 1), RANGE), "no-orientation", "axcodes"),
         (_before(orientation(), RANGE), "no-spacing", "Spacingd"),

@@ -11,7 +11,7 @@ from deploy.modelrepo.tests.models import put
 
 
 class Publisher:
-    """Keeps a catalog in a folder, with versions of one model, `lungs`."""
+    """Keeps a catalog in a folder, with versions of one model, `lungs`, packed as in a home."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "catalog"
@@ -20,6 +20,7 @@ class Publisher:
 
     def publish(self, version: str, weights: bytes) -> None:
         model = put(self._made / version / "lungs", weights)
+        (model / "1" / "card.md").write_text("the card that the version had where it was packed")
         shutil.make_archive(str(self.folder / f"lungs-{version}"), "zip", model.parent)
         (self.folder / "card.md").write_text(f"# lungs {version}")
         file = f"lungs-{version}.zip"

@@ -113,6 +113,28 @@ def test_weights_that_changed_are_not_loaded(home: Home) -> None:
         home.load()
 
 
+@pytest.mark.parametrize("unloaded", [False, True])
+@pytest.mark.parametrize(("said", "edited"), [('"0.5"', '"0.9"'), ("versions: 2", "")])
+def test_what_was_edited_by_hand_is_not_loaded(
+    home: Home, said: str, edited: str, unloaded: bool
+) -> None:
+    home.promote(2)
+    read_by_triton = home.repository.folder / "lungs" / "config.pbtxt"
+    text = read_by_triton.read_text()
+    read_by_triton.write_text(text.replace(said, edited))
+    assert read_by_triton.read_text() != text
+    if unloaded:
+        home.unload()
+
+    assert home.load() == Switched("lungs", 2, True, renewed=True)
+
+    serving = home.server.serving("lungs")
+    assert serving
+    assert (serving.version, serving.parameters["threshold"]) == (2, "0.5")
+    assert read_by_triton.read_text() == text
+    assert home.load() == Switched("lungs", 2, True)
+
+
 def test_while_the_server_is_down_a_promotion_waits_for_its_start(home: Home) -> None:
     home.server.down = True
     assert home.promote(2) == Chosen("lungs", 2, 1, False)

@@ -1,5 +1,8 @@
 """A destination's storage commitment report becomes a fact, once and without a source's UIDs."""
 
+from typing import cast
+
+import pytest
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage
 from pynetdicom import AE, build_role
@@ -12,6 +15,7 @@ from services.ingest.checks import Status
 from services.ingest.tests.conftest import House
 from services.ingest.tests.instances import associate, ct, with_meta
 from shared.events.models import CommitmentReported, CommittedInstance
+from shared.events.wire import encode
 
 
 def reference(uid: str, reason: int | None = None) -> Dataset:
@@ -60,6 +64,36 @@ def test_the_same_report_again_and_after_a_crash_is_the_same_fact(house: House) 
     house.restart()
     house.publish()
     assert len(house.bus.records) == 1
+
+
+def test_a_report_of_any_length_becomes_events_that_the_bus_takes(house: House) -> None:
+    """A stranger's too: what can't be published would stand before every study that follows."""
+    information = Dataset()
+    information.TransactionUID = "2.25.7"
+    uids = [f"2.25.{10**38 + number}" for number in range(14_000)]
+    information.ReferencedSOPSequence = [reference(uid) for uid in uids]
+    assert house.ingest.reported(information) is Status.SUCCESS
+
+    house.publish()
+
+    events = house.bus.events("commitment-reported")
+    assert max(len(encode(event)[1]) for event in events) < 1 << 17
+    assert len({event.id for event in events}) == len(events)
+    reports = [cast("CommitmentReported", event.data) for event in events]
+    assert [each.sop_instance_uid for told in reports for each in told.instances] == uids
+
+
+@pytest.mark.parametrize("name", ["2.25." + "7" * 50, "2.25.", "2.25.7a"])
+def test_a_name_that_is_no_uid_is_none_of_ours(house: House, name: str) -> None:
+    information = Dataset()
+    information.TransactionUID = "2.25.7"
+    item = Dataset()
+    item.add_new("ReferencedSOPInstanceUID", "LO", name)
+    information.ReferencedSOPSequence = [item]
+    house.ingest.reported(information)
+    house.publish()
+    (event,) = house.bus.events("commitment-reported")
+    assert event.data == CommitmentReported(transaction_uid="2.25.7", instances=())
 
 
 def test_a_transaction_that_is_none_of_ours_is_no_fact(house: House) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from services.ingest.journal import Journal
 from services.ingest.records import INSTANCE, scan
+from services.ingest.tests.conftest import House
+from services.ingest.tests.instances import ct, send
 from shared.catalog import ROOT
 
 
@@ -79,6 +81,17 @@ def test_a_full_disk_leaves_the_segment_as_it_was(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert journal.path(name).stat().st_size == size
+
+
+def test_no_digest_is_kept_of_a_study_that_makes_no_version(house: House) -> None:
+    assert send(house.scp.port, [ct(1, Modality="MR")]) == [0]
+    assert house.quiet() == []
+    journal = house.ingest.journal
+    (name,) = [each for each in journal.names() if not each.startswith("decisions")]
+
+    journal.path(name).write_bytes(b"something else")
+
+    assert journal.digest(name) == hashlib.sha256(b"something else").hexdigest()
 
 
 def test_two_processes_never_share_a_journal(tmp_path: Path) -> None:

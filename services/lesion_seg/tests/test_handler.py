@@ -30,3 +30,22 @@ def test_lesions_or_none_become_a_mask(volume: Volume, labels: list[int]) -> Non
     assert mask.array.shape == volume.array.shape
     said = provenance.read(produced.payloads["provenance"], store)
     assert said.model == inference.identity("lesion_seg")
+
+
+def test_the_same_weights_at_another_threshold_give_other_results_of_other_provenance() -> None:
+    store = MemoryStore()
+    payload = store.put(volumes.encode(CHEST), volumes.MEDIA_TYPE)
+    work = work_for("lesion-seg", store, {"reader.volume": payload})
+
+    made = [
+        handle(
+            work,
+            store=store,
+            inference=FakeInference({"lesion_seg": scenes.one_label("lesion", threshold=each)}),
+        ).payloads
+        for each in ("0.2", "0.8")
+    ]
+
+    masks, digests = ({each[port].sha256 for each in made} for port in ("mask", "provenance"))
+    assert (len(masks), len(digests)) == (2, 2)
+    assert len({provenance.read(each["provenance"], store).digest for each in made}) == 2

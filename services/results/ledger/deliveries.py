@@ -108,6 +108,7 @@ def _row(wanted: Planned, now: datetime) -> dict[str, Any]:
         "status": "waiting",
         "attempts": 0,
         "waiting_since": now,
+        "planned_at": now,
         "next_attempt_at": _AT_ONCE,
     }
 
@@ -115,7 +116,7 @@ def _row(wanted: Planned, now: datetime) -> dict[str, Any]:
 def _try_again(connection: Connection, wanted: Planned, now: datetime) -> None:
     which = and_(_key(wanted), deliveries.c.status.in_(("held", "failed")))
     again = {"status": "waiting", "waiting_since": now, "next_attempt_at": _AT_ONCE}
-    _update(connection, which, run=wanted.run, **again)
+    write(connection, which, run=wanted.run, planned_at=now, **again)
 
 
 def _replace_earlier(connection: Connection, wanted: Planned) -> None:
@@ -126,23 +127,24 @@ def _replace_earlier(connection: Connection, wanted: Planned) -> None:
         deliveries.c.destination == wanted.destination,
         deliveries.c.sop_instance_uid != wanted.sop_instance_uid,
     )
-    _update(connection, others, status="failed", last_error=REPLACED)
+    write(connection, others, status="failed", last_error=REPLACED)
 
 
 def cancel(connection: Connection, job_id: str, why: str) -> None:
     """Nothing of this job that still waits is sent any more."""
-    _update(connection, _still_waits(job_id), status="failed", last_error=why)
+    write(connection, _still_waits(job_id), status="failed", last_error=why)
 
 
 def change_lane(connection: Connection, job_id: str, lane: Lane) -> None:
     """What still waits of this job goes by its new lane."""
-    _update(connection, _still_waits(job_id), urgency=_LANES.index(lane))
+    write(connection, _still_waits(job_id), urgency=_LANES.index(lane))
 
 
 def due(connection: Connection, now: datetime) -> list[Due]:
     """What may be sent now: urgent lanes first, but what has waited long comes before them."""
     shipment = (deliveries.c.destination, deliveries.c.job_id)
-    rank = (func.min(deliveries.c.urgency), func.min(deliveries.c.waiting_since))
+    came = func.coalesce(deliveries.c.planned_at, deliveries.c.waiting_since)
+    rank = (func.min(deliveries.c.urgency), func.min(came))
     query = select(*shipment, *rank).where(_is_due(now)).group_by(*shipment)
     found = sorted(connection.execute(query), key=lambda row: row[3] + HANDICAP[_LANES[row[2]]])
     return [Due(row.destination, row.job_id) for row in found]
@@ -170,18 +172,18 @@ def lock(connection: Connection, several: Sequence[Delivery]) -> None:
 
 def renew(connection: Connection, carried: Due, now: datetime, by: str) -> None:
     """What this replica still carries for one association stays its own for another `LEASE`."""
-    _update(connection, and_(_of(carried), _claimed(by)), next_attempt_at=now + LEASE)
+    write(connection, and_(_of(carried), _claimed(by)), next_attempt_at=now + LEASE)
 
 
 def bring_forward(connection: Connection, latest: datetime) -> None:
     """What waits for later than anything is put off now was put off by a clock set back since."""
     waits = and_(deliveries.c.status == "waiting", deliveries.c.next_attempt_at > latest)
-    _update(connection, waits, next_attempt_at=latest)
+    write(connection, waits, next_attempt_at=latest)
 
 
 def release(connection: Connection, by: str) -> None:
     """What this replica had claimed before it died is due again: same UIDs, same bytes."""
-    _update(connection, _claimed(by), claimed_by=None, next_attempt_at=_AT_ONCE)
+    write(connection, _claimed(by), claimed_by=None, next_attempt_at=_AT_ONCE)
 
 
 def is_claimed(connection: Connection, delivery: Delivery, by: str) -> bool:
@@ -199,11 +201,14 @@ def settle(
     dicom_status: str | None,
     now: datetime,
     next_attempt_at: datetime | None = None,
+    *,
+    confirms: bool = False,
 ) -> int | None:
     """Write what an attempt came to; which attempt that was, of all that were made.
 
-    What has arrived counts, even if it was cancelled or taken over since; anything else only from
-    whom it is claimed by: None where that is somebody else, or it had arrived already.
+    What a destination that `confirms` has taken is to be asked about from now on. What has arrived
+    counts, even if it was cancelled or taken over since; anything else only from whom it is claimed
+    by: None where that is somebody else, or it had arrived already.
     """
     still = _claimed(by) if status != "delivered" else deliveries.c.status != "delivered"
     settled = connection.execute(
@@ -217,20 +222,12 @@ def settle(
             claimed_by=None,
             waiting_since=now,
             next_attempt_at=next_attempt_at or now,
+            commitment_due=now if confirms and status == "delivered" else None,
         )
     )
     if not settled.rowcount:
         return None
     return connection.execute(select(deliveries.c.attempts).where(_key(delivery))).scalar()
-
-
-def ask_commitment(connection: Connection, sent: Sequence[Delivery], transaction_uid: str) -> None:
-    """Note under which transaction a destination was asked to commit itself."""
-    lock(connection, sent)
-    for delivery in sent:
-        connection.execute(
-            update(deliveries).where(_key(delivery)).values(commitment_uid=transaction_uid)
-        )
 
 
 def of_job(connection: Connection, job_id: str) -> list[Delivery]:
@@ -254,7 +251,8 @@ def counts(connection: Connection, job_ids: Sequence[str]) -> dict[str, dict[str
     return found
 
 
-def _update(connection: Connection, which: ColumnElement[bool], **values: Any) -> None:
+def write(connection: Connection, which: ColumnElement[bool], **values: Any) -> None:
+    """Write rows that were locked in the order of their keys."""
     _lock(connection, which)
     connection.execute(update(deliveries).where(which).values(**values))
 

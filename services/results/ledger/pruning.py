@@ -15,6 +15,10 @@ from shared.pipelines.definition import INGEST
 _WITHDRAWN = (SUPERSEDED, REPLACED)
 _SOME = {"yield_per": 500}
 """Rows in memory at a time."""
+_UNCONFIRMED = and_(
+    or_(deliveries.c.commitment_uid.is_not(None), deliveries.c.commitment_due.is_not(None)),
+    deliveries.c.committed.is_not(True),
+)
 _DISAPPOINTING = ("failed", "partial")
 
 
@@ -57,18 +61,22 @@ def needed_for(
     open_ = waits if seen else or_(waits, refused)
     if _exists(connection, deliveries.c.run, deliveries.c.job_id == job_id, open_):
         return "not-delivered"
-    asked = deliveries.c.commitment_uid.is_not(None)
-    silent = (deliveries.c.status == "delivered", deliveries.c.committed.is_not(True), asked)
+    silent = (deliveries.c.status == "delivered", _UNCONFIRMED)
     if not seen and _exists(connection, deliveries.c.run, deliveries.c.job_id == job_id, *silent):
         return "not-confirmed"
     return None
 
 
-def undelivered(connection: Connection, job_id: str) -> bool:
-    """Whether anything of a job was refused by its destination, or is not confirmed by it."""
+def disappoints(connection: Connection, job_id: str) -> bool:
+    """Whether a job waits for somebody to look: nobody has, and it failed, or its destination
+    refused something of it or has not confirmed it.
+    """
+    last = stored.load(connection, job_id)
+    if last and last.status in _DISAPPOINTING and not last.discarded_at:
+        return True
     why = or_(
         deliveries.c.status.in_(("held", "failed")),
-        and_(deliveries.c.commitment_uid.is_not(None), deliveries.c.committed.is_not(True)),
+        _UNCONFIRMED,
     )
     return _exists(connection, deliveries.c.run, deliveries.c.job_id == job_id, why)
 

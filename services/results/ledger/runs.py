@@ -167,6 +167,21 @@ def load_late(connection: Connection, limit: int, job_id: str | None = None) -> 
     return [run_of(dict(row._mapping)) for row in connection.execute(query)]
 
 
+def load_stageless(
+    connection: Connection, limit: int, job_id: str | None = None
+) -> list[StoredRun]:
+    """The newest runs that failed though no stage did, that nobody has discarded, newest first.
+
+    Their definition is gone.
+    """
+    a_stage = and_(stages.c.job_id == runs.c.job_id, stages.c.run == runs.c.run)
+    failed = select(stages.c.run).where(a_stage, stages.c.status == "failed").exists()
+    which = (runs.c.status == "failed", runs.c.stop.is_(None), ~failed, *_NOBODY_SAW)
+    query = JOINED.where(*which).order_by(runs.c.finished_at.desc()).limit(limit)
+    query = query.where(runs.c.job_id == job_id) if job_id else query
+    return [run_of(dict(row._mapping)) for row in connection.execute(query)]
+
+
 def stopped_to(connection: Connection, job_id: str) -> int | None:
     """The job's last run that was ended from outside."""
     query = select(func.max(runs.c.run)).where(runs.c.job_id == job_id, runs.c.stop.is_not(None))

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, ScalarSelect, and_, func, select, update
 
@@ -19,6 +19,7 @@ _LAST_END = (
 _RUNNING = JOINED.add_columns(_LAST_END.label("last")).where(runs.c.status == "running")
 _SOURCE = stages.alias("source")
 _AT_ONCE = 500
+_RECENT = 20
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,14 @@ def ends(
         if row.came is not None and row.partition is not None:
             found[row.partition, row.lane].append(End(row.came, row.at))
     return found
+
+
+def longest_work(connection: Connection, stage: str, service: str) -> timedelta:
+    """The longest that a service took of late for a stage of this name, its attempts together."""
+    done = (stages.c.stage == stage, stages.c.service == service, stages.c.status != "reused")
+    query = select(stages.c.started_at, stages.c.finished_at).where(*done)
+    rows = connection.execute(query.order_by(stages.c.finished_at.desc()).limit(_RECENT))
+    return max((row.finished_at - row.started_at for row in rows), default=timedelta())
 
 
 def _last_end(sources: Set[str]) -> ScalarSelect[datetime]:

@@ -123,7 +123,10 @@ deliveries = Table(
     Column("dicom_status", String),
     Column("committed", Boolean),
     Column("commitment_uid", String),  # of the transaction that asked for it
-    Column("waiting_since", Moment, nullable=False),
+    Column("commitment_asks", Integer, nullable=False, server_default="0"),
+    Column("commitment_due", Moment),  # when to ask, as long as nothing was reported
+    Column("waiting_since", Moment, nullable=False),  # since the last attempt
+    Column("planned_at", Moment),  # it ages from then on
     Column("next_attempt_at", Moment, nullable=False),
     Column("claimed_by", String),
     PrimaryKeyConstraint("job_id", "sop_instance_uid", "destination"),

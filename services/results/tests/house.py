@@ -8,7 +8,8 @@ from pathlib import Path
 
 from services.results.archive import Archive
 from services.results.failures import Failures
-from services.results.ledger import deliveries, outbox
+from services.results.ledger import commitments, deliveries, outbox
+from services.results.ledger.commitments import Unconfirmed
 from services.results.ledger.deliveries import DeliveryStatus, Due
 from services.results.pruning import Pruner, least_age
 from services.results.requests import Desk
@@ -96,7 +97,8 @@ class House:
             for sent in deliveries.claim(connection, Due("pacs", job()), now, "me"):
                 deliveries.settle(connection, sent, "me", end, None, None, now)
                 if transaction:
-                    deliveries.ask_commitment(connection, [sent], transaction)
+                    about = [Unconfirmed(sent.sop_class_uid, sent.sop_instance_uid, 0)]
+                    commitments.asking(connection, Due("pacs", job()), about, transaction)
             letters = outbox.unsent(connection) if announced else []
             outbox.mark_sent(connection, [letter.seq for letter in letters], now)
 

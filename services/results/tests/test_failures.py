@@ -127,3 +127,24 @@ def test_a_control_says_all_that_holds_and_going_back_is_said_too(tmp_path: Path
     said = system.published("job-control")
     assert [control.lane for control in said] == ["stat", "bulk", "stat", "stat"]
     assert said[-1] == JobControl(job_id=job(), cancelled_to_run=1, lane=Lane.STAT)
+
+
+def test_a_job_whose_definition_is_gone_is_listed_and_can_be_left_or_tried_again(
+    tmp_path: Path,
+) -> None:
+    system = System(tmp_path)
+    story = Story(system.store)
+    asked = story.input_ready()
+    request = cast("InputReady", asked.event.data)
+    where = system.store.path(request.payloads["pipeline.definition"])
+    definition = where.read_bytes()
+    where.unlink()
+    system.intake.take([asked])
+    (listed,) = system.get("/failures")
+    assert (listed["stage"], listed["service"], listed["attempts"]) == ("results", "results", 0)
+    assert [reason["code"] for reason in listed["reasons"]] == ["definition-missing"]
+    assert system.http.post(f"/failures/discard?job={job()}").json()[0]["done"] is True
+    assert system.get("/failures") == []
+    where.write_bytes(definition)
+    assert system.http.post(f"/jobs/{job()}/rerun").json()["run"] == 2
+    assert system.get("/failures?code=definition-missing") == []

@@ -8,15 +8,17 @@ import pytest
 
 from services.results.moving import Mover
 from services.results.requests import Desk
-from services.results.tests.facts import job
-from services.results.tests.test_restarting import System
+from services.results.tests.facts import Story, job
+from services.results.tests.test_restarting import ChoosyBus, System
 from services.results.turn import Turn
+from shared.bus import outcomes
 from shared.bus.memory import MemoryBus
 from shared.bus.received import Received
 from shared.catalog import topic_name
 from shared.errors import Unavailable
 from shared.events.models import Lane
 from shared.events.wire import Event
+from shared.identity import case_id
 
 
 class Lanes(System):
@@ -139,4 +141,23 @@ async def test_one_whose_turn_it_is_not_publishes_nothing(system: Lanes) -> None
     system.known(system.story.input_ready())
     system.desk.change_lane(job(), Lane.STAT)
     system.turn.give_back()
+    assert await system.moved() == []
+
+
+async def test_a_job_whose_outcome_is_not_understood_keeps_no_other_back(system: Lanes) -> None:
+    beside = Story(system.store, case=case_id("covid19-ct", "beside", "study")).input_ready()
+    system.known(system.story.input_ready(), beside)
+    system.store.create(outcomes.key(job(), 1, "reader"), b"{")
+    for each in (job(), beside.event.subject):
+        system.desk.change_lane(each, Lane.STAT)
+    assert await system.moved() == _by_stat(system.story.input_ready(), beside)
+    assert await system.moved() == []
+
+
+async def test_an_event_that_is_too_large_is_passed_over(system: Lanes) -> None:
+    made = system.ended("reader", "lung-seg")
+    system.known(system.story.input_ready(), *made)
+    system.desk.change_lane(job(), Lane.STAT)
+    system.bus = ChoosyBus("volume-ready")
+    assert await system.moved() == _by_stat(*made[1:])
     assert await system.moved() == []

@@ -22,7 +22,8 @@ from services.results.conclude import Concluder
 from services.results.definitions import Definitions
 from services.results.delivery import Backoff, Courier, IsWanted
 from services.results.intake import Intake
-from services.results.ledger import deliveries, outbox
+from services.results.ledger import commitments, deliveries, outbox
+from services.results.ledger.commitments import Unconfirmed
 from services.results.ledger.database import Ledger
 from services.results.ledger.deliveries import Due
 from services.results.ledger.record import insert_new
@@ -150,7 +151,8 @@ def test_who_notes_answers_and_who_cancels_never_wait_for_each_other(intake: Int
         with intake.ledger.transaction() as holding:
             rows = deliveries.of_job(holding, job())
             first = min(rows, key=lambda row: row.sop_instance_uid)
-            deliveries.ask_commitment(holding, [first], "2.25.1")
+            about = [Unconfirmed(first.sop_class_uid, first.sop_instance_uid, 0)]
+            commitments.asking(holding, Due("pacs", job()), about, "2.25.1")
             cancelled = replicas.submit(cancel)
             _until_waiting(intake.ledger, 1)
             sent.set()

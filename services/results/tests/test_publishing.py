@@ -9,6 +9,7 @@ from services.results.publishing import publish_all
 from services.results.tests.facts import RECEIVED
 from services.results.turn import Turn
 from shared.bus.memory import MemoryBus
+from shared.bus.received import EventTooLarge
 from shared.clock import ManualClock
 from shared.events.models import JobControl, Lane
 from shared.events.wire import Event
@@ -92,3 +93,20 @@ async def test_one_that_ends_gives_its_turn_to_the_other(tmp_path: Path) -> None
     assert replicas.first[1].take()
     replicas.first[1].give_back()
     assert replicas.second[1].take()
+
+
+async def test_what_the_bus_will_never_take_keeps_nothing_back(tmp_path: Path) -> None:
+    class Choosy(MemoryBus):
+        async def publish(
+            self, event: Event, lane: Lane | None, partition: int | None, key: str | None = None
+        ) -> None:
+            if event.data == JobControl(job_id="job", lane=Lane.STAT):
+                raise EventTooLarge(event.kind, 2 << 20)
+            await super().publish(event, lane, partition, key)
+
+    replicas = Replicas(tmp_path)
+    replicas.bus = Choosy()
+    replicas.say(Lane.STAT, Lane.BULK)
+    await replicas.both()
+    await replicas.both()
+    assert replicas.said() == [Lane.BULK]

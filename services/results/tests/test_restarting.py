@@ -1,24 +1,47 @@
 """A lost event is made good from the outcome that holds it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import pytest
+from sqlalchemy import update
+
+from services.results.deadlines import sweep
 from services.results.definitions import Definitions
 from services.results.intake import Intake
 from services.results.ledger import outbox
 from services.results.ledger.database import Ledger
+from services.results.ledger.tables import runs
 from services.results.restarting import Restarter
 from services.results.tests.facts import PIPELINE, RECEIVED, Story, intake_into, job
 from shared.bus import outcomes
 from shared.bus.memory import MemoryBus
 from shared.bus.outcomes import Outcome, OutcomeEvent
-from shared.bus.received import Received
+from shared.bus.received import EventTooLarge, Received
 from shared.clock import ManualClock
 from shared.events.models import Alert, Common, Lane
+from shared.events.wire import Event
 from shared.identity import case_id
 from shared.store.memory import MemoryStore
+
+
+class ChoosyBus(MemoryBus):
+    """Takes no event of a kind, as if each were too large."""
+
+    def __init__(self, refused: str) -> None:
+        super().__init__()
+        self.refused = refused
+
+    async def publish(
+        self, event: Event, lane: Lane | None, partition: int | None, key: str | None = None
+    ) -> None:
+        if event.kind == self.refused:
+            raise EventTooLarge(event.kind, 2 << 20)
+        await super().publish(event, lane, partition, key)
 
 
 class System:
@@ -49,7 +72,28 @@ class System:
         story = Story(self.store, case=case, began=began, lane=lane)
         begun = [story.input_ready(), story.made("reader")]
         behind = PIPELINE.behind("reader")
-        self.intake.take([*begun, *(story.made(s, finished_at=self.clock()) for s in behind)])
+        moment = self.clock()
+        ended: dict[str, Any] = {"started_at": moment - timedelta(seconds=1), "finished_at": moment}
+        self.intake.take([*begun, *(story.made(stage, **ended) for stage in behind)])
+
+    def read(self, story: Story, seconds: float) -> None:
+        """The reader has ended a job's study now, and took so long."""
+        moment = self.clock()
+        began = moment - timedelta(seconds=seconds)
+        self.intake.take([story.made("reader", started_at=began, finished_at=moment)])
+
+    def queue(self, name: str, jobs: int, began: datetime) -> list[Story]:
+        """Jobs that come a second apart and wait for the reader."""
+        found = [
+            Story(
+                self.store,
+                case=case_id("covid19-ct", f"{name} {number}", "study"),
+                began=began + timedelta(seconds=number),
+            )
+            for number in range(jobs)
+        ]
+        self.intake.take([story.input_ready() for story in found])
+        return found
 
     def alerts(self) -> list[Alert]:
         """What waits to be told, in its order."""
@@ -57,10 +101,10 @@ class System:
             waiting = [letter.event.data for letter in outbox.unsent(connection)]
         return [data for data in waiting if isinstance(data, Alert)]
 
-    async def sweep(self) -> list[tuple[str, str]]:
+    async def sweep(self, watching_since: datetime = RECEIVED) -> list[tuple[str, str]]:
         """What a round publishes: kind and id."""
         before = len(self.bus.records)
-        await self.restarter.round(self.bus, RECEIVED)
+        await self.restarter.round(self.bus, watching_since)
         return [(r.event.kind, r.event.id) for r in self.bus.records[before:]]
 
 
@@ -218,3 +262,127 @@ async def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
     system.intake.take(system.story.whole())
     system.clock.advance(7000)
     assert await system.sweep() == []
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace(b'"kind":"volume-ready"', b'"kind":"volume-made"'),
+        lambda text: text.replace(b'"run":1', b'"run":"first"'),
+    ],
+)
+async def test_an_outcome_that_is_not_understood_counts_as_none(
+    tmp_path: Path, cut: Callable[[bytes], bytes]
+) -> None:
+    system = System(tmp_path)
+    asked = system.story.input_ready()
+    written = _outcome_of(system.story.made("reader")).model_dump_json(exclude_none=True).encode()
+    assert cut(written) != written
+    system.store.create(outcomes.key(job(), 1, "reader"), cut(written))
+    beside = Story(system.store, case=case_id("covid19-ct", "beside", "study")).input_ready()
+    system.intake.take([asked, beside])
+    system.clock.advance(70)
+    assert sorted(await system.sweep()) == sorted(_named(asked, beside))
+
+
+async def test_a_job_that_can_t_be_looked_at_keeps_no_other_back(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    beside = Story(system.store, case=case_id("covid19-ct", "beside", "study")).input_ready()
+    system.intake.take([system.story.input_ready(), beside])
+    with system.intake.ledger.transaction() as connection:
+        connection.execute(
+            update(runs).where(runs.c.job_id == job()).values(request={"of": "another make"})
+        )
+    system.clock.advance(70)
+    assert await system.sweep() == _named(beside)
+
+
+async def test_an_event_that_is_too_large_keeps_no_other_back(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    system.bus = ChoosyBus("volume-ready")
+    made = system.ended("reader", "lung-seg", "lesion-seg")
+    system.intake.take([system.story.input_ready()])
+    system.clock.advance(70)
+    assert sorted(await system.sweep()) == sorted(_named(*made[1:]))
+
+
+async def test_what_queues_for_a_stage_that_is_slower_than_a_minute_is_left_there(
+    tmp_path: Path,
+) -> None:
+    system = System(tmp_path)
+    waiting = system.queue("early", 6, RECEIVED - timedelta(seconds=60))
+    system.queue("late", 5, RECEIVED)
+    system.read(waiting.pop(0), 70)
+    for story in waiting:
+        for _ in range(7):
+            system.clock.advance(10)
+            again = await system.sweep()
+            assert "input-ready" not in {kind for kind, _ in again}
+        system.read(story, 70)
+    assert "reader" not in {alert.key["stage"] for alert in system.alerts()}
+
+
+async def test_what_a_slow_stage_never_heard_of_is_published_again_all_the_same(
+    tmp_path: Path,
+) -> None:
+    system = System(tmp_path)
+    (before,) = system.queue("before", 1, RECEIVED - timedelta(seconds=70))
+    system.read(before, 70)
+    asked = system.story.input_ready()
+    system.intake.take([asked])
+    found = []
+    for second in range(10, 200, 10):
+        system.clock.advance(10)
+        found += [second for event in await system.sweep() if event in _named(asked)]
+    assert found == [150]
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_clock_that_jumps_makes_nothing_stand_and_hides_nothing_that_does(
+    tmp_path: Path, hours: int
+) -> None:
+    system = System(tmp_path)
+    asked = system.story.input_ready()
+    system.intake.take([asked])
+    system.clock.advance(hours * 3600)
+    since = system.clock()
+    assert await system.sweep(since) == []
+    system.clock.advance(70)
+    assert await system.sweep(since) == _named(asked)
+
+
+def _swept(system: System) -> int:
+    return sweep(system.intake.ledger, system.intake.concluder, RECEIVED)
+
+
+async def test_a_job_that_everybody_passes_fails_half_an_hour_after_it_was_due(
+    tmp_path: Path,
+) -> None:
+    system = System(tmp_path)
+    system.intake.take([system.story.input_ready(), *system.ended("reader")])
+    restarted, ended = [], 0
+    while not ended and system.clock() < RECEIVED + timedelta(hours=1):
+        system.clock.advance(30)
+        system.other(began=system.clock() - timedelta(seconds=10))
+        restarted += [_minutes(system)] if await system.sweep() else []
+        ended = _swept(system)
+    assert (restarted, _minutes(system)) == ([1.5, 3.5, 7.5, 15.5], 31.0)
+
+
+async def test_a_lost_event_before_a_long_queue_fails_nothing_while_its_copy_waits(
+    tmp_path: Path,
+) -> None:
+    system = System(tmp_path)
+    system.intake.take([system.story.input_ready(), *system.ended("reader")])
+    system.clock.advance(90)
+    assert await system.sweep()  # its copy stands behind what came in these 90 s
+    for number in range(160):
+        system.clock.advance(30)
+        system.other(began=RECEIVED + timedelta(seconds=10 + number / 2))
+        await system.sweep()
+        assert _swept(system) == 0
+
+
+def _minutes(system: System) -> float:
+    return (system.clock() - RECEIVED).total_seconds() / 60

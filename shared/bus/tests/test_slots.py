@@ -88,6 +88,31 @@ def test_bulk_goes_before_the_stat_work_that_comes_an_hour_later() -> None:
     assert 3600 <= waited < 5000  # stat itself is served late by then
 
 
+def test_who_gave_a_slot_back_at_once_is_as_old_as_before_when_it_comes_again() -> None:
+    """As a suspect does that has a slot and finds the turn taken."""
+
+    async def story() -> float:
+        slots, loop = Slots(1), asyncio.get_running_loop()
+
+        async def stat() -> None:
+            while True:
+                async with slots.slot(lambda: Lane.STAT):
+                    await asyncio.sleep(30)
+
+        stream = [asyncio.create_task(stat()) for _ in range(2)]
+        await asyncio.sleep(1)
+        came = loop.time()
+        async with slots.slot(lambda: Lane.BULK, came=came):
+            first = loop.time()
+        async with slots.slot(lambda: Lane.BULK, came=came):
+            again = loop.time() - first
+        for task in stream:
+            task.cancel()
+        return again
+
+    assert virtual_time.run(story()) <= 60
+
+
 def test_who_must_be_alone_waits_for_all_and_lets_nobody_beside_it() -> None:
     async def story() -> list[str]:
         slots, said = Slots(2), list[str]()

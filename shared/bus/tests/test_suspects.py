@@ -1,19 +1,16 @@
 """Who is to blame when Triton goes down, and who only stood beside it."""
 
 import asyncio
+from collections.abc import Callable
 
-from shared.bus.control import Control
-from shared.bus.memory import InlineExecutor, MemoryBus
-from shared.bus.platform import Platform
-from shared.bus.slots import Slots
+import pytest
+
 from shared.bus.suspects import Turn
 from shared.bus.tests import virtual_time
+from shared.bus.tests.away import Away, turn_on
 from shared.bus.tests.outages import House, Triton
-from shared.bus.watch import Watch
-from shared.bus.work import Ports
 from shared.events.models import Lane
 from shared.store.memory import MemoryStore
-from shared.testing import toy
 
 WELL = dict.fromkeys(("reader", "left", "right", "both"), ("succeeded", 1))
 
@@ -87,21 +84,6 @@ def test_outages_that_befall_whoever_is_in_a_call_are_shared_by_those_who_take_t
     assert {status for status, _ in virtual_time.run(story()).values()} == {"succeeded"}
 
 
-def _turn(store: MemoryStore) -> Turn:
-    platform = Platform(
-        service=toy.CATALOG["reader"],
-        topics=toy.topics(),
-        store=store,
-        executor=InlineExecutor(Ports(lambda work: toy.read(work, store=store), {})),
-        publisher=MemoryBus(),
-        control=Control(),
-        slots=Slots(1),
-        watch=Watch(virtual_time.clock),
-        clock=virtual_time.clock,
-    )
-    return Turn(platform)
-
-
 async def _waited(turn: Turn, lane: Lane = Lane.ROUTINE) -> float:
     """Seconds until it had the turn, for a moment."""
     began = asyncio.get_running_loop().time()
@@ -115,10 +97,10 @@ async def _waited(turn: Turn, lane: Lane = Lane.ROUTINE) -> float:
 def test_a_turn_is_held_by_one_as_long_as_it_lasts_and_leaves_nothing() -> None:
     async def story() -> tuple[bool, float, list[str]]:
         store = MemoryStore()
-        async with _turn(store).taken():
-            async with _turn(store).taken() as second:
+        async with turn_on(store).taken():
+            async with turn_on(store).taken() as second:
                 pass
-            waiting = asyncio.create_task(_waited(_turn(store)))
+            waiting = asyncio.create_task(_waited(turn_on(store)))
             await asyncio.sleep(300)
         return second, await waiting, store.keys("suspects/")
 
@@ -128,29 +110,112 @@ def test_a_turn_is_held_by_one_as_long_as_it_lasts_and_leaves_nothing() -> None:
     assert left == []
 
 
-class _Faster(MemoryStore):
-    """Somebody else takes the turn whenever this one is about to."""
+class _Slow(MemoryStore):
+    """Whoever creates something does so late: others have done `meanwhile` before it."""
+
+    meanwhile: Callable[[], object] | None = None
 
     def create(self, key: str, data: bytes) -> bool:
-        super().create(key, b"who was faster")
+        if self.meanwhile:
+            act, self.meanwhile = self.meanwhile, None
+            act()
         return super().create(key, data)
 
 
-def test_of_two_who_see_that_it_is_free_one_has_it() -> None:
+def _taken_at_once(turn: Turn) -> bool:
+    """By whoever looks and creates without a pause."""
+    turn._own = b"who was faster"
+    return turn._take()
+
+
+@pytest.mark.parametrize("renewed", [0, 1])
+def test_of_two_who_see_that_it_is_free_one_has_it(renewed: int) -> None:
+    """Also when the number that the slower one creates is free again."""
+
     async def story() -> tuple[bool, list[str]]:
-        store = _Faster()
-        async with _turn(store).taken() as taken:
+        store = _Slow()
+        faster = turn_on(store)
+
+        def meanwhile() -> None:
+            assert _taken_at_once(faster)
+            for _ in range(renewed):
+                faster._next()
+
+        store.meanwhile = meanwhile
+        async with turn_on(store).taken() as taken:
             pass
         return taken, store.keys("suspects/")
 
-    assert virtual_time.run(story()) == (False, ["suspects/1"])
+    assert virtual_time.run(story()) == (False, [f"suspects/{1 + renewed}"])
+
+
+def test_who_has_it_again_is_not_taken_for_who_had_it_long_ago() -> None:
+    async def story() -> bool:
+        store = MemoryStore()
+        holder, other = turn_on(store), turn_on(store)
+        async with holder.taken():
+            assert not other._is_free()
+        await asyncio.sleep(120)
+        async with holder.taken():
+            return other._is_free()
+
+    assert not virtual_time.run(story())
+
+
+def test_an_outage_of_the_store_in_which_nobody_can_renew_it_ends_noturn_on() -> None:
+    async def story() -> float:
+        store = Away()
+        async with turn_on(store).taken():
+            waiting = asyncio.create_task(_waited(turn_on(store)))
+            await asyncio.sleep(8)
+            store.down = True
+            await asyncio.sleep(40)
+            store.down = False
+            await asyncio.sleep(60)
+        return await waiting
+
+    assert 108 <= virtual_time.run(story()) <= 109
+
+
+def test_a_renewal_whose_answer_was_lost_is_none_the_less_one() -> None:
+    async def story() -> float:
+        store = Away()
+        async with turn_on(store).taken():
+            waiting = asyncio.create_task(_waited(turn_on(store)))
+            store.deaf = True
+            await asyncio.sleep(6)
+            store.deaf = False
+            await asyncio.sleep(60)
+        return await waiting
+
+    assert 66 <= virtual_time.run(story()) <= 67
+
+
+def test_who_is_cancelled_while_it_takes_the_turn_leaves_nothing() -> None:
+    async def story() -> list[str]:
+        store = Away()
+        store.pause_s = 1.0
+
+        async def take() -> None:
+            async with turn_on(store).taken():
+                await asyncio.sleep(60)
+
+        for moment in (0.5, 1.5, 2.5, 3.5, 10.5, 11.5, 12.5):
+            task = asyncio.create_task(take())
+            await asyncio.sleep(moment)
+            task.cancel()
+            await asyncio.wait([task])
+        store.pause_s = 0.0
+        return store.keys("suspects/")
+
+    assert virtual_time.run(story()) == []
 
 
 def test_the_turn_of_a_service_that_died_is_taken_over() -> None:
     async def story() -> float:
         store = MemoryStore()
         store.create("suspects/4", b"somebody who is gone")
-        return await _waited(_turn(store))
+        return await _waited(turn_on(store))
 
     assert 30 <= virtual_time.run(story()) <= 31
 
@@ -158,7 +223,7 @@ def test_the_turn_of_a_service_that_died_is_taken_over() -> None:
 def test_one_that_stood_still_and_lost_its_turn_gives_back_nobody_elses() -> None:
     async def story() -> list[str]:
         store = MemoryStore()
-        async with _turn(store).taken():
+        async with turn_on(store).taken():
             for key in store.keys("suspects/"):
                 store.delete(key)
             store.create("suspects/2", b"who took it over")
@@ -173,10 +238,10 @@ def test_stat_is_mostly_the_first_to_see_that_the_turn_is_free() -> None:
         store, order = MemoryStore(), list[Lane]()
 
         async def wait(lane: Lane) -> None:
-            await _waited(_turn(store), lane)
+            await _waited(turn_on(store), lane)
             order.append(lane)
 
-        async with asyncio.TaskGroup() as group, _turn(store).taken():
+        async with asyncio.TaskGroup() as group, turn_on(store).taken():
             for lane in (Lane.BULK, Lane.ROUTINE, Lane.STAT):
                 group.create_task(wait(lane))
             await asyncio.sleep(8.05)

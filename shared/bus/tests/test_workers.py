@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -129,6 +130,37 @@ async def test_nor_does_one_whose_fork_server_is_killed_while_it_is_started() ->
         assert isinstance(await pool.execute(work), Done)
     finally:
         pool.stop()
+
+
+async def test_one_that_hangs_ends_by_its_deadline_though_its_fork_server_is_gone() -> None:
+    work = work_for("left", MemoryStore(), {}, definition=LONG)
+    pool = WorkerPool(Recipe("marker", Settings(), hanging, memory_mb=2048), 1, deadline_s=300)
+    await pool.start()
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    [worker] = children(server)
+    with open_process(worker) as hung:
+        asked = asyncio.create_task(pool.execute(work))
+        await asyncio.sleep(0)
+        os.kill(server, signal.SIGKILL)
+        assert isinstance(await asked, Defect)
+        ended, *_ = await asyncio.to_thread(select.select, [hung], [], [], 10)
+    pool.stop()
+    assert ended
+
+
+@contextmanager
+def open_process(pid: int) -> Iterator[int]:
+    """A descriptor that is readable when the process has ended."""
+    handle = os.pidfd_open(pid)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that another has forked."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _reckon(_: Work) -> Produced:

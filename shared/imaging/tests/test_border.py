@@ -65,15 +65,15 @@ def test_the_end_of_the_scan_is_no_border() -> None:
     assert put_at(mask, hu, ONE_MM, LEVEL, REACH)[0, 12, 12]
 
 
-def test_across_thick_slices_a_border_moves_by_one_at_most() -> None:
+@pytest.mark.parametrize(("step", "slices"), [(5.0, 1), (2.0, 1), (1.5, 2), (1.0, 2), (0.7, 3)])
+def test_a_border_moves_by_its_reach_rounded_up_to_whole_slices(step: float, slices: int) -> None:
     air = block((24, 24, 24), 4, 19)
     mask = air.astype(np.uint8)
     mask[16:] = 0
 
-    found = put_at(mask, image(air), (0.7, 0.7, 5.0), LEVEL, REACH)
+    found = put_at(mask, image(air), (0.7, 0.7, step), LEVEL, REACH)
 
-    assert found[16, 12, 12]
-    assert not found[17:].any()
+    assert np.flatnonzero(found[:, 12, 12]).max() == 15 + slices
 
 
 def test_what_comes_to_a_label_has_that_label() -> None:

@@ -13,6 +13,7 @@ from shared.imaging.resample import (
     bounding_box,
     grid_of,
     oriented,
+    oriented_as,
     resampled,
     same_grid,
     sampled,
@@ -75,6 +76,18 @@ def test_axes_that_are_oriented_keep_every_voxel_in_its_place() -> None:
     assert made.direction == IDENTITY
     assert made.array.shape == (40, 60, 50)
     assert np.array_equal(made.array, scenes.balls(made).array)
+
+
+def test_voxels_are_brought_into_the_order_of_another_volume() -> None:
+    tilted = (0.0, -1.0, 0.0, np.cos(0.2), 0.0, -np.sin(0.2), np.sin(0.2), 0.0, np.cos(0.2))
+    one = scenes.balls(scenes.centred((40, 50, 60), (1.0, 1.2, 1.4), tilted))
+    other = oriented(one, "RSA")
+    assert not same_grid(one, other)
+
+    again = oriented_as(other, one)
+
+    assert same_grid(again, one)
+    assert np.array_equal(again.array, one.array)
 
 
 def test_a_grid_whose_axes_can_not_be_told_apart_is_an_error() -> None:

@@ -1,6 +1,7 @@
 """What every `Inference` does: the fake, and Triton with shared memory and without."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from tritonclient.grpc import InferenceServerClient
 
 from shared.errors import Unavailable
 from shared.events.models import Lane
+from shared.identity import digest
 from shared.inference.fake import FakeInference
 from shared.inference.port import Inference, ModelFailed, UnknownModel
 from shared.inference.tests import doubling
@@ -73,6 +75,18 @@ def test_a_model_says_what_it_expects_and_who_it_is(inference: Inference) -> Non
     identity = inference.identity("doubling")
     assert (identity.name, identity.version) == ("doubling", "1")
     assert (identity.digest, identity.algorithm) == (doubling.PARAMETERS["sha256"], "Doubling")
+    assert identity.parameters == digest(doubling.PARAMETERS)
+
+
+def test_the_same_weights_with_another_configuration_are_another_model() -> None:
+    said = ({"sha256": "f" * 64, "threshold": threshold} for threshold in ("0.4", "0.9", "0.9"))
+    served = FakeInference({})
+    identities = []
+    for each in said:
+        served.promote("doubling", replace(doubling.fake(), parameters=each))
+        identities.append(served.identity("doubling"))
+
+    assert identities[0] != identities[1] == identities[2]
 
 
 def test_a_model_that_nobody_has_is_unknown(inference: Inference) -> None:

@@ -232,3 +232,27 @@ def test_a_disk_without_room_for_an_artifact_is_an_outage(tmp_path: Path) -> Non
 def test_an_unknown_scheme_is_refused() -> None:
     with pytest.raises(ValueError, match="use file:FOLDER or s3:"):
         open_store("ftp://payloads")
+
+
+def test_what_a_killed_writer_left_is_gone_a_day_later(tmp_path: Path) -> None:
+    FolderStore(tmp_path)
+    left, written = tmp_path / "pending/left", tmp_path / "pending/written"
+    for path in (left, written):
+        path.write_bytes(b"half a volume")
+    os.utime(left, (0, 0))
+
+    FolderStore(tmp_path)
+
+    assert list((tmp_path / "pending").iterdir()) == [written]
+
+
+def test_a_store_says_where_it_keeps_an_artifact_on_this_machine(store: PayloadStore) -> None:
+    ref = store.put(b"voxels", "text/plain")
+    file = store.where(ref)
+    assert file is None or file.read_bytes() == b"voxels"
+
+
+def test_what_is_gone_lies_nowhere(store: PayloadStore) -> None:
+    ref = PayloadRef(uri="artifacts/00/0", sha256="0" * 64, size=1, media_type="text/plain")
+    with pytest.raises(PayloadMissing):
+        store.where(ref)

@@ -1,0 +1,74 @@
+"""Asks destinations to commit themselves to what they have taken (PS3.4 J), until they report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from services.results.ledger import commitments
+from services.results.ledger.commitments import Unconfirmed
+from services.results.ledger.database import Ledger
+from services.results.ledger.deliveries import Due
+from services.results.scu import Instance
+from services.results.settings import Destination
+from shared.clock import Clock
+from shared.identity import uid
+from shared.telemetry.attributes import DESTINATION, JOB
+from shared.telemetry.logs import logger
+
+AskCommitment = Callable[[Destination, Sequence[Instance], str], bool]
+
+_FIRST, _LONGEST = timedelta(hours=1), timedelta(days=1)
+"""How long a report may take, and how long it is waited for after many requests."""
+_ASKS = 20
+
+
+@dataclass(frozen=True)
+class Confirmer:
+    """Asks about one shipment at a time, in the thread that calls it; `clock` is the ledger's."""
+
+    ledger: Ledger
+    destinations: Mapping[str, Destination]
+    clock: Clock
+    later: Callable[[int], timedelta]
+    """How long to wait after so many requests that were not taken."""
+    ask: AskCommitment
+
+    def confirm(self, due: Due) -> None:
+        """Ask about what the destination was sent of the job and has not reported, if that is due.
+
+        Killed at any point, it is asked again. Raises `Unavailable` while the ledger is down.
+        """
+        with self.ledger.transaction() as connection:
+            about = commitments.claim(connection, due, self.clock())
+        if about:
+            self._ask(due, about)
+
+    def set_back(self) -> None:
+        """The clock has been set back, perhaps: nothing waits for longer than is ever waited."""
+        with self.ledger.transaction() as connection:
+            commitments.bring_forward(connection, self.clock() + _LONGEST)
+
+    def _ask(self, due: Due, about: Sequence[Unconfirmed]) -> None:
+        destination = self.destinations.get(due.destination)
+        if destination is None or not destination.commitment:
+            with self.ledger.transaction() as connection:
+                commitments.asked(connection, due, about, None)
+            return
+        names = "|".join(each.sop_instance_uid for each in about)
+        transaction = uid(due.job_id, due.destination, names, "commitment")
+        with self.ledger.transaction() as connection:
+            commitments.asking(connection, due, about, transaction)
+        taken = self.ask(destination, about, transaction)
+        if not taken:
+            where = {JOB: due.job_id, DESTINATION: due.destination}
+            logger().warning("commitment not asked", **where)
+        pause = self._pause(1 + max(each.asks for each in about), taken=taken)
+        with self.ledger.transaction() as connection:
+            again = None if pause is None else self.clock() + pause
+            commitments.asked(connection, due, about, again)
+
+    def _pause(self, asks: int, *, taken: bool) -> timedelta | None:
+        """None when it was asked often enough: an archive that never reports is left at that."""
+        if not taken:
+            return self.later(asks)
+        return min(_FIRST * 2 ** min(asks - 1, 30), _LONGEST) if asks < _ASKS else None
