@@ -27,7 +27,6 @@ class Phantoms:
     spacing: tuple[float, float, float]
     shape: Size
     train: int
-    held_out: int
 
 
 @dataclass(frozen=True)
