@@ -20,7 +20,8 @@ from deploy.embedded.install import install
 from deploy.embedded.ports import free_ports
 from shared.bus.execution import Done
 from shared.bus.work import Handler, Ports, Produced, Work
-from shared.bus.workers import Recipe, WorkerPool
+from shared.bus.worker import Recipe
+from shared.bus.workers import WorkerPool
 from shared.catalog import ROOT, load_service
 from shared.events.models import PayloadRef
 from shared.settings import TritonSettings

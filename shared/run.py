@@ -19,7 +19,8 @@ from shared.bus.producing import Producer
 from shared.bus.slots import Slots
 from shared.bus.watch import Broker, Watch
 from shared.bus.work import Ports
-from shared.bus.workers import Recipe, WorkerPool
+from shared.bus.worker import Recipe
+from shared.bus.workers import WorkerPool
 from shared.catalog import Resources, Service, Topics, load_service, load_topics, topic_name
 from shared.clock import system_clock
 from shared.errors import Unavailable

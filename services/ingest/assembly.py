@@ -1,7 +1,7 @@
 """Ingest put together from its ports: the journal, the store and the clock."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from pydicom import Dataset
 from services.ingest import commitment
 from services.ingest.checks import Status
 from services.ingest.deciding import Decider
-from services.ingest.definitions import deploy
+from services.ingest.definitions import Deployed, deploy
 from services.ingest.index import Index
 from services.ingest.journal import Journal
 from services.ingest.quiet import QuietTimes, Timer
@@ -93,39 +93,32 @@ def assemble(
         opened.callback(journal.close)
         index = open_index(journal.folder / _INDEX, journal)
         opened.callback(index.close)
-        made = _assembled(settings, catalog, topics, store, clock, timer, journal, index)
+        quiet = QuietTimes(settings.release_s)
+        resume(index, quiet, settings.quiet_time, timer())
+        names = (route.pipeline for route in settings.aes.values())
+        deployed = deploy(names, settings.pipelines, store, catalog, topics)
+        reserve = settings.reserve_mb << 20
+        destinations = _destinations(settings, deployed)
+        receiver = Receiver(destinations, journal, index, quiet, clock, timer, reserve)
+        definitions = {name: found.ref for name, found in deployed.items()}
+        callers = frozenset(settings.callers)
+        decider = Decider(
+            receiver, journal, index, quiet, store, definitions, callers, clock, timer
+        )
         opened.pop_all()
-    return made
+    return Ingest(receiver, decider, journal, index, clock)
 
 
-def _assembled(
-    settings: IngestSettings,
-    catalog: Catalog,
-    topics: Topics,
-    store: PayloadStore,
-    clock: Clock,
-    timer: Timer,
-    journal: Journal,
-    index: Index,
-) -> Ingest:
-    quiet = QuietTimes(settings.release_s)
-    resume(index, quiet, settings.quiet_time, timer())
-    routes = settings.aes
-    names = (route.pipeline for route in routes.values())
-    deployed = deploy(names, settings.pipelines, store, catalog, topics)
-    destinations = {
+def _destinations(
+    settings: IngestSettings, deployed: Mapping[str, Deployed]
+) -> dict[str, Destination]:
+    """By AE title: its pipeline's input, and how long its senders are quiet."""
+    return {
         title: Destination(
             route, settings.quiet_time(title), deployed[route.pipeline].definition.input
         )
-        for title, route in routes.items()
+        for title, route in settings.aes.items()
     }
-    receiver = Receiver(
-        destinations, journal, index, quiet, clock, timer, settings.reserve_mb << 20
-    )
-    definitions = {name: found.ref for name, found in deployed.items()}
-    callers = frozenset(settings.callers)
-    decider = Decider(receiver, journal, index, quiet, store, definitions, callers, clock, timer)
-    return Ingest(receiver, decider, journal, index, clock)
 
 
 def listen(settings: IngestSettings, ingest: Ingest) -> StorageScp:

@@ -54,7 +54,9 @@ async def run(catalog: Catalog, topics: Topics, settings: IngestSettings) -> Non
         scp = listen(settings, ingest)
         logger().info("listening", port=scp.port)
         try:
-            await _drive(ingest, service, topics, settings, store, troubles)
+            async with asyncio.TaskGroup() as work:
+                work.create_task(_decide(ingest, troubles))
+                work.create_task(_bus(ingest, service, topics, settings, store, troubles))
         finally:
             await asyncio.to_thread(scp.close)  # files stay open: a thread may still be writing
 
@@ -89,19 +91,6 @@ def _opened(
 ) -> tuple[Ingest, PayloadStore]:
     store = open_store(settings.store)
     return assemble(settings, catalog, topics, store, system_clock, time.monotonic), store
-
-
-async def _drive(
-    ingest: Ingest,
-    service: Service,
-    topics: Topics,
-    settings: IngestSettings,
-    store: PayloadStore,
-    troubles: Troubles,
-) -> None:
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_decide(ingest, troubles))
-        group.create_task(_bus(ingest, service, topics, settings, store, troubles))
 
 
 def routes_of_stow(settings: IngestSettings, ingest: Ingest) -> list[Route]:

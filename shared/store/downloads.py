@@ -10,13 +10,13 @@ import shutil
 import tempfile
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from uuid import uuid4
 
 from shared.errors import Unavailable
+from shared.store.outage import as_outage
 from shared.store.port import ROOM
 
 _KEPT = 2 << 30
@@ -34,7 +34,7 @@ class Downloads:
         self._most, self._room = most, room
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._lock = Lock()
-        with _unavailable():
+        with as_outage():
             _remove_abandoned()
             self.folder, held = _own_folder()
         weakref.finalize(self, _put_away, self.folder, held)
@@ -50,7 +50,7 @@ class Downloads:
                 self._sizes.move_to_end(name)
                 return local
         data = fetch()
-        with self._lock, _unavailable():
+        with self._lock, as_outage():
             self._make_room(size)
             _write(local, data)
             self._sizes[name] = len(data)
@@ -58,7 +58,7 @@ class Downloads:
 
     def require_room(self) -> None:
         """Raises `Unavailable("store")` unless the disk takes another artifact."""
-        with self._lock, _unavailable():
+        with self._lock, as_outage():
             self._make_room(0)
             if self._is_short(0):
                 raise Unavailable("store")
@@ -121,11 +121,3 @@ def _remove_abandoned() -> None:
 def _put_away(folder: Path, held: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     os.close(held)
-
-
-@contextmanager
-def _unavailable() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise Unavailable("store") from error

@@ -17,9 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
 
-from shared.errors import Unavailable
 from shared.events.models import PayloadRef
 from shared.store.naming import artifact_key
+from shared.store.outage import as_outage
 from shared.store.port import ROOM, PayloadMissing
 
 _DAY_S = 24 * 3600.0
@@ -35,7 +35,7 @@ class FolderStore:
     def __init__(self, root: Path, room: int = ROOM) -> None:
         self._root, self._room = root, room
         self._pending = root / "pending"
-        with _unavailable():
+        with as_outage():
             self._pending.mkdir(parents=True, exist_ok=True)
             self._remove_abandoned()
 
@@ -50,13 +50,13 @@ class FolderStore:
     def put(self, data: bytes, media_type: str) -> PayloadRef:
         sha256 = hashlib.sha256(data).hexdigest()
         key = artifact_key(sha256, media_type)
-        with _unavailable():
+        with as_outage():
             self._keep(key, lambda: self._write(key, data))
         return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
 
     def put_parts(self, parts: Iterable[bytes | memoryview], media_type: str) -> PayloadRef:
         sha256, size = hashlib.sha256(), 0
-        with _unavailable(), self._new_file() as (file, path):
+        with as_outage(), self._new_file() as (file, path):
             for part in parts:
                 sha256.update(part)
                 size += _write_all(file, part)
@@ -66,7 +66,7 @@ class FolderStore:
         return PayloadRef(uri=key, sha256=sha256.hexdigest(), size=size, media_type=media_type)
 
     def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:
-        with _unavailable():
+        with as_outage():
             sha256 = sha256 or _digest(path)
             key = artifact_key(sha256, media_type)
             _sync(path)
@@ -75,7 +75,7 @@ class FolderStore:
         return PayloadRef(uri=key, sha256=sha256, size=size, media_type=media_type)
 
     def get(self, ref: PayloadRef) -> bytes:
-        with _unavailable():
+        with as_outage():
             return self.path(ref).read_bytes()
 
     def path(self, ref: PayloadRef) -> Path:
@@ -89,11 +89,11 @@ class FolderStore:
         return self.path(ref).resolve()
 
     def create(self, key: str, data: bytes) -> bool:
-        with _unavailable():
+        with as_outage():
             return self._write(key, data)
 
     def mark(self, key: str) -> None:
-        with _unavailable():
+        with as_outage():
             try:
                 (self._root / key).touch()
             except FileNotFoundError:
@@ -102,7 +102,7 @@ class FolderStore:
                 (self._root / key).touch()
 
     def read(self, key: str) -> bytes | None:
-        with _unavailable():
+        with as_outage():
             try:
                 return (self._root / key).read_bytes()
             except FileNotFoundError:
@@ -110,7 +110,7 @@ class FolderStore:
                 return None
 
     def keys(self, prefix: str) -> list[str]:
-        with _unavailable():
+        with as_outage():
             found = (self._root / prefix).rglob("*")
             keys = sorted(str(path.relative_to(self._root)) for path in found if path.is_file())
         if not keys:
@@ -118,7 +118,7 @@ class FolderStore:
         return keys
 
     def delete(self, key: str) -> None:
-        with _unavailable():
+        with as_outage():
             try:
                 (self._root / key).unlink()
             except FileNotFoundError:
@@ -126,7 +126,7 @@ class FolderStore:
 
     def discard(self, uri: str, before: datetime) -> bool:
         """Under a lock of the file: who keeps it again comes before, or waits and finds it gone."""
-        with _unavailable():
+        with as_outage():
             try:
                 with self._locked(uri, fcntl.LOCK_EX) as file:
                     if os.fstat(file).st_mtime >= before.timestamp():
@@ -137,7 +137,7 @@ class FolderStore:
         return True
 
     def probe(self) -> None:
-        with _unavailable(), tempfile.TemporaryFile(dir=self._pending) as file:
+        with as_outage(), tempfile.TemporaryFile(dir=self._pending) as file:
             file.write(b"probe")
             if shutil.disk_usage(self._pending).free < self._room:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -211,7 +211,7 @@ class FolderStore:
 
     def _require_folder(self) -> None:
         """What is not there may not be because the whole store is away: then nothing is known."""
-        with _unavailable():
+        with as_outage():
             self._pending.stat()
 
     def _make(self, folder: Path) -> None:
@@ -242,11 +242,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _unavailable() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise Unavailable("store") from error

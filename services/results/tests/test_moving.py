@@ -9,7 +9,7 @@ import pytest
 from services.results.moving import Mover
 from services.results.requests import Desk
 from services.results.tests.facts import Story, job
-from services.results.tests.test_restarting import ChoosyBus, System
+from services.results.tests.standstill import ChoosyBus, System
 from services.results.turn import Turn
 from shared.bus import outcomes
 from shared.bus.memory import MemoryBus

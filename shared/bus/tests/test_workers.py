@@ -9,18 +9,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from shared.bus.execution import Defect, Done, Down
 from shared.bus.watch import Watch
 from shared.bus.work import Ports, Produced, Work
-from shared.bus.workers import Recipe, WorkerPool
+from shared.bus.worker import Recipe
+from shared.bus.workers import WorkerPool
 from shared.clock import system_clock
 from shared.events.models import Lane
 from shared.pipelines.definition import parse
@@ -35,6 +36,18 @@ HASTY = parse(toy.DEFINITION_TEXT.replace("{mark: l}", "{mark: l}, deadline: 0.2
 LONG = parse(toy.DEFINITION_TEXT.replace("{mark: l}", "{mark: l}, deadline: 2 s"))
 
 
+@asynccontextmanager
+async def pool_of(build: Callable[[Any], Ports], size: int = 1) -> AsyncIterator[WorkerPool]:
+    """Started workers, which end with the test."""
+    recipe = Recipe("marker", Settings(), build, memory_mb=2048)
+    pool = WorkerPool(recipe, size, deadline_s=300)
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        pool.stop()
+
+
 def _hang(_: Work) -> NoReturn:
     threading.Event().wait()
     raise AssertionError("nobody sets it")
@@ -46,12 +59,8 @@ def hanging(_: Settings) -> Ports:
 
 
 async def test_the_deadline_of_a_stage_ends_its_work_before_that_of_the_service() -> None:
-    pool = WorkerPool(Recipe("marker", Settings(), hanging, memory_mb=2048), 1, deadline_s=300)
-    await pool.start()
-    try:
+    async with pool_of(hanging) as pool:
         verdict = await pool.execute(work_for("left", MemoryStore(), {}, definition=HASTY))
-    finally:
-        pool.stop()
     assert isinstance(verdict, Defect)
     assert (verdict.code, verdict.details) == ("deadline-exceeded", "no answer within 0.2 s")
 
@@ -68,9 +77,7 @@ def telling(_: Settings) -> Ports:
 
 async def test_a_worker_that_ends_before_it_has_read_the_question_blames_no_study() -> None:
     work = work_for("left", MemoryStore(), {}, definition=PLAIN)
-    pool = WorkerPool(Recipe("marker", Settings(), telling, memory_mb=2048), 1, deadline_s=300)
-    await pool.start()
-    try:
+    async with pool_of(telling) as pool:
         first = await pool.execute(work)
         assert isinstance(first, Done)
         os.kill(first.produced.facts["pid"], signal.SIGSTOP)  # alive, and deaf
@@ -78,8 +85,6 @@ async def test_a_worker_that_ends_before_it_has_read_the_question_blames_no_stud
         await asyncio.sleep(0)
         os.kill(first.produced.facts["pid"], signal.SIGKILL)
         assert isinstance(await second, Done)
-    finally:
-        pool.stop()
 
 
 @contextmanager
@@ -100,9 +105,7 @@ def no_descriptor() -> Iterator[None]:
 
 async def test_a_worker_that_can_t_be_started_blames_no_study_and_is_waited_for() -> None:
     work = work_for("left", MemoryStore(), {}, definition=PLAIN)
-    pool = WorkerPool(Recipe("marker", Settings(), telling, memory_mb=2048), 1, deadline_s=300)
-    await pool.start()
-    try:
+    async with pool_of(telling) as pool:
         first = await pool.execute(work)
         assert isinstance(first, Done)
         os.kill(first.produced.facts["pid"], signal.SIGKILL)
@@ -112,15 +115,11 @@ async def test_a_worker_that_can_t_be_started_blames_no_study_and_is_waited_for(
             assert not await pool.is_up(down.what)
         await Watch(system_clock).until_up(down.what, partial(pool.is_up, down.what))
         assert isinstance(await pool.execute(work), Done)
-    finally:
-        pool.stop()
 
 
 async def test_nor_does_one_whose_fork_server_is_killed_while_it_is_started() -> None:
     work = work_for("left", MemoryStore(), {}, definition=PLAIN)
-    pool = WorkerPool(Recipe("marker", Settings(), telling, memory_mb=2048), 1, deadline_s=300)
-    await pool.start()
-    try:
+    async with pool_of(telling) as pool:
         first = await pool.execute(work)
         assert isinstance(first, Done)
         server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
@@ -128,23 +127,19 @@ async def test_nor_does_one_whose_fork_server_is_killed_while_it_is_started() ->
         os.kill(first.produced.facts["pid"], signal.SIGKILL)
         asyncio.get_running_loop().call_later(0.3, os.kill, server, signal.SIGKILL)
         assert isinstance(await pool.execute(work), Done)
-    finally:
-        pool.stop()
 
 
 async def test_one_that_hangs_ends_by_its_deadline_though_its_fork_server_is_gone() -> None:
     work = work_for("left", MemoryStore(), {}, definition=LONG)
-    pool = WorkerPool(Recipe("marker", Settings(), hanging, memory_mb=2048), 1, deadline_s=300)
-    await pool.start()
-    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-    [worker] = children(server)
-    with open_process(worker) as hung:
-        asked = asyncio.create_task(pool.execute(work))
-        await asyncio.sleep(0)
-        os.kill(server, signal.SIGKILL)
-        assert isinstance(await asked, Defect)
-        ended, *_ = await asyncio.to_thread(select.select, [hung], [], [], 10)
-    pool.stop()
+    async with pool_of(hanging) as pool:
+        server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+        [worker] = children(server)
+        with open_process(worker) as hung:
+            asked = asyncio.create_task(pool.execute(work))
+            await asyncio.sleep(0)
+            os.kill(server, signal.SIGKILL)
+            assert isinstance(await asked, Defect)
+            ended, *_ = await asyncio.to_thread(select.select, [hung], [], [], 10)
     assert ended
 
 
@@ -201,13 +196,9 @@ def crowded() -> Iterator[None]:
 
 async def test_a_worker_that_gets_no_processor_is_not_late_for_that() -> None:
     work = work_for("left", MemoryStore(), {}, definition=HASTY)
-    pool = WorkerPool(Recipe("marker", Settings(), reckoning, memory_mb=2048), 1, deadline_s=300)
-    await pool.start()
-    try:
+    async with pool_of(reckoning) as pool:
         with crowded():
             assert isinstance(await pool.execute(work), Done)
-    finally:
-        pool.stop()
 
 
 def _die(_: Work) -> NoReturn:
@@ -221,12 +212,8 @@ def dying(_: Settings) -> Ports:
 
 async def test_a_worker_that_dies_at_its_work_is_that_study_s_defect() -> None:
     work = work_for("left", MemoryStore(), {}, definition=PLAIN)
-    pool = WorkerPool(Recipe("marker", Settings(), dying, memory_mb=2048), 1, deadline_s=300)
-    await pool.start()
-    try:
+    async with pool_of(dying) as pool:
         verdict = await pool.execute(work)
-    finally:
-        pool.stop()
     assert isinstance(verdict, Defect)
     assert (verdict.code, verdict.details) == ("worker-died", "exit code 3")
 
@@ -243,35 +230,25 @@ async def _told_by(pool: WorkerPool, *lanes: Lane) -> list[Mapping[str, int]]:
 
 
 async def test_bulk_gives_way_and_keeps_the_worker_that_did_bulk_before() -> None:
-    pool = WorkerPool(Recipe("marker", Settings(), telling, memory_mb=2048), 2, deadline_s=300)
-    await pool.start()
-    try:
+    async with pool_of(telling, size=2) as pool:
         stat, bulk, again, routine = await _told_by(
             pool, Lane.STAT, Lane.BULK, Lane.BULK, Lane.ROUTINE
         )
-    finally:
-        pool.stop()
     assert [told["courtesy"] for told in (stat, routine)] == [0, 0]
     assert bulk["courtesy"] == again["courtesy"] > 0
     assert bulk["pid"] == again["pid"]
 
 
 async def test_where_only_a_worker_of_bulk_is_left_other_work_gets_a_new_one() -> None:
-    pool = WorkerPool(Recipe("marker", Settings(), telling, memory_mb=2048), 1, deadline_s=300)
-    await pool.start()
-    try:
+    async with pool_of(telling) as pool:
         bulk, stat = await _told_by(pool, Lane.BULK, Lane.STAT)
-    finally:
-        pool.stop()
     assert bulk["courtesy"] > 0 == stat["courtesy"]
 
 
 async def test_time_in_which_both_were_stopped_is_not_the_worker_s() -> None:
     """As after SIGSTOP of them all, or of their container: awake, each goes on where it was."""
     work = work_for("left", MemoryStore(), {}, definition=LONG)
-    pool = WorkerPool(Recipe("marker", Settings(), telling, memory_mb=2048), 1, deadline_s=300)
-    await pool.start()
-    try:
+    async with pool_of(telling) as pool:
         first = await pool.execute(work)
         assert isinstance(first, Done)
         worker = first.produced.facts["pid"]
@@ -281,5 +258,3 @@ async def test_time_in_which_both_were_stopped_is_not_the_worker_s() -> None:
         threading.Event().wait(2.1)  # this process stands still as well
         os.kill(worker, signal.SIGCONT)
         assert isinstance(await second, Done)
-    finally:
-        pool.stop()
