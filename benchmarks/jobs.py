@@ -23,9 +23,10 @@ _JOB_S = 300
 Hear = Callable[[Sequence[Received]], Awaitable[None]]
 
 
-async def one_by_one(system: System, numbers: range) -> list[tuple[str, float]]:
-    """Run jobs one after the other; the trace and the seconds of each."""
+async def run(system: System, numbers: range, together: int = 1) -> list[tuple[str, float]]:
+    """Run jobs, so many under way at a time; the trace and the seconds of each."""
     finished: dict[str, asyncio.Event] = {}
+    places = asyncio.Semaphore(together)
 
     async def hear(batch: Sequence[Received]) -> None:
         for received in batch:
@@ -33,15 +34,17 @@ async def one_by_one(system: System, numbers: range) -> list[tuple[str, float]]:
 
     refs = _payloads(system)
     async with _listening(system.kafka, hear) as publisher:
-        taken = []
-        for number in numbers:
+
+        async def one(number: int) -> tuple[str, float]:
             job = job_id("benchmark", 1, str(number))
             done = finished.setdefault(job, asyncio.Event())
-            begin = time.perf_counter()
-            await publisher.publish(_input_ready(job, refs), Lane.ROUTINE, number % 4)
-            await asyncio.wait_for(done.wait(), _JOB_S)
-            taken.append((f"{trace_id(job, 1):032x}", time.perf_counter() - begin))
-        return taken
+            async with places:
+                begin = time.perf_counter()
+                await publisher.publish(_input_ready(job, refs), Lane.ROUTINE, number % 4)
+                await asyncio.wait_for(done.wait(), _JOB_S)
+                return f"{trace_id(job, 1):032x}", time.perf_counter() - begin
+
+        return await asyncio.gather(*(one(number) for number in numbers))
 
 
 async def all_at_once(system: System, count: int) -> None:

@@ -61,11 +61,11 @@ def measure(count: int) -> dict[str, Any]:
         broker(Path(name)) as system,
     ):
         serve(system)
-        asyncio.run(jobs.one_by_one(system, range(_SETTLED)))
+        asyncio.run(jobs.run(system, range(_SETTLED)))
         samples = [(0, _kb(system))]
         for first in range(0, count, _BETWEEN):
             end = min(first + _BETWEEN, count)
-            asyncio.run(jobs.one_by_one(system, range(_SETTLED + first, _SETTLED + end)))
+            asyncio.run(jobs.run(system, range(_SETTLED + first, _SETTLED + end)))
             samples.append((end, _kb(system)))
     grown = slopes(samples)
     counted = {name: slope for name, slope in grown.items() if name != "kafka"}

@@ -1,4 +1,5 @@
-"""What the platform costs: every handler instant, real Kafka, all services, one job at a time.
+"""What the platform costs: every handler instant, real Kafka, all services, one job at a time
+and then a stream of them.
 
 The peer, in the same run, is the bare relay: as many chained hops over the same broker, with one
 acknowledged send and one commit each, and nothing else: no outcome, no worker process, no ledger.
@@ -36,6 +37,8 @@ from shared.telemetry.tracing import EXPORTED_EVERY_S
 
 _HOPS = 5
 """The longest way: reader, a segmentation, ratio, a writer, results."""
+_TOGETHER = 8
+"""Jobs under way at a time in the stream."""
 _IDLE_S = 5.0
 _EXPORTED_S = 2 * EXPORTED_EVERY_S
 
@@ -62,6 +65,29 @@ def _idle(system: System) -> dict[str, float]:
     return _spent(system, before, _IDLE_S, {})
 
 
+def _until_exported(
+    system: System, before: Mapping[str, float], jobs: int, idle: Mapping[str, float]
+) -> dict[str, float]:
+    """CPU milliseconds of each job by process, with the spans and commits that follow it."""
+    time.sleep(_EXPORTED_S)
+    idled = {name: used * _EXPORTED_S / jobs for name, used in idle.items()}
+    return _spent(system, before, jobs, idled)
+
+
+def _stream(system: System, numbers: range, idle: Mapping[str, float]) -> dict[str, Any]:
+    """What a job costs while others are under way, as where studies come without pause."""
+    before, begin = cpu_s(system), time.perf_counter()
+    asyncio.run(jobs.run(system, numbers, _TOGETHER))
+    took = time.perf_counter() - begin
+    cpu = _until_exported(system, before, len(numbers), idle)
+    return {
+        "under_way": _TOGETHER,
+        "jobs_per_s": round(len(numbers) / took, 1),
+        "cpu_ms_per_job": round(sum(cpu.values()), 1),
+        "cpu_ms": cpu,
+    }
+
+
 def _spent(
     system: System, before: Mapping[str, float], parts: float, less: Mapping[str, float]
 ) -> dict[str, float]:
@@ -79,13 +105,11 @@ def measure(count: int, warm_up: int, sampled: str = "") -> dict[str, Any]:
         broker(Path(name)) as system,
     ):
         serve(system, ALL, sampled)
-        asyncio.run(jobs.one_by_one(system, range(warm_up)))
+        asyncio.run(jobs.run(system, range(warm_up)))
         idle = _idle(system)
         before = cpu_s(system)
-        taken = asyncio.run(jobs.one_by_one(system, range(warm_up, warm_up + count)))
-        time.sleep(_EXPORTED_S)  # spans and commits follow: they are part of the cost
-        idled = {name: used * _EXPORTED_S / count for name, used in idle.items()}
-        cpu = _spent(system, before, count, idled)
+        taken = asyncio.run(jobs.run(system, range(warm_up, warm_up + count)))
+        cpu = _until_exported(system, before, count, idle)
         bare = asyncio.run(relay(system.kafka, _HOPS, warm_up + count))[warm_up:]
         ours = [seconds for _, seconds in taken]
         figures = {
@@ -99,6 +123,7 @@ def measure(count: int, warm_up: int, sampled: str = "") -> dict[str, Any]:
             "relay_ms": round(median(bare) * 1e3, 1),
             "ratio": round(median(ours) / median(bare), 2),
             "leaf_ms": _where(system, [trace for trace, _ in taken[-20:]]),
+            "stream": _stream(system, range(warm_up + count, warm_up + 2 * count), idle),
         }
         if sampled:
             end(system, sampled)
