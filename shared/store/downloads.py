@@ -1,123 +1,165 @@
 """What was read of a remote store lies here for a while, as files that can be mapped.
 
-The folder is the process's own, and locked for as long as the process lives: whoever comes next
-removes those that a SIGKILL has left.
+Each process has its own, in a folder that the others find: all lie on one disk, so who finds it
+short takes away what the others keep, too. Who has opened a file keeps it, and who asks for one
+that is gone fetches it again.
 """
 
-import fcntl
 import os
 import shutil
-import tempfile
+import time
 import weakref
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from uuid import uuid4
 
 from shared.errors import Unavailable
 from shared.store.outage import as_outage
+from shared.store.own_folder import all_folders, own_folder, put_away, remove_abandoned
 from shared.store.port import ROOM
 
 _KEPT = 2 << 30
 """Bytes: a study of 2000 slices with everything that is made of it."""
-_PREFIX = "clarion-payloads-"
+_OPENED_NS = 5 * 10**9
+"""By then, whoever asked for a file has opened it."""
+_COPIES, _PENDING, _LACKING = "copies", "pending", "lacking"
+"""What lies in a process's folder. `lacking` is an empty file, as long as the copy that did not
+fit: that takes no room, and every process can see it, whichever is asked for the probe."""
+
+
+class TooLarge(Exception):
+    """The disk of the temporary folder could not hold this, if it held nothing else."""
 
 
 class Downloads:
     """The newest `most` bytes of what was read, less where the disk has no `room` bytes more.
 
-    Threads may share it. Who has opened a file keeps it, whoever removes its name.
+    Threads may share it. `disk` gives its bytes: all, used and free.
     """
 
-    def __init__(self, most: int = _KEPT, room: int = ROOM) -> None:
-        self._most, self._room = most, room
-        self._sizes: OrderedDict[str, int] = OrderedDict()
+    def __init__(
+        self,
+        most: int = _KEPT,
+        room: int = ROOM,
+        disk: Callable[[Path], tuple[int, int, int]] = shutil.disk_usage,
+    ) -> None:
+        self._most, self._room, self._disk = most, room, disk
         self._lock = Lock()
         with as_outage():
-            _remove_abandoned()
-            self.folder, held = _own_folder()
-        weakref.finalize(self, _put_away, self.folder, held)
+            remove_abandoned()
+            self._own, held = own_folder()
+            weakref.finalize(self, put_away, self._own, held)
+            (self._own / _LACKING).touch()
 
     def path(self, name: str, size: int, fetch: Callable[[], bytes]) -> Path:
         """The file of a name, fetched unless it is there.
 
-        Raises `Unavailable("store")` when the disk takes no more, and what `fetch` raises.
+        Raises `Unavailable("store")` when the disk takes no more, `TooLarge` when it never can,
+        and what `fetch` raises.
         """
-        local = self.folder / name
-        with self._lock:
-            if name in self._sizes and local.exists():
-                self._sizes.move_to_end(name)
+        local = self._own / _COPIES / name
+        with as_outage():
+            with suppress(FileNotFoundError):
+                _note_use(local)
                 return local
+            self._require_disk(size)
         data = fetch()
         with self._lock, as_outage():
             self._make_room(size)
-            _write(local, data)
-            self._sizes[name] = len(data)
+            self._write(local, data)
         return local
 
     def require_room(self) -> None:
-        """Raises `Unavailable("store")` unless the disk takes another artifact."""
+        """Raises `Unavailable("store")` unless the disk takes another artifact.
+
+        That is one of `room` bytes, or the largest that did not fit since this was last so.
+        """
         with self._lock, as_outage():
-            self._make_room(0)
-            if self._is_short(0):
+            more = max(0, _lacking() - self._room)
+            self._make_room(more)
+            if self._is_short(more):
                 raise Unavailable("store")
+            _forget_what_lacked()
+
+    def _require_disk(self, size: int) -> None:
+        _, used, free = self._disk(self._own)
+        if size > used + free:
+            raise TooLarge(f"{size} bytes; the disk of {self._own.parent} holds {used + free}")
 
     def _make_room(self, size: int) -> None:
-        while self._sizes and (self._is_much(size) or self._is_short(size)):
-            name, _ = self._sizes.popitem(last=False)
-            (self.folder / name).unlink(missing_ok=True)
+        own = _oldest_first([self._own])
+        much = sum(copy.size for copy in own) + size - self._most
+        for copy in own:
+            if much <= 0 and not self._is_short(size):
+                return
+            copy.path.unlink(missing_ok=True)
+            much -= copy.size
+        if self._is_short(size):
+            self._take_from_others(size)
 
-    def _is_much(self, size: int) -> bool:
-        return sum(self._sizes.values()) + size > self._most
+    def _take_from_others(self, size: int) -> None:
+        now = time.time_ns()
+        for copy in _oldest_first(all_folders()):
+            if not 0 <= now - copy.used_ns < _OPENED_NS:
+                copy.path.unlink(missing_ok=True)
+            if not self._is_short(size):
+                return
 
     def _is_short(self, size: int) -> bool:
-        return shutil.disk_usage(self.folder.parent).free - size < self._room
+        _, _, free = self._disk(self._own)
+        return free - size < self._room
+
+    def _write(self, local: Path, data: bytes) -> None:
+        pending = self._own / _PENDING
+        try:
+            local.parent.mkdir(parents=True, exist_ok=True)
+            pending.write_bytes(data)
+            _note_use(pending)
+            pending.rename(local)
+        except OSError:
+            pending.unlink(missing_ok=True)
+            os.truncate(self._own / _LACKING, len(data))
+            raise
 
 
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pending = path.with_name(f"{path.name}.{uuid4()}")
-    try:
-        pending.write_bytes(data)
-        pending.rename(path)
-    except OSError:
-        pending.unlink(missing_ok=True)
-        raise
+@dataclass(frozen=True)
+class _Copy:
+    path: Path
+    size: int
+    used_ns: int
+    """When somebody asked for it last, since 1970."""
 
 
-def _own_folder() -> tuple[Path, int]:
-    """A new folder, and the descriptor that keeps it locked."""
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        held = _locked(folder)
-        if held is not None:
-            return folder, held
+def _oldest_first(folders: Iterable[Path]) -> list[_Copy]:
+    found = []
+    for folder in folders:
+        for where, _, names in os.walk(folder / _COPIES):
+            for name in names:
+                with suppress(FileNotFoundError):  # taken away by another meanwhile
+                    path = Path(where, name)
+                    told = path.stat()
+                    found.append(_Copy(path, told.st_size, told.st_mtime_ns))
+    return sorted(found, key=lambda copy: copy.used_ns)
 
 
-def _locked(folder: Path) -> int | None:
-    """The folder's descriptor, locked; None when somebody else has it, or has removed it."""
-    try:
-        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(held), folder.stat()):
-            return held
-    except OSError:
-        pass
-    os.close(held)
-    return None
+def _note_use(path: Path) -> None:
+    """To the nanosecond: what the system notes by itself is several milliseconds coarse."""
+    now = time.time_ns()
+    os.utime(path, ns=(now, now))
 
 
-def _remove_abandoned() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        held = _locked(folder)
-        if held is not None:
-            _put_away(folder, held)
+def _lacking() -> int:
+    """Bytes of the largest copy that did not fit, in any process; 0 when all did."""
+    sizes = [0]
+    for folder in all_folders():
+        with suppress(FileNotFoundError):
+            sizes.append((folder / _LACKING).stat().st_size)
+    return max(sizes)
 
 
-def _put_away(folder: Path, held: int) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    os.close(held)
+def _forget_what_lacked() -> None:
+    for folder in all_folders():
+        with suppress(FileNotFoundError):
+            os.truncate(folder / _LACKING, 0)
