@@ -67,14 +67,14 @@ def sweep(ledger: Ledger, concluder: Concluder, watching_since: datetime) -> int
         known = standing.known(connection)
     due = list(_due(running, concluder.definitions, watching_since, now))
     queues = Queues(ledger, min((each.since for each in due), default=now))
-    nothing = standing.Known()
+    nothing, store = standing.Known(), concluder.definitions.store
     late = [
         each.run
         for each in due
         if _is_late(each, known.get((each.run.job_id, each.run.run), nothing), queues, now)
     ]
     for run in late:
-        with passing_over(run.job_id), ledger.transaction() as connection:
+        with passing_over(run.job_id, store), ledger.transaction() as connection:
             concluder.conclude(connection, run.job_id, run.run, stop="deadline")
     return len(late)
 
@@ -83,11 +83,17 @@ def _due(
     running: Iterable[StoredRun], definitions: Definitions, watching_since: datetime, now: datetime
 ) -> Iterator[_Due]:
     for run in running:
-        definition = definitions.get(run.definition)
+        definition = _definition(run, definitions)
         if definition and run.started_at:
             due = _Due(run, definition, max(run.started_at, watching_since))
             if now >= due.since + due.deadline:
                 yield due
+
+
+def _definition(run: StoredRun, definitions: Definitions) -> Definition | None:
+    with passing_over(run.job_id, definitions.store):
+        return definitions.get(run.definition)
+    return None
 
 
 def _is_late(due: _Due, known: Known, queues: Queues, now: datetime) -> bool:

@@ -14,7 +14,7 @@ class Definitions:
     """Definitions by their content's hash; they never change, and the newest few are kept."""
 
     def __init__(self, store: PayloadStore) -> None:
-        self._store = store
+        self.store = store
         self._read: dict[str, Definition] = {}
 
     def get(self, ref: PayloadRef | None) -> Definition | None:
@@ -30,6 +30,6 @@ class Definitions:
 
     def _fetch(self, ref: PayloadRef) -> Definition | None:
         try:
-            return parse(self._store.get(ref))
+            return parse(self.store.get(ref))
         except (PayloadMissing, ValidationError, yaml.YAMLError):
             return None

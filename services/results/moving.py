@@ -79,7 +79,7 @@ class Mover:
     def _move(self, asked: Asked, run: StoredRun | None, facts: Mapping[str, StageFact]) -> Move:
         """Nothing of a run that has ended, or that can't be read: that one is restarted later."""
         if run and run.request and run.status == "running":
-            with passing_over(run.job_id):
+            with passing_over(run.job_id, self.restarter.store):
                 return Move(asked, run, self.restarter.waking(run, facts))
         return Move(asked, None, ())
 

@@ -107,11 +107,13 @@ class Restarter:
     def _quiet(
         self, run: StoredRun, last: datetime, known: Mapping[tuple[str, int], Known], look: Look
     ) -> _Quiet | None:
-        definition = self.definitions.get(run.definition)
-        if definition is None or not run.request or look.now < _due(run, last, look):
+        if not run.request or look.now < _due(run, last, look):
             return None
         patient = look.now < _due(run, last, look, QUEUE_PATIENCE)
-        return _Quiet(run, definition, known.get((run.job_id, run.run), Known()), patient)
+        with passing_over(run.job_id, self.store):
+            if definition := self.definitions.get(run.definition):
+                return _Quiet(run, definition, known.get((run.job_id, run.run), Known()), patient)
+        return None
 
     def claim(self, still: Standstill) -> bool:
         """One replica restarts the run, and says once where it stands: several may have seen it.
@@ -138,7 +140,7 @@ class Restarter:
         return tuple(self._lacking(run, definition, facts, written, names))
 
     def _still(self, quiet: _Quiet, queues: Queues, look: Look) -> Standstill | None:
-        with passing_over(quiet.run.job_id):
+        with passing_over(quiet.run.job_id, self.store):
             if _silent(quiet, quiet.known, queues, look):
                 return self._standstill(quiet, queues, look)
         return None

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pydantic import ValidationError
-
 from services.results.ledger import standing
 from services.results.ledger.database import Ledger
+from services.results.passing import passing_over
 from services.results.restarting import doubled
 from shared.bus import announced
 from shared.bus.announced import Announced
@@ -55,12 +54,12 @@ class Unread:
         return [found for job_id in due if (found := self._announced(job_id))]
 
     def _announced(self, job_id: str) -> Announced | None:
-        """One that is not understood, of an ingest of another make, keeps no other back."""
-        try:
+        """One that is not understood, of an ingest of another make, or that can't be read, keeps no
+        other back.
+        """
+        with passing_over(job_id, self.store):
             return announced.read(self.store, job_id)
-        except ValidationError:
-            logger().error("announcement not understood", **{JOB: job_id})
-            return None
+        return None
 
     def _lacking(self) -> list[str]:
         jobs = announced.jobs(self.store)

@@ -10,6 +10,7 @@ from services.results.intake import Intake
 from services.results.ledger import outbox
 from services.results.restarting import Restarter
 from services.results.tests.facts import PIPELINE, RECEIVED, Story, intake_into
+from services.results.tests.marred import MarredStore
 from shared.bus import outcomes
 from shared.bus.memory import MemoryBus
 from shared.bus.outcomes import Outcome, OutcomeEvent
@@ -18,7 +19,6 @@ from shared.clock import ManualClock
 from shared.events.models import Alert, Common, Lane
 from shared.events.wire import Event
 from shared.identity import case_id
-from shared.store.memory import MemoryStore
 
 
 class ChoosyBus(MemoryBus):
@@ -40,7 +40,7 @@ class System:
     """A run whose services write outcomes, and a bus that may lose an event."""
 
     def __init__(self, path: Path) -> None:
-        self.store, self.clock, self.bus = MemoryStore(), ManualClock(RECEIVED), MemoryBus()
+        self.store, self.clock, self.bus = MarredStore(), ManualClock(RECEIVED), MemoryBus()
         self.intake: Intake = intake_into(path, self.store, self.clock)
         self.story, self._others = Story(self.store), count()
         self.restarter = Restarter(

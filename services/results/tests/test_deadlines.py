@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from services.results.deadlines import Watch, sweep
-from services.results.ledger import outbox, runs, standing
+from services.results.ledger import outbox, runs, standing, tables
 from services.results.tests.facts import PIPELINE, RECEIVED, Story, intake_into, job
+from services.results.tests.marred import MarredStore
 from shared.clock import ManualClock
 from shared.events.models import JobControl, JobFinished, Lane
 from shared.identity import case_id
-from shared.store.memory import MemoryStore
 
 DEADLINE = timedelta(seconds=PIPELINE.deadline)
 MINUTE = timedelta(minutes=1)
@@ -23,7 +24,7 @@ class House:
     """A ledger at a time of one's choice, and jobs that come to it."""
 
     def __init__(self, path: Path) -> None:
-        self.store, self.clock = MemoryStore(), ManualClock(RECEIVED)
+        self.store, self.clock = MarredStore(), ManualClock(RECEIVED)
         self.intake = intake_into(path, self.store, self.clock)
 
     def story(self, name: int, began: datetime, **place: Any) -> Story:
@@ -155,6 +156,19 @@ def test_nothing_explains_many_deadlines_but_that_nobody_watched(house: House) -
     late = RECEIVED + 20 * DEADLINE + MINUTE
     assert house.ended_at(late, watching_since=RECEIVED + 10 * DEADLINE) == 0
     assert house.ended_at(late) == 1
+
+
+def test_a_definition_that_can_t_be_read_keeps_no_other_job_back(house: House) -> None:
+    house.begins()
+    other = house.story(0, RECEIVED)
+    house.intake.take([other.input_ready()])
+    unreadable = house.store.put(b"another definition", "application/yaml")
+    house.store.bad.add(unreadable.uri)
+    with house.intake.ledger.transaction() as connection:
+        of_one = tables.runs.c.job_id == other.job_id
+        refers = unreadable.model_dump(mode="json")
+        connection.execute(update(tables.runs).where(of_one).values(definition=refers))
+    assert house.ended_at(RECEIVED + 20 * DEADLINE + MINUTE) == 1
 
 
 def test_a_clock_that_jumps_makes_nothing_late(house: House) -> None:

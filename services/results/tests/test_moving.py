@@ -154,6 +154,16 @@ async def test_a_job_whose_outcome_is_not_understood_keeps_no_other_back(system:
     assert await system.moved() == []
 
 
+async def test_a_job_whose_outcome_can_t_be_read_keeps_no_other_back(system: Lanes) -> None:
+    beside = Story(system.store, case=case_id("covid19-ct", "beside", "study")).input_ready()
+    system.known(system.story.input_ready(), beside)
+    system.ended("reader")
+    system.store.bad.add(outcomes.key(job(), 1, "reader"))
+    for each in (job(), beside.event.subject):
+        system.desk.change_lane(each, Lane.STAT)
+    assert await system.moved() == _by_stat(system.story.input_ready(), beside)
+
+
 async def test_an_event_that_is_too_large_is_passed_over(system: Lanes) -> None:
     made = system.ended("reader", "lung-seg")
     system.known(system.story.input_ready(), *made)

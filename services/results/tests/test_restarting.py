@@ -12,6 +12,7 @@ from services.results.ledger.tables import runs
 from services.results.tests.facts import RECEIVED, Story, job
 from services.results.tests.standstill import ChoosyBus, System, named, outcome_of
 from shared.bus import outcomes
+from shared.errors import Unavailable
 from shared.identity import case_id
 
 
@@ -112,6 +113,44 @@ async def test_an_outcome_that_is_not_understood_counts_as_none(
     system.intake.take([asked, beside])
     system.clock.advance(70)
     assert sorted(await system.sweep()) == sorted(named(asked, beside))
+
+
+async def test_an_outcome_that_can_t_be_read_counts_as_none(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    asked = system.story.input_ready()
+    beside = Story(system.store, case=case_id("covid19-ct", "beside", "study")).input_ready()
+    system.ended("reader")
+    system.intake.take([asked, beside])
+    system.store.bad.add(outcomes.key(job(), 1, "reader"))
+    system.clock.advance(70)
+    assert sorted(await system.sweep()) == sorted(named(asked, beside))
+
+
+async def test_a_definition_that_can_t_be_read_keeps_the_jobs_of_no_other_back(
+    tmp_path: Path,
+) -> None:
+    system = System(tmp_path)
+    beside = Story(system.store, case=case_id("covid19-ct", "beside", "study")).input_ready()
+    system.intake.take([system.story.input_ready(), beside])
+    unreadable = system.store.put(b"another definition", "application/yaml")
+    with system.intake.ledger.transaction() as connection:
+        connection.execute(
+            update(runs)
+            .where(runs.c.job_id == job())
+            .values(definition=unreadable.model_dump(mode="json"))
+        )
+    system.store.bad.add(unreadable.uri)
+    system.clock.advance(70)
+    assert await system.sweep() == named(beside)
+
+
+async def test_while_the_store_is_down_nothing_is_restarted(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    system.intake.take([system.story.input_ready()])
+    system.store.is_down = True
+    system.clock.advance(70)
+    with pytest.raises(Unavailable):
+        await system.sweep()
 
 
 async def test_a_job_that_can_t_be_looked_at_keeps_no_other_back(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from services.results.intake import Intake
 from services.results.tests.facts import RECEIVED, Story, intake_into
+from services.results.tests.marred import MarredStore
 from services.results.unread import Unread, publish_again
 from shared.bus import announced
 from shared.bus.announced import Announced
@@ -12,14 +13,13 @@ from shared.bus.memory import MemoryBus
 from shared.bus.received import Received
 from shared.clock import ManualClock
 from shared.events.models import InputReady
-from shared.store.memory import MemoryStore
 
 
 class System:
     """What ingest has announced lies in the store; the bus may have lost it."""
 
     def __init__(self, path: Path) -> None:
-        self.store, self.clock, self.bus = MemoryStore(), ManualClock(RECEIVED), MemoryBus()
+        self.store, self.clock, self.bus = MarredStore(), ManualClock(RECEIVED), MemoryBus()
         self.intake: Intake = intake_into(path, self.store, self.clock)
         self.story = Story(self.store)
         self.asked = self.story.input_ready()
@@ -100,6 +100,15 @@ async def test_after_a_restart_it_is_found_again(tmp_path: Path) -> None:
 async def test_one_that_cannot_be_understood_keeps_no_other_back(tmp_path: Path) -> None:
     system = System(tmp_path)
     system.store.create(announced.key("a-job"), b'{"id": "of another make"}')
+    await system.look()
+    system.clock.advance(60)
+    assert [each.event for each in await system.look()] == [system.asked.event]
+
+
+async def test_one_that_cannot_be_read_keeps_no_other_back(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    system.store.create(announced.key("a-job"), b"on a bad sector")
+    system.store.bad.add(announced.key("a-job"))
     await system.look()
     system.clock.advance(60)
     assert [each.event for each in await system.look()] == [system.asked.event]
