@@ -8,7 +8,9 @@ whole record was never acknowledged, and is cut off.
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from errno import ESTALE
 from fcntl import LOCK_EX, LOCK_NB, lockf
 from pathlib import Path
 from threading import Lock
@@ -20,7 +22,13 @@ from services.ingest.records import Part, Record, data_offset, encode, scan, wri
 
 _SUFFIX = ".segment"
 _DECISIONS = "decisions"
+_LOCK = "lock"
 _OVERSIZED = 64 << 20
+
+
+class Replaced(OSError):
+    """Another folder lies where the journal was, as after a mount that came back: what this
+    process has open leads elsewhere, and only a new start opens what lies there."""
 
 
 class Segment:
@@ -66,11 +74,26 @@ class Journal:
         seems broken, and must not meet a writer."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._lock = (folder / "lock").open("w")
+        self._lock = (folder / _LOCK).open("w")
         lockf(self._lock, LOCK_EX | LOCK_NB)
+        self._own_lock = os.fstat(self._lock.fileno())
         self._open: dict[str, Segment] = {}
         self._digests: dict[str, str] = {}
         self._deciding = Lock()
+
+    def free(self) -> int:
+        """Bytes free where the journal lies.
+
+        Raises `OSError` while its folder is away, `Replaced` when another is in its place.
+        """
+        self._look()
+        return shutil.disk_usage(self.folder).free
+
+    def _look(self) -> None:
+        """By its lock: a mount that is lost leaves an empty folder of another disk, and what was
+        acknowledged into that would be hidden when the mount is back."""
+        if not os.path.samestat(self._own_lock, (self.folder / _LOCK).stat()):
+            raise Replaced(ESTALE, os.strerror(ESTALE))
 
     def append(
         self, case: str, kind: bytes, meta: dict[str, Any], data: Sequence[Part]
@@ -84,7 +107,7 @@ class Journal:
         alone = sum(map(len, data)) > _OVERSIZED
         if alone:
             self.seal(case)
-        segment = self._open.get(case) or Segment(self.folder, case)
+        segment = self._open.get(case) or self._new(case)
         self._open[case] = segment
         try:
             offset = segment.append(kind, meta, *data)
@@ -94,6 +117,10 @@ class Journal:
         if alone:
             self.seal(case)
         return segment.name, offset
+
+    def _new(self, case: str) -> Segment:
+        self._look()
+        return Segment(self.folder, case)
 
     def decide(self, kind: bytes, meta: dict[str, Any]) -> None:
         """Append a decision, synced. Raises `OSError`."""

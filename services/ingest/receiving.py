@@ -1,7 +1,6 @@
 """What becomes of one received instance: checked, kept durably, and only then acknowledged."""
 
 import hashlib
-import shutil
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,9 +81,20 @@ class Receiver:
         """Who holds it is alone with the case's segment."""
         return self._stripes[hash(case) % _STRIPES]
 
+    def leaves_reserve(self, size: int = 0) -> bool:
+        """Whether the reserve stays free when `size` bytes are kept.
+
+        Raises `OSError` while the journal is away.
+        """
+        return self._journal.free() - size >= self._reserve
+
     def has_room(self, size: int = 0) -> bool:
-        """Whether the reserve stays free when `size` bytes are kept."""
-        return shutil.disk_usage(self._journal.folder).free - size >= self._reserve
+        """Whether `size` bytes can be kept now. A journal that is away is as one that is full:
+        senders are told to try again."""
+        try:
+            return self.leaves_reserve(size)
+        except OSError:
+            return False
 
     def receive(self, received: Received) -> Status:
         """Keep one instance. Success means that it is on the disk, or need not be."""

@@ -161,7 +161,9 @@ class StorageScp:
         ]
 
     def _requested(self, event: evt.Event) -> None:
+        """Named before it is judged: where judging fails, the library accepts."""
         association: Any = event.assoc
+        association.clarion_name = uuid4().hex
         request = association.requestor.primitive
         open_now = sum(other.is_established for other in self._server.active_associations)
         called, calling = request.called_ae_title.strip(), request.calling_ae_title.strip()
@@ -171,7 +173,7 @@ class StorageScp:
             association.acse.send_reject(*rejection)
             association.kill()
         else:
-            association.clarion_name, association.clarion_open = uuid4().hex, True
+            association.clarion_open = True
 
     def _store(self, event: evt.Event) -> int:
         """One C-STORE. Whatever happens, the sender gets a status and the process goes on."""

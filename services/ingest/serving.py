@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from services.ingest.assembly import Ingest, assemble, listen
+from services.ingest.journal import Replaced
 from services.ingest.publishing import Outbox
 from services.ingest.settings import IngestSettings
 from services.ingest.stow import stow_routes
@@ -101,7 +102,7 @@ def routes_of_stow(settings: IngestSettings, ingest: Ingest) -> list[Route]:
 
 async def _decide(ingest: Ingest, troubles: Troubles) -> None:
     while True:
-        _look_at_the_disk(ingest.receiver.has_room, troubles)
+        look_at_the_disk(ingest.receiver.leaves_reserve, troubles)
         result = await asyncio.to_thread(ingest.decider.decide_due)
         if result.failed:
             _note(troubles, "decisions", result.failed)
@@ -110,16 +111,18 @@ async def _decide(ingest: Ingest, troubles: Troubles) -> None:
         await asyncio.sleep(_TICK_S)
 
 
-def _look_at_the_disk(has_room: Callable[[], bool], troubles: Troubles) -> None:
+def look_at_the_disk(leaves_reserve: Callable[[], bool], troubles: Troubles) -> None:
+    """Say why nothing is taken. Raises `Replaced`, which ends ingest: only a start helps."""
     try:
-        full = not has_room()
+        why = "" if leaves_reserve() else "below the reserve"
+    except Replaced:
+        raise
     except OSError as error:
-        troubles["disk"] = type(error).__name__
+        why = f"the journal: {error.strerror or type(error).__name__}"
+    if why:
+        _note(troubles, "disk", why)
     else:
-        if full:
-            troubles["disk"] = "below the reserve"
-        else:
-            troubles.pop("disk", None)
+        troubles.pop("disk", None)
 
 
 async def _bus(
