@@ -50,7 +50,7 @@ async def run(system: System, numbers: range, together: int = 1) -> list[tuple[s
 async def all_at_once(system: System, count: int) -> None:
     """Announce jobs, over all partitions, and wait for none."""
     refs = _payloads(system)
-    publisher, producer = await start_publisher(system.kafka)
+    publisher, producer = await start_publisher(system.kafka, "benchmark")
     try:
         for first in range(0, count, 500):
             jobs = [
@@ -79,7 +79,7 @@ def _payloads(system: System) -> dict[str, PayloadRef]:
 
 @asynccontextmanager
 async def _listening(bootstrap: str, hear: Hear) -> AsyncIterator[KafkaPublisher]:
-    publisher, producer = await start_publisher(bootstrap)
+    publisher, producer = await start_publisher(bootstrap, "benchmark")
     consumer = group_consumer(bootstrap, "benchmark", "1")
     await consumer.start()
     reading = asyncio.create_task(

@@ -194,7 +194,7 @@ def _new_home(folder: Path) -> Home:
 
 @asynccontextmanager
 async def _listening(bootstrap: str, system: Hospital) -> AsyncIterator[None]:
-    publisher, producer = await start_publisher(bootstrap)
+    publisher, producer = await start_publisher(bootstrap, "benchmark")
     consumer = group_consumer(bootstrap, "benchmark", "1")
     await consumer.start()
     kinds = ("input-ready", "job-finished")

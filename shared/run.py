@@ -89,7 +89,7 @@ async def run(service: Service, topics: Topics, settings: S, build: Callable[[S]
     async with asyncio.TaskGroup() as group:
         group.create_task(serve_health(*health))
         await pool.start()
-        publisher, producer = await patiently_connected(settings.kafka)
+        publisher, producer = await patiently_connected(settings.kafka, service.service)
         group.create_task(publisher.watch(broker.tell))
         control = Control()
         await _follow_control(group, settings.kafka, topics, control)
@@ -127,11 +127,11 @@ def _resources(declared: Resources, settings: Settings) -> Resources:
     return declared.model_copy(update={name: value for name, value in told.items() if value})
 
 
-async def patiently_connected(bootstrap: str) -> tuple[KafkaPublisher, Producer]:
-    """A publisher and its producer, as soon as the broker answers."""
+async def patiently_connected(bootstrap: str, service: str) -> tuple[KafkaPublisher, Producer]:
+    """A service's publisher and its producer, as soon as the broker answers."""
     while True:
         try:
-            return await start_publisher(bootstrap)
+            return await start_publisher(bootstrap, service)
         except Unavailable:
             logger().warning("waiting for kafka", bootstrap=bootstrap)
             await asyncio.sleep(1)

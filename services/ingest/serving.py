@@ -133,7 +133,7 @@ async def _bus(
     store: PayloadStore,
     troubles: Troubles,
 ) -> None:
-    publisher, producer = await patiently_connected(settings.kafka)
+    publisher, producer = await patiently_connected(settings.kafka, "ingest")
     troubles.pop("kafka")
     publish = partial(publish_if_it_fits, publisher)
     outbox = Outbox(publish, ingest.journal, ingest.index, store, topics.partitions, system_clock)

@@ -49,7 +49,7 @@ async def run(settings: ResultsSettings) -> None:
         group.create_task(serve_health(*health, why_not))
         group.create_task(watch(results, down))
         group.create_task(deliver(results, settings.delivery_associations, bell))
-        publisher, producer = await patiently_connected(settings.kafka)
+        publisher, producer = await patiently_connected(settings.kafka, "results")
         group.create_task(publisher.watch(broker.tell))
 
         async def on_batch(batch: Sequence[Received]) -> None:

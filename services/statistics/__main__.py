@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NoReturn
 
@@ -15,7 +16,7 @@ from services.statistics import changelogs
 from services.statistics.api import create_app
 from services.statistics.app import build
 from services.statistics.backlog import LagReader, Reading
-from services.statistics.others import follow
+from services.statistics.others import Take, follow
 from services.statistics.settings import StatisticsSettings
 from services.statistics.tending import tend
 from services.statistics.watchdog import Verdict, Watchdog, is_ready, recover_again, recovered
@@ -48,7 +49,7 @@ async def run(settings: StatisticsSettings, service: Service, topics: Topics) ->
     why_not = lambda: (*broker.why_not(), *(starting or _why_not_ready(app)))  # noqa: E731
     async with asyncio.TaskGroup() as group:
         _answer(group, settings, watching, why_not)
-        publisher, producer = await patiently_connected(settings.kafka)
+        publisher, producer = await patiently_connected(settings.kafka, "statistics")
         group.create_task(publisher.watch(broker.tell))
         await changelogs.create(settings.kafka, topics.partitions, settings.replication)
         watchdog = Watchdog(_STANDS_AFTER_S, settings.ends_after_s, time.monotonic())
@@ -58,7 +59,8 @@ async def run(settings: StatisticsSettings, service: Service, topics: Topics) ->
             await lags.start()
             await app.start()
             group.create_task(tend(app, keeper, names, settings.kafka, watchdog.moved))
-            group.create_task(follow(settings.kafka, topics.partitions, watching.others))
+            for kind, anew in _alerting(watching).items():
+                group.create_task(follow(settings.kafka, kind, topics.partitions, anew))
             group.create_task(gathering.run())
             await _caught_up(group, settings.kafka, topics.partitions, kept)
             starting.clear()
@@ -67,6 +69,11 @@ async def run(settings: StatisticsSettings, service: Service, topics: Topics) ->
         finally:
             ending.cancel()
             await _stop(app, lags, producer)
+
+
+def _alerting(watching: Watching) -> Mapping[str, Callable[[], Take]]:
+    """The topics beside Faust's whose records are alerts, or make some; and who takes them."""
+    return {"alert": lambda: watching.others.take, "unreadable": watching.aside.anew}
 
 
 def _answer(

@@ -4,7 +4,7 @@ They are told once, on a topic of their own, which each replica reads whole.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from aiokafka import ConsumerRecord
@@ -21,6 +21,7 @@ from shared.events.wire import Undecodable, decode
 from shared.telemetry.logs import logger
 
 _STANDS = "stands_s"
+Take = Callable[["ConsumerRecord[bytes, bytes]"], None]
 
 
 @dataclass
@@ -64,12 +65,12 @@ class Others:
             yield Raised(alert.code, alert.window, key, figures, since)
 
 
-async def follow(bootstrap: str, partitions: int, others: Others) -> None:
-    """Read the alerts until cancelled, from the first on when Kafka has been away."""
+async def follow(bootstrap: str, kind: str, partitions: int, anew: Callable[[], Take]) -> None:
+    """Read a topic without lanes until cancelled, from its start when Kafka has been away."""
     while True:
         try:
-            topic = topic_name("alert", None)
-            await read_whole(bootstrap, topic, partitions, others.take, asyncio.Event())
+            topic = topic_name(kind, None)
+            await read_whole(bootstrap, topic, partitions, anew(), asyncio.Event())
         except KafkaError as error:
-            logger().warning("alerts lost", error=type(error).__name__)
+            logger().warning("alerts lost", kind=kind, error=type(error).__name__)
             await asyncio.sleep(1)

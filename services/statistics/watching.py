@@ -7,6 +7,7 @@ from typing import Any
 
 from services.statistics import alerts, snapshots
 from services.statistics.alerts import Progress, Raised
+from services.statistics.aside import Aside
 from services.statistics.backlog import Reading, progress
 from services.statistics.hours import HOUR_S, hour_of
 from services.statistics.others import Others
@@ -37,6 +38,7 @@ class Watching:
 
     kept: Kept
     others: Others = field(default_factory=Others)
+    aside: Aside = field(default_factory=Aside)
     progress: Mapping[str, Progress] = field(default_factory=dict)
     reading: Reading | None = None
     senders: Mapping[str, list[float]] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class Watching:
     def _raised(self, moment: float) -> Iterator[Raised]:
         yield from self.judged
         yield from alerts.standing_services(self.progress, moment)
+        yield from self.aside.raised(moment)
 
     def _changed(self, found: Mapping[Span, Figures], live: Live) -> Iterator[Span]:
         """A sliding window when its figures have changed; a tumbling one when it is over.

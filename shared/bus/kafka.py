@@ -31,10 +31,10 @@ _SET_ASIDE_BYTES = 256 << 10
 
 
 class KafkaPublisher:
-    """Acknowledged by all replicas, once: see `Publisher`."""
+    """Acknowledged by all replicas, once: see `Publisher`. `service` is who publishes."""
 
-    def __init__(self, producer: Producer) -> None:
-        self._producer = producer
+    def __init__(self, producer: Producer, service: str) -> None:
+        self._producer, self._service = producer, service
 
     async def watch(self, tell: Callable[[bool], object]) -> None:
         """Ask the broker every few seconds, until cancelled, and tell whether it answers."""
@@ -69,6 +69,7 @@ class KafkaPublisher:
             ("topic", place.topic.encode()),
             ("partition", str(place.partition).encode()),
             ("offset", str(place.offset).encode()),
+            ("service", self._service.encode()),
             ("code", code.encode()),
             ("size", str(len(value)).encode()),
         )
@@ -98,8 +99,8 @@ class KafkaPublisher:
                 return
 
 
-async def start_publisher(bootstrap: str) -> tuple[KafkaPublisher, Producer]:
-    """A publisher, and the producer to stop at the end. Raises `Unavailable("kafka")`."""
+async def start_publisher(bootstrap: str, service: str) -> tuple[KafkaPublisher, Producer]:
+    """A service's publisher, and the producer to stop at the end. Raises `Unavailable("kafka")`."""
     producer = Producer(
         lambda: AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
     )
@@ -108,7 +109,7 @@ async def start_publisher(bootstrap: str) -> tuple[KafkaPublisher, Producer]:
     except KafkaError as error:
         await producer.stop()
         raise Unavailable("kafka") from error
-    return KafkaPublisher(producer), producer
+    return KafkaPublisher(producer, service), producer
 
 
 def place_of(record: "ConsumerRecord[bytes, bytes]") -> Place:

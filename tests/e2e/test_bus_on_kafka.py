@@ -39,7 +39,7 @@ class Home:
         self._more.set()
 
     async def publish(self, event: Event, lane: Lane = Lane.ROUTINE) -> None:
-        publisher, producer = await start_publisher(self.settings.kafka)
+        publisher, producer = await start_publisher(self.settings.kafka, "test")
         await publisher.publish(event, lane, 2)
         await producer.stop()
 
@@ -72,7 +72,7 @@ async def _services(home: Home) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _listening(home: Home) -> AsyncIterator[None]:
-    publisher, producer = await start_publisher(home.settings.kafka)
+    publisher, producer = await start_publisher(home.settings.kafka, "test")
     consumer = group_consumer(home.settings.kafka, "listener", "1")
     await consumer.start()
     task = asyncio.create_task(read_facts(consumer, publisher, toy.topics(), KINDS, home.hear))

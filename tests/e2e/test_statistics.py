@@ -37,7 +37,7 @@ leaves it a twentieth of one core."""
 
 async def _publish(broker: str, events: Sequence[Event]) -> None:
     """Each to the partition of its job; every third one twice."""
-    publisher, producer = await start_publisher(broker)
+    publisher, producer = await start_publisher(broker, "test")
     for number, event in enumerate(events):
         assert isinstance(event.data, Common)
         for _ in range(2 if number % 3 == 0 else 1):

@@ -33,7 +33,7 @@ async def test_a_decoded_event_is_set_aside_with_its_coordinates() -> None:
     event = _control("j")
     received = Received(event, Place("clarion.job-control.v1", 2, 7, None))
     producer = Sent()
-    publisher = KafkaPublisher(cast("Producer", producer))
+    publisher = KafkaPublisher(cast("Producer", producer), "reader")
     await publisher.set_aside(received, "unusable-event")
     ((topic, value, more),) = producer.sent
     assert (topic, value, more["partition"]) == (UNREADABLE, encode(event)[1], 2)
@@ -41,6 +41,7 @@ async def test_a_decoded_event_is_set_aside_with_its_coordinates() -> None:
         "topic": b"clarion.job-control.v1",
         "partition": b"2",
         "offset": b"7",
+        "service": b"reader",
         "code": b"unusable-event",
         "size": str(len(value)).encode(),
     }
@@ -52,7 +53,7 @@ async def test_of_what_fills_a_record_the_beginning_is_set_aside() -> None:
     record = SimpleNamespace(
         topic="clarion.input-ready.v1.stat", partition=0, offset=3, value=b"x" * (1 << 20)
     )
-    publisher = KafkaPublisher(cast("Producer", producer))
+    publisher = KafkaPublisher(cast("Producer", producer), "reader")
     await publisher.unreadable(cast("Any", record), "not-an-event")
     ((_, value, more),) = producer.sent
     assert len(value) < 1 << 19
@@ -68,13 +69,13 @@ class _Limited:
 
 
 async def test_an_event_that_is_too_large_is_not_sent_again() -> None:
-    publisher = KafkaPublisher(cast("Producer", _Limited()))
+    publisher = KafkaPublisher(cast("Producer", _Limited()), "reader")
     with pytest.raises(EventTooLarge, match=r"job-control of \d{4} bytes"):
         await publisher.publish(_control("j" * 1000), None, 0)
 
 
 async def test_a_loop_passes_over_an_event_that_is_too_large() -> None:
-    publisher = KafkaPublisher(cast("Producer", _Limited()))
+    publisher = KafkaPublisher(cast("Producer", _Limited()), "reader")
     events = (_control("j" * 1000), _control("j"))
     assert [await publish_if_it_fits(publisher, event, None, 0) for event in events] == [
         False,
