@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 
 from shared.errors import Unavailable
+from shared.store.lacking import forget, lacking, note
 from shared.store.outage import as_outage
 from shared.store.own_folder import all_folders, own_folder, put_away, remove_abandoned
 from shared.store.port import ROOM
@@ -25,8 +26,7 @@ _KEPT = 2 << 30
 _OPENED_NS = 5 * 10**9
 """By then, whoever asked for a file has opened it."""
 _COPIES, _PENDING, _LACKING = "copies", "pending", "lacking"
-"""What lies in a process's folder. `lacking` is an empty file, as long as the copy that did not
-fit: that takes no room, and every process can see it, whichever is asked for the probe."""
+"""What lies in a process's folder; each can see what others lack, as any may be asked for it."""
 
 
 class TooLarge(Exception):
@@ -77,11 +77,12 @@ class Downloads:
         That is one of `room` bytes, or the largest that did not fit since this was last so.
         """
         with self._lock, as_outage():
-            more = max(0, _lacking() - self._room)
+            notes = [folder / _LACKING for folder in all_folders()]
+            more = max(0, lacking(notes) - self._room)
             self._make_room(more)
             if self._is_short(more):
                 raise Unavailable("store")
-            _forget_what_lacked()
+            forget(notes)
 
     def _require_disk(self, size: int) -> None:
         _, used, free = self._disk(self._own)
@@ -120,7 +121,7 @@ class Downloads:
             pending.rename(local)
         except OSError:
             pending.unlink(missing_ok=True)
-            os.truncate(self._own / _LACKING, len(data))
+            note(self._own / _LACKING, len(data))
             raise
 
 
@@ -148,18 +149,3 @@ def _note_use(path: Path) -> None:
     """To the nanosecond: what the system notes by itself is several milliseconds coarse."""
     now = time.time_ns()
     os.utime(path, ns=(now, now))
-
-
-def _lacking() -> int:
-    """Bytes of the largest copy that did not fit, in any process; 0 when all did."""
-    sizes = [0]
-    for folder in all_folders():
-        with suppress(FileNotFoundError):
-            sizes.append((folder / _LACKING).stat().st_size)
-    return max(sizes)
-
-
-def _forget_what_lacked() -> None:
-    for folder in all_folders():
-        with suppress(FileNotFoundError):
-            os.truncate(folder / _LACKING, 0)

@@ -18,6 +18,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from shared.events.models import PayloadRef
+from shared.store.lacking import forget, lacking, note
 from shared.store.naming import artifact_key
 from shared.store.outage import as_outage
 from shared.store.port import ROOM, PayloadMissing
@@ -28,15 +29,16 @@ _DAY_S = 24 * 3600.0
 class FolderStore:
     """See `PayloadStore`; `root` is made when it is missing.
 
-    With less than `room` bytes free it is down: a probe that only a few bytes had to pass would
-    blame the study whose volume did not.
+    With less than `room` bytes free it is down, and until what did not fit would leave as much:
+    a probe that only a few bytes had to pass would blame the study whose volume did not.
     """
 
     def __init__(self, root: Path, room: int = ROOM) -> None:
         self._root, self._room = root, room
-        self._pending = root / "pending"
+        self._pending, self._lacking = root / "pending", root / "lacking"
         with as_outage():
             self._pending.mkdir(parents=True, exist_ok=True)
+            self._lacking.touch()
             self._remove_abandoned()
 
     def _remove_abandoned(self) -> None:
@@ -59,7 +61,7 @@ class FolderStore:
         with as_outage(), self._new_file() as (file, path):
             for part in parts:
                 sha256.update(part)
-                size += _write_all(file, part)
+                size += self._write_all(file, part)
             os.fdatasync(file)
             key = artifact_key(sha256.hexdigest(), media_type)
             self._keep(key, lambda: self._link(path, key))
@@ -139,8 +141,9 @@ class FolderStore:
     def probe(self) -> None:
         with as_outage(), tempfile.TemporaryFile(dir=self._pending) as file:
             file.write(b"probe")
-            if shutil.disk_usage(self._pending).free < self._room:
+            if shutil.disk_usage(self._pending).free < max(self._room, lacking([self._lacking])):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            forget([self._lacking])
 
     def _keep(self, key: str, write: Callable[[], bool]) -> None:
         """Until it is there and new: between two steps of this, somebody may discard it."""
@@ -180,7 +183,7 @@ class FolderStore:
 
     def _write(self, key: str, data: bytes) -> bool:
         with self._new_file() as (file, path):
-            _write_all(file, data)
+            self._write_all(file, data)
             os.fdatasync(file)
             return self._link(path, key)
 
@@ -194,6 +197,21 @@ class FolderStore:
         finally:
             os.close(descriptor)
             path.unlink()
+
+    def _write_all(self, file: int, data: bytes | memoryview) -> int:
+        """Write everything: one call of the system writes 2 GiB at most. Gives the bytes written.
+
+        What does not fit is noted, as far as it is known: of parts, those up to this one.
+        """
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        except OSError:
+            note(self._lacking, os.fstat(file).st_size + len(rest) + self._room)
+            raise
+        return size
 
     def _link(self, source: Path, key: str) -> bool:
         target = self._root / key
@@ -220,15 +238,6 @@ class FolderStore:
             self._make(folder.parent)
             folder.mkdir(exist_ok=True)
             _sync(folder.parent)
-
-
-def _write_all(file: int, data: bytes | memoryview) -> int:
-    """Write everything: one call of the system writes at most 2 GiB. Gives the bytes written."""
-    rest = memoryview(data).cast("B")
-    size = len(rest)
-    while rest:
-        rest = rest[os.write(file, rest) :]
-    return size
 
 
 def _digest(path: Path) -> str:

@@ -1,7 +1,7 @@
 """A disk that fails is an outage of the store, and no fault of the study."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from shared.errors import Unavailable
 from shared.telemetry.logs import logger
@@ -13,5 +13,7 @@ def as_outage() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        logger().error("disk failed", exception_type=type(error).__name__, reason=error.strerror)
+        with suppress(OSError):  # the log may lie on the same disk
+            kind = type(error).__name__
+            logger().error("disk failed", exception_type=kind, reason=error.strerror)
         raise Unavailable("store") from error

@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import cast
 
 import pytest
 from tenacity import retry, stop_after_delay, wait_fixed
@@ -17,6 +19,7 @@ from tenacity import retry, stop_after_delay, wait_fixed
 from shared.errors import Unavailable
 from shared.events.models import PayloadRef
 from shared.store.folder import FolderStore
+from shared.store.lacking import forget, lacking
 from shared.store.memory import MemoryStore
 from shared.store.open import open_store
 from shared.store.port import PayloadMissing, PayloadStore
@@ -227,6 +230,30 @@ def test_a_disk_without_room_for_an_artifact_is_an_outage(tmp_path: Path) -> Non
     store.put(b"a few bytes", "text/plain")
     with pytest.raises(Unavailable):
         store.probe()
+
+
+def unwritable(file: Path, size: int) -> bytes:
+    """Bytes that the system fails to write, as on a full disk: their file is empty by now."""
+    with file.open("wb+") as opened:
+        opened.truncate(size)
+        mapped = mmap(opened.fileno(), size, access=ACCESS_READ)
+        opened.truncate(0)
+    return cast(bytes, mapped)
+
+
+def test_what_did_not_fit_into_a_folder_is_an_outage_until_there_is_room(tmp_path: Path) -> None:
+    store, beside = (FolderStore(tmp_path / "payloads", room=1) for _ in range(2))
+    much = unwritable(tmp_path / "segment", shutil.disk_usage(tmp_path).total)
+    assert is_outage(lambda: store.create("outcomes/a/1/x", much))
+    assert (is_outage(store.probe), is_outage(beside.probe)) == (True, True)
+
+    notes = [tmp_path / "payloads/lacking"]
+    forget(notes)
+    little = unwritable(tmp_path / "segment", 4096)
+    assert is_outage(lambda: store.create("outcomes/a/1/x", little))
+    assert lacking(notes) == 4097
+    assert not is_outage(beside.probe)
+    assert lacking(notes) == 0
 
 
 def test_an_unknown_scheme_is_refused() -> None:
