@@ -38,7 +38,8 @@ class FolderStore:
         self._pending, self._lacking = root / "pending", root / "lacking"
         with as_outage():
             self._pending.mkdir(parents=True, exist_ok=True)
-            self._lacking.touch()
+            if not self._lacking.exists():  # to touch it again would make it as new
+                self._lacking.touch()
             self._remove_abandoned()
 
     def _remove_abandoned(self) -> None:
