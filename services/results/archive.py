@@ -131,7 +131,7 @@ class Archive:
                     destination=delivery.destination,
                     status=delivery.status,
                     attempts=delivery.attempts,
-                    last_error=delivery.last_error,
+                    last_error=_error_of(delivery),
                     committed=delivery.committed,
                 )
                 for delivery in sent
@@ -177,6 +177,13 @@ def _waits_for(
     ends = {name: stage.finished_at for name, stage in stages.items()}
     for at in holders(definition, facts, ends, run.started_at or run.received_at):
         yield HolderView(stage=at.stage, service=at.service, since=at.since)
+
+
+def _error_of(delivery: Delivery) -> str | None:
+    """What went wrong with a delivery, or with the request to confirm it while none is."""
+    silent = delivery.committed is None and delivery.commitment_error
+    said = (delivery.last_error, f"commitment-{silent}" if silent else None)
+    return ", ".join(filter(None, said)) or None
 
 
 def path_of(store: PayloadStore, ref: PayloadRef) -> str | None:

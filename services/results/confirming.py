@@ -12,14 +12,20 @@ from services.results.scu import Instance
 from services.results.settings import Destination
 from shared.clock import Clock
 from shared.identity import uid
-from shared.telemetry.attributes import DESTINATION, JOB
-from shared.telemetry.logs import logger
+from shared.telemetry.attributes import ATTEMPT, CODE, DESTINATION, JOB
+from shared.telemetry.logs import logger, place_of_error
 
-AskCommitment = Callable[[Destination, Sequence[Instance], str], bool]
+AskCommitment = Callable[[Destination, Sequence[Instance], str], str | None]
+"""Asks, and gives the code of why the request was not taken; None when it was."""
 
 _FIRST, _LONGEST = timedelta(hours=1), timedelta(days=1)
 """How long a report may take, and how long it is waited for after many requests."""
-_ASKS = 20
+_LONGEST_REFUSED = timedelta(hours=8)
+"""How long a destination is left alone that takes no request: not so long that one job which it
+refuses alone keeps the others waiting for a day."""
+_SOON, _ASKS = 5, 20
+"""So many requests are made again soon where none is taken; so many are made at all."""
+NO_REPORT, BROKE_OFF = "no-report", "broke-off"
 
 
 @dataclass(frozen=True)
@@ -58,17 +64,37 @@ class Confirmer:
         transaction = uid(due.job_id, due.destination, names, "commitment")
         with self.ledger.transaction() as connection:
             commitments.asking(connection, due, about, transaction)
-        taken = self.ask(destination, about, transaction)
-        if not taken:
+        refused = self._answer(destination, about, transaction)
+        asks = 1 + max(each.asks for each in about)
+        if refused is not None:
             where = {JOB: due.job_id, DESTINATION: due.destination}
-            logger().warning("commitment not asked", **where)
-        pause = self._pause(1 + max(each.asks for each in about), taken=taken)
+            logger().warning("commitment not asked", **where, **{CODE: refused, ATTEMPT: asks})
+        pause = self._pause(asks, taken=refused is None)
         with self.ledger.transaction() as connection:
             again = None if pause is None else self.clock() + pause
-            commitments.asked(connection, due, about, again)
+            error = NO_REPORT if pause is None and refused is None else refused
+            commitments.asked(connection, due, about, again, error)
+
+    def _answer(
+        self, destination: Destination, about: Sequence[Unconfirmed], transaction: str
+    ) -> str | None:
+        """A request that breaks off counts as well: it would be made for ever."""
+        try:
+            return self.ask(destination, about, transaction)
+        except Exception as error:
+            logger().error("commitment broke off", **place_of_error(error))
+            return BROKE_OFF
 
     def _pause(self, asks: int, *, taken: bool) -> timedelta | None:
         """None when it was asked often enough: an archive that never reports is left at that."""
-        if not taken:
-            return self.later(asks)
-        return min(_FIRST * 2 ** min(asks - 1, 30), _LONGEST) if asks < _ASKS else None
+        if asks >= _ASKS:
+            return None
+        if taken:
+            return _doubled(asks, _LONGEST)
+        return _doubled(asks - _SOON, _LONGEST_REFUSED) if asks > _SOON else self.later(asks)
+
+
+def _doubled(asks: int, longest: timedelta) -> timedelta:
+    """Hours, after so many requests that were made so far apart."""
+    hours: timedelta = _FIRST * 2 ** (asks - 1)
+    return min(hours, longest)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from opentelemetry.trace import SpanKind
 from sqlalchemy import Connection
@@ -27,6 +28,9 @@ from shared.telemetry.logs import logger
 
 IsWanted = Callable[[Parcel], bool]
 Send = Callable[[Destination, Sequence[Parcel], IsWanted], Iterator[Answer | None]]
+
+_Name = TypeVar("_Name")
+_Future = asyncio.Future[None]
 
 UNKNOWN_DESTINATION = Answer("held", "unknown-destination")
 PAYLOAD_MISSING = Answer("failed", "payload-missing")
@@ -73,12 +77,7 @@ class Courier:
         )
 
     def deliver(self, due: Due) -> None:
-        """Send what is due for one destination and job, and have it confirmed."""
-        self._send_all(due)
-        self.confirmer.confirm(due)
-
-    def _send_all(self, due: Due) -> None:
-        """Note each answer as it comes."""
+        """Send what is due for one destination and job; note each answer as it comes."""
         began_at = self.clock()
         with self.ledger.transaction() as connection:
             claimed = deliveries.claim(connection, due, began_at, self.name)
@@ -222,26 +221,30 @@ class Dispatch:
         self._on_settled = on_settled
         self._associations = associations
         self._threads: dict[str, ThreadPoolExecutor] = {}
-        self._under_way: dict[Due, asyncio.Future[None]] = {}
+        self._under_way: dict[Due, _Future] = {}
+        self._asking: dict[str, _Future] = {}
         self._kept_at: datetime | None = None
         self._looked_at: datetime | None = None
 
     async def round(self) -> None:
         """Start what is due and not under way, as far as threads are free.
 
-        What is under way is kept from other replicas, who would take it for given up.
+        What is under way is kept from other replicas, who would take it for given up. A destination
+        is asked to confirm in one thread at a time, and in one that nothing waits for to be sent.
         """
         if self._under_way:
             await asyncio.to_thread(self._keep, tuple(self._under_way))
         for due in await asyncio.to_thread(self._due):
-            busy = sum(other.destination == due.destination for other in self._under_way)
-            if due not in self._under_way and busy < self._associations:
-                self._start(due)
+            if due not in self._under_way and self._is_free(due.destination):
+                self._start(due, self._courier.deliver, self._under_way, due)
+        for due in await asyncio.to_thread(self._unconfirmed):
+            if due.destination not in self._asking and self._is_free(due.destination):
+                self._start(due, self._courier.confirmer.confirm, self._asking, due.destination)
 
     async def settled(self) -> None:
         """Wait for what is under way."""
-        while self._under_way:
-            await asyncio.wait(self._under_way.values())
+        while busy := (*self._under_way.values(), *self._asking.values()):
+            await asyncio.wait(busy)
 
     def close(self) -> None:
         """Begin nothing more; what is being sent goes on until it is sent."""
@@ -260,20 +263,29 @@ class Dispatch:
             self._courier.set_back(now)
         self._looked_at = now
         with self._courier.ledger.reading() as connection:
-            waiting = deliveries.due(connection, now)
-            return list(dict.fromkeys((*waiting, *commitments.due(connection, now))))
+            return deliveries.due(connection, now)
 
-    def _start(self, due: Due) -> None:
+    def _unconfirmed(self) -> list[Due]:
+        with self._courier.ledger.reading() as connection:
+            return commitments.due(connection, self._courier.clock())
+
+    def _is_free(self, destination: str) -> bool:
+        """Whether one more association with it may be open."""
+        busy = sum(due.destination == destination for due in self._under_way)
+        return busy + (destination in self._asking) < self._associations
+
+    def _start(
+        self, due: Due, act: Callable[[Due], None], among: dict[_Name, _Future], name: _Name
+    ) -> None:
         threads = self._threads.setdefault(
             due.destination,
             ThreadPoolExecutor(self._associations, thread_name_prefix=f"to-{due.destination}"),
         )
-        future = asyncio.get_running_loop().run_in_executor(threads, self._courier.deliver, due)
-        self._under_way[due] = future
-        future.add_done_callback(lambda done: self._ended(due, done))
+        among[name] = asyncio.get_running_loop().run_in_executor(threads, act, due)
+        among[name].add_done_callback(lambda done: self._ended(among, name, done))
 
-    def _ended(self, due: Due, done: "asyncio.Future[None]") -> None:
-        del self._under_way[due]
+    def _ended(self, among: dict[_Name, _Future], name: _Name, done: _Future) -> None:
+        del among[name]
         self._on_settled()
         if done.cancelled():
             return

@@ -95,24 +95,29 @@ def send(
 
 def ask_commitment(
     destination: Destination, instances: Sequence[Instance], transaction_uid: str
-) -> bool:
+) -> str | None:
     """Ask the destination to commit itself to what it was sent (PS3.4 J.3.2.1.1).
 
-    The report comes later, as N-EVENT-REPORT to our own AE; tells whether the request was taken.
+    The report comes later, as N-EVENT-REPORT to our own AE. Why the request was not taken, as a
+    code; None when it was.
     """
     request = Dataset()
     request.TransactionUID = transaction_uid
     request.ReferencedSOPSequence = [_reference(instance) for instance in instances]
     association = _associate(destination, [build_context(StorageCommitmentPushModel)])
     if not association.is_established:
-        return False
+        answer = _established(association)
+        return answer.code if answer.verdict == "retry" else NOT_ACCEPTED.code
     try:
         status, _ = association.send_n_action(
             request, 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
         )
-        return bool(status) and status.Status == 0x0000
     except (ValueError, RuntimeError):
-        return False
+        return ASSOCIATION_LOST.code
+    else:
+        if "Status" not in status:
+            return NO_RESPONSE.code
+        return f"status-{status.Status:04X}" if status.Status else None
     finally:
         if association.is_established:
             association.release()

@@ -4,10 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, select
 
 from services.results.ledger.deliveries import LEASE, Due, write
 from services.results.ledger.tables import deliveries
+
+_SILENT = and_(deliveries.c.status == "delivered", deliveries.c.committed.is_(None))
+"""Taken, and nothing reported of it."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,25 @@ class Unconfirmed:
 
 
 def due(connection: Connection, now: datetime) -> list[Due]:
-    """What is to be asked about now, that which is due for longest first."""
-    shipment = (deliveries.c.destination, deliveries.c.job_id)
-    query = select(*shipment).where(_is_due(now)).group_by(*shipment)
-    rows = connection.execute(query.order_by(func.min(deliveries.c.commitment_due)))
-    return [Due(row.destination, row.job_id) for row in rows]
+    """What each destination is to be asked about now: that which is due for longest.
+
+    One that has just not taken a request is asked nothing until that one is due again: what it has
+    against one job it mostly has against all.
+    """
+    query = select(deliveries.c.destination).where(deliveries.c.commitment_due <= now).distinct()
+    names = connection.execute(query.order_by(deliveries.c.destination)).scalars().all()
+    found = (_oldest(connection, name, now) for name in names)
+    return [due for due in found if due]
+
+
+def _oldest(connection: Connection, destination: str, now: datetime) -> Due | None:
+    query = select(deliveries.c.job_id).where(deliveries.c.destination == destination)
+    refused = (deliveries.c.commitment_due > now, deliveries.c.commitment_error.is_not(None))
+    if connection.execute(query.where(_SILENT, *refused).limit(1)).first():
+        return None
+    oldest = query.where(_is_due(now)).order_by(deliveries.c.commitment_due)
+    job_id = connection.execute(oldest.limit(1)).scalar()
+    return Due(destination, job_id) if job_id else None
 
 
 def claim(connection: Connection, wanted: Due, now: datetime) -> list[Unconfirmed]:
@@ -50,11 +67,19 @@ def asking(
 
 
 def asked(
-    connection: Connection, of: Due, about: Sequence[Unconfirmed], again: datetime | None
+    connection: Connection,
+    of: Due,
+    about: Sequence[Unconfirmed],
+    again: datetime | None,
+    error: str | None = None,
 ) -> None:
-    """Note that it was asked, and when to ask again, if nothing is reported."""
+    """Note that it was asked, when to ask again, if nothing is reported, and what went wrong.
+
+    What was reported on before this is asked about no more.
+    """
     counted = deliveries.c.commitment_asks + 1
-    write(connection, _these(of, about), commitment_asks=counted, commitment_due=again)
+    came_to = {"commitment_due": again, "commitment_error": error}
+    write(connection, and_(_these(of, about), _SILENT), commitment_asks=counted, **came_to)
 
 
 def bring_forward(connection: Connection, latest: datetime) -> None:
@@ -72,8 +97,4 @@ def _these(of: Due, about: Iterable[Unconfirmed]) -> ColumnElement[bool]:
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    return and_(
-        deliveries.c.status == "delivered",
-        deliveries.c.committed.is_(None),
-        deliveries.c.commitment_due <= now,
-    )
+    return and_(_SILENT, deliveries.c.commitment_due <= now)

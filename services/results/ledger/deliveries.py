@@ -68,6 +68,7 @@ class Delivery:
     last_error: str | None
     dicom_status: str | None
     committed: bool | None
+    commitment_error: str | None
     waiting_since: datetime
 
 

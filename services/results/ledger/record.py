@@ -234,5 +234,5 @@ def _record_commitment(connection: Connection, report: CommitmentReported) -> No
                     deliveries.c.sop_instance_uid == instance.sop_instance_uid,
                 )
             )
-            .values(committed=instance.committed)
+            .values(committed=instance.committed, commitment_due=None)
         )

@@ -125,6 +125,7 @@ deliveries = Table(
     Column("commitment_uid", String),  # of the transaction that asked for it
     Column("commitment_asks", Integer, nullable=False, server_default="0"),
     Column("commitment_due", Moment),  # when to ask, as long as nothing was reported
+    Column("commitment_error", String),  # why the last request was not taken
     Column("waiting_since", Moment, nullable=False),  # since the last attempt
     Column("planned_at", Moment),  # it ages from then on
     Column("next_attempt_at", Moment, nullable=False),
@@ -132,6 +133,7 @@ deliveries = Table(
     PrimaryKeyConstraint("job_id", "sop_instance_uid", "destination"),
     Index("deliveries_due", "status", "next_attempt_at"),
     Index("deliveries_by_uid", "sop_instance_uid"),
+    Index("deliveries_to_confirm", "destination", "commitment_due"),
 )
 
 outbox = Table(

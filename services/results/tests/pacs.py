@@ -34,6 +34,7 @@ class Pacs:
     associations: int = 0
     silent_once: bool = False
     """Whether it aborts the association instead of its first answer."""
+    commits: int = 0x0000
     asked: list[tuple[str, list[str]]] = field(default_factory=list)
     known_as: str | None = None
     """The PatientID under which it knows every study; None: it answers no C-FIND."""
@@ -66,19 +67,23 @@ class Pacs:
         request = event.action_information
         uids = [str(item.ReferencedSOPInstanceUID) for item in request.ReferencedSOPSequence]
         self.asked.append((str(request.TransactionUID), uids))
-        return 0x0000, None
+        return self.commits, None
 
 
 @contextmanager
 def listening(
-    pacs: Pacs, sop_classes: Sequence[str] = (SEG, PDF), require_called: bool = False
+    pacs: Pacs,
+    sop_classes: Sequence[str] = (SEG, PDF),
+    require_called: bool = False,
+    confirms: bool = True,
 ) -> Iterator[Pacs]:
     """The PACS answers here, on its port or else on a free one."""
     ae = AE(ae_title="PACS" if not require_called else "OTHER")
     ae.require_called_aet = require_called
     for sop_class in sop_classes:
         ae.add_supported_context(sop_class, ExplicitVRLittleEndian)
-    ae.add_supported_context(StorageCommitmentPushModel)
+    if confirms:
+        ae.add_supported_context(StorageCommitmentPushModel)
     if pacs.known_as is not None:
         ae.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
     server = ae.start_server(

@@ -8,7 +8,8 @@ import pytest
 
 from services.results.delivery import Backoff, Dispatch
 from services.results.ledger import deliveries
-from services.results.scu import judge
+from services.results.ledger.commitments import Unconfirmed
+from services.results.scu import ask_commitment, judge
 from services.results.settings import Destination
 from services.results.tests.facts import RECEIVED
 from services.results.tests.hospital import (
@@ -20,7 +21,7 @@ from services.results.tests.hospital import (
     elsewhere,
     free_port,
 )
-from services.results.tests.pacs import PDF, Pacs, listening
+from services.results.tests.pacs import PDF, SEG, Pacs, listening
 from shared.bus.received import Place, Received
 from shared.events.models import CommitmentReported
 from shared.events.wire import Event
@@ -177,6 +178,7 @@ def test_a_commitment_is_asked_for_and_its_report_noted(tmp_path: Path) -> None:
         commits = pacs.destination.model_copy(update={"commitment": True})
         hospital = Hospital(tmp_path, {"pacs": commits})
         hospital.courier.deliver(DUE)
+        hospital.courier.confirmer.confirm(DUE)
     ((transaction, asked),) = pacs.asked
     assert set(asked) == set(hospital.objects())
     answers = [{"sop_instance_uid": uid, "committed": uid == asked[0]} for uid in asked]
@@ -188,6 +190,25 @@ def test_a_commitment_is_asked_for_and_its_report_noted(tmp_path: Path) -> None:
     hospital.intake.take([Received(event, place)])
     committed = {sent.sop_instance_uid: sent.committed for sent in hospital.sent()}
     assert committed == {uid: uid == asked[0] for uid in asked}
+
+
+@pytest.mark.parametrize(
+    ("takes", "commits", "code"),
+    [
+        (True, 0x0000, None),
+        (True, 0x0110, "status-0110"),
+        (False, 0x0000, "presentation-context-rejected"),
+    ],
+)
+def test_why_a_commitment_is_not_taken_is_said(takes: bool, commits: int, code: str | None) -> None:
+    about = [Unconfirmed(SEG, "2.25.7", 0)]
+    with listening(Pacs(commits=commits), confirms=takes) as pacs:
+        assert ask_commitment(pacs.destination, about, "2.25.8") == code
+
+
+def test_that_nobody_is_there_to_commit_itself_is_said() -> None:
+    nobody = Destination(ae_title="PACS", host="127.0.0.1", port=free_port(), timeout_s=1)
+    assert ask_commitment(nobody, [Unconfirmed(SEG, "2.25.7", 0)], "2.25.8") == "no-connection"
 
 
 async def test_a_destination_that_never_answers_delays_no_other(tmp_path: Path) -> None:
