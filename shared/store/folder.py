@@ -19,7 +19,7 @@ from secrets import token_hex
 
 from shared.events.models import PayloadRef
 from shared.store.lacking import forget, lacking, note
-from shared.store.naming import artifact_key
+from shared.store.naming import named, named_bytes, named_file
 from shared.store.outage import as_outage
 from shared.store.port import ROOM, PayloadMissing
 
@@ -51,11 +51,10 @@ class FolderStore:
                     path.unlink()
 
     def put(self, data: bytes, media_type: str) -> PayloadRef:
-        sha256 = hashlib.sha256(data).hexdigest()
-        key = artifact_key(sha256, media_type)
+        ref = named_bytes(data, media_type)
         with as_outage():
-            self._keep(key, lambda: self._write(key, data))
-        return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
+            self._keep(ref.uri, lambda: self._write(ref.uri, data))
+        return ref
 
     def put_parts(self, parts: Iterable[bytes | memoryview], media_type: str) -> PayloadRef:
         sha256, size = hashlib.sha256(), 0
@@ -64,18 +63,16 @@ class FolderStore:
                 sha256.update(part)
                 size += self._write_all(file, part)
             os.fdatasync(file)
-            key = artifact_key(sha256.hexdigest(), media_type)
-            self._keep(key, lambda: self._link(path, key))
-        return PayloadRef(uri=key, sha256=sha256.hexdigest(), size=size, media_type=media_type)
+            ref = named(sha256.hexdigest(), size, media_type)
+            self._keep(ref.uri, lambda: self._link(path, ref.uri))
+        return ref
 
     def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:
         with as_outage():
-            sha256 = sha256 or _digest(path)
-            key = artifact_key(sha256, media_type)
+            ref = named_file(path, media_type, sha256)
             _sync(path)
-            self._keep(key, lambda: self._link_or_copy(path, key))
-            size = path.stat().st_size
-        return PayloadRef(uri=key, sha256=sha256, size=size, media_type=media_type)
+            self._keep(ref.uri, lambda: self._link_or_copy(path, ref.uri))
+        return ref
 
     def get(self, ref: PayloadRef) -> bytes:
         with as_outage():
@@ -239,11 +236,6 @@ class FolderStore:
             self._make(folder.parent)
             folder.mkdir(exist_ok=True)
             _sync(folder.parent)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

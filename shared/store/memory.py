@@ -1,6 +1,5 @@
 """A payload store in memory, for tests: the fake beside the port."""
 
-import hashlib
 import tempfile
 import threading
 from collections.abc import Iterable
@@ -8,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.events.models import PayloadRef
-from shared.store.naming import artifact_key
+from shared.store.naming import named_bytes
 from shared.store.port import PayloadMissing
 
 
@@ -22,11 +21,10 @@ class MemoryStore:
         self._folder = tempfile.TemporaryDirectory(prefix="clarion-memory-store-")
 
     def put(self, data: bytes, media_type: str) -> PayloadRef:
-        sha256 = hashlib.sha256(data).hexdigest()
-        key = artifact_key(sha256, media_type)
-        self._objects[key] = data
-        self._kept_at[key] = datetime.now(UTC)
-        return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
+        ref = named_bytes(data, media_type)
+        self._objects[ref.uri] = data
+        self._kept_at[ref.uri] = datetime.now(UTC)
+        return ref
 
     def put_parts(self, parts: Iterable[bytes | memoryview], media_type: str) -> PayloadRef:
         return self.put(b"".join(parts), media_type)

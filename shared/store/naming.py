@@ -1,5 +1,10 @@
 """How artifacts are named: by their content's hash, with a suffix that people recognise."""
 
+import hashlib
+from pathlib import Path
+
+from shared.events.models import PayloadRef
+
 _SUFFIXES = {
     "application/dicom": ".dcm",
     "application/json": ".json",
@@ -13,6 +18,19 @@ _SUFFIXES = {
 }
 
 
-def artifact_key(sha256: str, media_type: str) -> str:
+def named(sha256: str, size: int, media_type: str) -> PayloadRef:
     """`artifacts/ab/abcd….mha`: one level of folders keeps listings short."""
-    return f"artifacts/{sha256[:2]}/{sha256}{_SUFFIXES.get(media_type, '.bin')}"
+    uri = f"artifacts/{sha256[:2]}/{sha256}{_SUFFIXES.get(media_type, '.bin')}"
+    return PayloadRef(uri=uri, sha256=sha256, size=size, media_type=media_type)
+
+
+def named_bytes(data: bytes, media_type: str) -> PayloadRef:
+    """The reference that these bytes have."""
+    return named(hashlib.sha256(data).hexdigest(), len(data), media_type)
+
+
+def named_file(path: Path, media_type: str, sha256: str | None) -> PayloadRef:
+    """The reference of a file's bytes, which are not read where their hash is known."""
+    with path.open("rb") as file:
+        sha256 = sha256 or hashlib.file_digest(file, "sha256").hexdigest()
+    return named(sha256, path.stat().st_size, media_type)

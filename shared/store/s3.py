@@ -1,6 +1,5 @@
 """A payload store in S3, for several hosts. Refused at start if create-if-absent is not kept."""
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from obstore.store import S3Store as Bucket
 from shared.errors import Unavailable
 from shared.events.models import PayloadRef
 from shared.store.downloads import Downloads
-from shared.store.naming import artifact_key
+from shared.store.naming import named_bytes, named_file
 from shared.store.port import PayloadMissing
 
 
@@ -47,23 +46,19 @@ class S3Store:
             )
 
     def put(self, data: bytes, media_type: str) -> PayloadRef:
-        sha256 = hashlib.sha256(data).hexdigest()
-        key = artifact_key(sha256, media_type)
+        ref = named_bytes(data, media_type)
         with _unavailable():
-            obstore.put(self._bucket, key, data)  # what is there is the same, and new again
-        return PayloadRef(uri=key, sha256=sha256, size=len(data), media_type=media_type)
+            obstore.put(self._bucket, ref.uri, data)  # what is there is the same, and new again
+        return ref
 
     def put_parts(self, parts: Iterable[bytes | memoryview], media_type: str) -> PayloadRef:
         return self.put(b"".join(parts), media_type)
 
     def put_file(self, path: Path, media_type: str, sha256: str | None = None) -> PayloadRef:
-        with path.open("rb") as file:
-            sha256 = sha256 or hashlib.file_digest(file, "sha256").hexdigest()
-        key = artifact_key(sha256, media_type)
+        ref = named_file(path, media_type, sha256)
         with _unavailable():
-            obstore.put(self._bucket, key, path)
-        size = path.stat().st_size
-        return PayloadRef(uri=key, sha256=sha256, size=size, media_type=media_type)
+            obstore.put(self._bucket, ref.uri, path)
+        return ref
 
     def get(self, ref: PayloadRef) -> bytes:
         data = self.read(ref.uri)
