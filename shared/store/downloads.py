@@ -51,7 +51,6 @@ class Downloads:
             remove_abandoned()
             self._own, held = own_folder()
             weakref.finalize(self, put_away, self._own, held)
-            (self._own / _LACKING).touch()
 
     def path(self, name: str, size: int, fetch: Callable[[], bytes]) -> Path:
         """The file of a name, fetched unless it is there.

@@ -35,11 +35,9 @@ class FolderStore:
 
     def __init__(self, root: Path, room: int = ROOM) -> None:
         self._root, self._room = root, room
-        self._pending, self._lacking = root / "pending", root / "lacking"
+        self._pending, self._lacking = root / "pending", root / "pending/lacking"
         with as_outage():
             self._pending.mkdir(parents=True, exist_ok=True)
-            if not self._lacking.exists():  # to touch it again would make it as new
-                self._lacking.touch()
             self._remove_abandoned()
 
     def _remove_abandoned(self) -> None:

@@ -1,13 +1,12 @@
 """What a disk did not take: how large it was, for every process that asks whether there is room.
 
 Else a probe that asks for less would blame the study. It is an empty file of that length, which
-takes no room itself.
+takes no room itself, and none where all did fit.
 """
 
 import os
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 _WAITED_FOR_S = 6 * 3600.0
@@ -15,8 +14,9 @@ _WAITED_FOR_S = 6 * 3600.0
 
 
 def note(file: Path, size: int) -> None:
-    """So many bytes did not fit. Raises `OSError`, as where `file` is not there."""
-    os.truncate(file, max(size, lacking([file])))
+    """So many bytes did not fit. Raises `OSError`, as where the folder is not there."""
+    with file.open("ab") as opened:
+        opened.truncate(max(size, lacking([file])))
     os.utime(file)
 
 
@@ -28,14 +28,12 @@ def lacking(files: Iterable[Path]) -> int:
 def forget(files: Iterable[Path]) -> None:
     """There is room for all of it."""
     for file in files:
-        if _size(file):
-            with suppress(FileNotFoundError):
-                os.truncate(file, 0)
+        file.unlink(missing_ok=True)
 
 
 def _size(file: Path) -> int:
     try:
         told = file.stat()
-    except FileNotFoundError:  # with its process's folder
+    except FileNotFoundError:
         return 0
     return told.st_size if time.time() - told.st_mtime < _WAITED_FOR_S else 0

@@ -243,7 +243,7 @@ def unwritable(file: Path, size: int) -> bytes:
 
 def test_what_did_not_fit_into_a_folder_is_an_outage_until_there_is_room(tmp_path: Path) -> None:
     store, beside = (FolderStore(tmp_path / "payloads", room=1) for _ in range(2))
-    notes = [tmp_path / "payloads/lacking"]
+    notes = [tmp_path / "payloads/pending/lacking"]
     much = unwritable(tmp_path / "segment", shutil.disk_usage(tmp_path).total)
     assert is_outage(lambda: store.create("outcomes/a/1/x", much))
     assert (is_outage(store.probe), is_outage(beside.probe)) == (True, True)
