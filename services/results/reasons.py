@@ -34,6 +34,8 @@ TEXTS = {
     "wrong-product": "A service made something else than it declares. Nothing of it was used.",
     "dependency-failed": "A dependency failed this stage while it answered its own probe. "
     "Run the job again.",
+    "outcome-unreadable": "What a stage had written of this job can't be read any more. "
+    "Run the job again: that stage is made anew.",
     "definition-missing": "The pipeline definition of this job can't be read from the store.",
     # Deliveries.
     "broke-off": "Sending broke off; it is tried again.",

@@ -12,10 +12,12 @@ from shared.bus import outcomes, settling
 from shared.bus.attempting import Attempting, Woken
 from shared.bus.attempts import History, forget, forget_all, history
 from shared.bus.control import Stopped
-from shared.bus.outcomes import Outcome
-from shared.bus.platform import Platform
+from shared.bus.execution import Defect
+from shared.bus.outcomes import NotUnderstood, Outcome
+from shared.bus.platform import Platform, to_its_end
 from shared.bus.received import Received
 from shared.bus.units import DEFINITION, Gathered, Unit, gather, input_digests, woken
+from shared.errors import Unavailable
 from shared.events.models import Common
 from shared.pipelines.definition import Definition, parse
 from shared.store.port import PayloadStore
@@ -46,9 +48,12 @@ class _Ready:
 def _look(
     store: PayloadStore, event: Common, definition: Definition, unit: Unit
 ) -> Outcome | _Ready | None:
-    """All that the store says of a unit, asked in one go; None while it waits for a partner."""
+    """All that the store says of a unit, asked in one go; None while it waits for a partner.
+
+    Raises `NotUnderstood` for the unit's own outcome and for a partner's.
+    """
     key = (event.job_id, event.run, unit.name)
-    held = outcomes.read(store, *key)
+    held = outcomes.understood(store, *key)
     if held:
         forget_all(store, *key)
         return held
@@ -76,7 +81,8 @@ class Engine:
     async def handle(self, received: Received) -> None:
         """Return when every unit of work that the event wakes has ended here.
 
-        Raises the first error of a unit, when the others have ended too.
+        Raises the first error of a unit, when the others have ended too: `Unavailable` when one
+        file of the store is broken.
         """
         data = received.event.data
         if not isinstance(data, Common):
@@ -132,22 +138,52 @@ class Engine:
     async def _settle(
         self, received: Received, event: Common, definition: Definition, unit: Unit
     ) -> Outcome | None:
+        try:
+            found = await self._on.patiently(_look, self._on.store, event, definition, unit)
+            if not isinstance(found, _Ready):
+                return found
+            ready = Woken(received, event, definition, unit, found.gathered)
+            return await self._done(ready, found.before)
+        except NotUnderstood as broken:
+            gathered = Gathered(event.payloads, event.warnings)
+            return await self._lost(Woken(received, event, definition, unit, gathered), broken)
+
+    async def _done(self, unit: Woken, before: History) -> Outcome:
+        on, attempting = self._on, Attempting(self._on, unit, before)
+        try:
+            made = await self._take_over(unit) or await attempting.outcome()
+            with span("outcome", parent=made.traceparent):
+                return await on.patiently(_end, on.store, made, attempting.marks)
+        except Unavailable:  # the service did not die of it
+            with suppress(Unavailable):
+                await to_its_end(forget, on.store, attempting.marks[:1])
+            raise
+
+    async def _lost(self, unit: Woken, broken: NotUnderstood) -> Outcome:
+        """The failure of a unit whose own outcome, or a partner's, says nothing.
+
+        It is told and not kept: its own can't be replaced. A later run makes all of them anew.
+        """
         on, store = self._on, self._on.store
-        found = await on.patiently(_look, store, event, definition, unit)
-        if not isinstance(found, _Ready):
-            return found
-        woken_unit = Woken(received, event, definition, unit, found.gathered)
-        attempting = Attempting(on, woken_unit, found.before)
-        made = await self._take_over(woken_unit) or await attempting.outcome()
-        with span("outcome", parent=made.traceparent):
-            return await on.patiently(_end, store, made, attempting.marks)
+        details = await on.patiently(store.put, str(broken).encode(), "text/plain")
+        await on.patiently(forget_all, store, *unit.key)
+        began, parent = unit.received.event.time, unit.received.event.traceparent
+        defect = Defect("outcome-unreadable", broken.exception_type, broken.stage, str(broken))
+        on.watch.failed(unit.unit.name)
+        return settling.failed(unit.settled(on, 0, began, parent), defect, details)
 
     async def _take_over(self, unit: Woken) -> Outcome | None:
-        """The newest success of an earlier run, if it was made of the same inputs."""
+        """The newest success of an earlier run, if it was made of the same inputs.
+
+        One in a broken file is none.
+        """
         on, event = self._on, unit.event
         if event.run == 1 or event.fresh:
             return None
-        earlier = await on.patiently(outcomes.newest_success, on.store, *unit.key)
+        try:
+            earlier = await on.patiently(outcomes.newest_success, on.store, *unit.key)
+        except Unavailable:
+            return None
         if earlier is None or earlier.inputs != input_digests(unit.unit, unit.gathered):
             return None
         started, parent = on.clock(), unit.received.event.traceparent

@@ -1,13 +1,15 @@
 """Outcomes: the durable answer of one unit of work, created once, the truth of what was done."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, ValidationError
 
 from shared.events.models import KINDS, Model, PayloadRef, ReasonModel
 from shared.events.wire import Event
 from shared.store.port import PayloadStore
+from shared.telemetry.logs import logger, place_of_error
 
 
 class OutcomeEvent(Model):
@@ -68,9 +70,35 @@ def key(job_id: str, run: int, stage: str) -> str:
 
 
 def read(store: PayloadStore, job_id: str, run: int, stage: str) -> Outcome | None:
-    """The outcome, if the unit of work has ended."""
+    """The outcome, if the unit of work has ended. Raises `ValidationError` for one that is none."""
     data = store.read(key(job_id, run, stage))
-    return Outcome.model_validate_json(data) if data else None
+    return Outcome.model_validate_json(data) if data is not None else None
+
+
+class NotUnderstood(Exception):
+    """A stage's outcome is there and says nothing: it was cut off, or is of another make.
+
+    Its text may quote values: to the payload store only.
+    """
+
+    def __init__(self, stage: str, cause: Exception) -> None:
+        super().__init__(f"outcome of {stage}: {cause!r}")
+        self.stage, self.exception_type = stage, type(cause).__name__
+
+
+def understood(store: PayloadStore, job_id: str, run: int, stage: str) -> Outcome | None:
+    """The outcome, if the unit of work has ended, with events that this code knows.
+
+    Raises `NotUnderstood`.
+    """
+    try:
+        outcome = read(store, job_id, run, stage)
+        for _ in events_of(outcome) if outcome else ():
+            pass
+    except (ValidationError, KeyError) as error:
+        logger().error("outcome not understood", run=run, stage=stage, **place_of_error(error))
+        raise NotUnderstood(stage, error) from error
+    return outcome
 
 
 def events_of(outcome: Outcome) -> Iterator[Event]:
@@ -91,18 +119,19 @@ def events_of(outcome: Outcome) -> Iterator[Event]:
 
 
 def keep(store: PayloadStore, outcome: Outcome) -> Outcome:
-    """Write the outcome unless there is one; give the one that holds."""
+    """Write the outcome unless there is one; give the one that holds. Raises `NotUnderstood`."""
     where = key(outcome.job_id, outcome.run, outcome.stage)
     if store.create(where, outcome.model_dump_json(exclude_none=True).encode()):
         return outcome
-    held = read(store, outcome.job_id, outcome.run, outcome.stage)
+    held = understood(store, outcome.job_id, outcome.run, outcome.stage)
     return held or keep(store, outcome)
 
 
 def newest_success(store: PayloadStore, job_id: str, before: int, stage: str) -> Outcome | None:
-    """The newest outcome of an earlier run that succeeded."""
+    """The newest outcome of an earlier run that succeeded; one not understood is passed over."""
     for run in range(before - 1, 0, -1):
-        outcome = read(store, job_id, run, stage)
-        if outcome and outcome.status == "succeeded":
-            return outcome
+        with suppress(NotUnderstood):
+            outcome = understood(store, job_id, run, stage)
+            if outcome and outcome.status == "succeeded":
+                return outcome
     return None

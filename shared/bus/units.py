@@ -56,11 +56,12 @@ def gather(
     """The inputs of a unit, or None while a stage that it joins has no successful outcome.
 
     Outcomes are written before events, so the last event that wakes a join finds them all. The
-    order is that of the stages' names: whichever came last, the work is the same.
+    order is that of the stages' names: whichever came last, the work is the same. Raises
+    `NotUnderstood`.
     """
     given: dict[str, Gathered] = {event.stage: Gathered(event.payloads, event.warnings)}
     for waker in definition.wakers[unit.stage_name] - {INGEST, event.stage}:
-        outcome = outcomes.read(store, event.job_id, event.run, waker)
+        outcome = outcomes.understood(store, event.job_id, event.run, waker)
         if outcome is None or outcome.status != "succeeded":
             return None
         given[waker] = Gathered(outcome.payloads, outcome.warnings)
@@ -103,9 +104,13 @@ def work_of(
 
 
 def input_digests(unit: Unit, gathered: Gathered) -> dict[str, str]:
-    """The sha256 of each input, and of the provenance behind it: equal means equal work."""
+    """The sha256 of each input, and of the provenance behind it: equal means equal work.
+
+    Of a unit that failed before all were gathered, of those that were.
+    """
     found = {}
-    for port, source in unit.stage.inputs.items():
+    given = {p: source for p, source in unit.stage.inputs.items() if source in gathered.payloads}
+    for port, source in given.items():
         found[port] = gathered.payloads[source].sha256
         behind = gathered.payloads.get(f"{source.partition('.')[0]}.provenance")
         if behind:

@@ -10,7 +10,7 @@ from shared.catalog import ROOT
 _EMITTERS = ("Defect", "_defect", "WorkerLost", "Reason", "ReasonModel", "Refusal")
 _OF_STAGES = {
     "deadline-exceeded",
-    "not-started",
+    "outcome-unreadable",
     "wrong-product",
     "dependency-failed",
     "worker-died",
