@@ -1,11 +1,11 @@
 """One process of the world: the real intake and engine, on fakes that can fail at every step."""
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from typing import Any, cast
 
 from aiokafka import TopicPartition
+from aiokafka.errors import CommitFailedError
 
 from shared.bus import outcomes
 from shared.bus.control import Control
@@ -19,6 +19,7 @@ from shared.bus.tests.reaching import Store, Workers
 from shared.bus.tests.witness import Witness
 from shared.bus.tests.world import Record, World
 from shared.bus.watch import Watch
+from shared.errors import Unavailable
 from shared.events.models import Common, Lane
 from shared.events.wire import Event
 from shared.testing import toy
@@ -44,14 +45,18 @@ class _Publisher:
         kept = outcomes.read(self._world.store, *unit)
         assert kept  # outcome, then publish
         assert event.id in {made.id for made in kept.events}
+        await self._world.order.wait(self._process, f"publishes {event.kind}")
         self._world.step(self._process)
-        await asyncio.sleep(0)
         self._world.publish(event, lane, partition or 0)
         self._world.step(self._process)
 
-    async def unreadable(self, record: Record, code: str) -> None:  # noqa: ARG002
-        self._process.wrong = sys.exception()
-        raise AssertionError(code)
+    async def unreadable(self, record: Record, code: str) -> None:
+        why = sys.exception()
+        if not (isinstance(why, Unavailable) and self._world.may_set_aside):
+            self._process.wrong = why
+            raise AssertionError(code)
+        self._world.set_aside.append((self._process.name, record))
+        self._process.witness.forget(record)
 
 
 class _Consumer:
@@ -63,6 +68,7 @@ class _Consumer:
         self._paused: set[TopicPartition] = set()
         self._names: Sequence[str] = ()
         self._listener: Any = None
+        self._generation = 0
 
     def subscribe(self, names: Sequence[str], listener: Any) -> None:
         self._names, self._listener = names, listener
@@ -72,6 +78,7 @@ class _Consumer:
         """A rebalance: all is revoked, and what comes begins at the committed position."""
         if not self._listener:
             return
+        self._generation += 1
         self._listener.on_partitions_revoked(set(self._positions))
         places = {TopicPartition(name, number) for name in self._names for number in partitions}
         group = self._process.name
@@ -89,19 +96,29 @@ class _Consumer:
         self._paused.discard(place)
 
     async def getmany(self, timeout_ms: int, **_: int) -> dict[TopicPartition, list[Record]]:
-        found = {}
-        for place, position in sorted(self._positions.items()):
-            if place not in self._paused and (new := self._world.logs[place][position:][:2]):
-                found[place] = new
-                self._positions[place] += len(new)
-                self._process.witness.hear(new)
+        wait_s = _POLL_S if timeout_ms else 0
+        await self._world.order.news(self._process, lambda: bool(self._news()), wait_s)
+        found = self._news()
+        for place, new in found.items():
+            self._positions[place] += len(new)
+            self._process.witness.hear(new)
         if found or self._process.dead:
             self._world.step(self._process)
-        await asyncio.sleep(_POLL_S if timeout_ms and not found else 0)
         return found
 
+    def _news(self) -> dict[TopicPartition, list[Record]]:
+        return {
+            place: new
+            for place, position in sorted(self._positions.items())
+            if place not in self._paused and (new := self._world.logs[place][position:][:2])
+        }
+
     async def commit(self, ends: dict[TopicPartition, int]) -> None:
+        generation = self._generation
+        await self._world.order.wait(self._process, "commits")
         self._world.step(self._process)
+        if generation != self._generation:
+            raise CommitFailedError
         for place, end in ends.items():
             self._world.check_commit(self._process.name, place, end)
         self._world.step(self._process)

@@ -8,7 +8,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from shared.bus.execution import Down, Verdict, judge
-from shared.bus.tests import virtual_time
 from shared.bus.tests.world import number_of
 from shared.bus.work import Work
 from shared.errors import Unavailable
@@ -29,45 +28,47 @@ class Store(MemoryStore):
         self._objects = process.world.store._objects
         self._kept_at = process.world.store._kept_at
 
-    def _reach(self) -> None:
-        virtual_time.pause(self._process.world.pace.random() / 8)
+    def _reach(self, what: str, key: str = "") -> None:
+        self._process.world.order.pause(self._process, f"{what} {key}")
         self._process.world.step(self._process)
         self.probe()
+        if key in self._process.world.broken:
+            raise Unavailable("store")
 
     def probe(self) -> None:
         if self._process.world.is_down("store"):
             raise Unavailable("store")
 
     def put(self, data: bytes, media_type: str) -> PayloadRef:
-        self._reach()
+        self._reach("puts")
         ref = super().put(data, media_type)
-        self._reach()
+        self._reach("has put", ref.uri)
         return ref
 
     def get(self, ref: PayloadRef) -> bytes:
-        self._reach()
+        self._reach("gets", ref.uri)
         return super().get(ref)
 
     def create(self, key: str, data: bytes) -> bool:
-        self._reach()
+        self._reach("creates", key)
         made = super().create(key, data)
-        self._reach()  # written, and the answer lost
+        self._reach("has created", key)  # written, and the answer lost
         return made
 
     def mark(self, key: str) -> None:
-        self._reach()
+        self._reach("marks", key)
         super().mark(key)
 
     def read(self, key: str) -> bytes | None:
-        self._reach()
+        self._reach("reads", key)
         return super().read(key)
 
     def keys(self, prefix: str) -> list[str]:
-        self._reach()
+        self._reach("lists", prefix)
         return super().keys(prefix)
 
     def delete(self, key: str) -> None:
-        self._reach()
+        self._reach("deletes", key)
         super().delete(key)
 
 
@@ -82,9 +83,11 @@ class Workers:
         unit = work.job_id, work.run, work.stage
         self._world.step(self._process)
         self._process.witness.begin(unit)
-        await asyncio.sleep((len(work.stage) + number_of(work.job_id)) % 3)
+        lasts_s = (len(work.stage) + number_of(work.job_id)) % 3
+        await self._world.order.wait(self._process, f"works on {work.stage}", lasts_s)
         self._world.step(self._process)
-        verdict = await self._verdict(work)
+        mishap = self._world.mishaps.pop(unit, None)
+        verdict = mishap or await self._verdict(work)
         self._process.witness.end(unit, verdict)
         return verdict
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from shared.bus import attempts, outcomes
 from shared.bus.tests import virtual_time
+from shared.bus.tests.order import ByChance
 from shared.bus.tests.process import Process
 from shared.bus.tests.witness import ATTEMPTS
 from shared.bus.tests.world import DEFINITION, JOBS, UnitKey, World, event_of, job_of, number_of
@@ -189,4 +190,4 @@ def test_every_job_ends_as_if_nothing_had_happened(
         seen[fault] += 1
         if seen[fault] <= _MOST.get(fault, len(drawn)):
             faults.append((share * len(_trail(stage)) // _WHOLE, fault))
-    _told(World(faults, _poisoned(stage), Random(pace)))  # noqa: S311 - no secret
+    _told(World(faults, _poisoned(stage), ByChance(Random(pace))))  # noqa: S311 - no secret

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -19,14 +20,19 @@ _MOST_AT_ONCE = 256
 
 
 class _Skipping(selectors.SelectSelector):
-    """Instead of waiting, moves the time on."""
+    """Instead of waiting, moves the time on, unless somebody wants to know of it first."""
 
     now = 0.0
+    when_idle: Callable[[], object] | None = None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if ready or timeout == 0:
             return ready
+        if self.when_idle:
+            tell, self.when_idle = self.when_idle, None
+            tell()
+            return []
         if timeout is None:  # another thread may still have a word
             ready = super().select(1)
             if not ready:
@@ -38,13 +44,13 @@ class _Skipping(selectors.SelectSelector):
 
 class _Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._skipping = _Skipping()
-        super().__init__(self._skipping)
+        self.skipping = _Skipping()
+        super().__init__(self.skipping)
         self.calls = _InTurns(self)
         self.set_default_executor(self.calls)
 
     def time(self) -> float:
-        return self._skipping.now
+        return self.skipping.now
 
 
 class _LoopIsOver(BaseException):
@@ -79,11 +85,11 @@ class _InTurns(ThreadPoolExecutor):
         self._back.acquire()
         return future
 
-    def pause(self, seconds: float) -> None:
-        """Asked by a call: to go on later."""
+    def pause(self, until: Callable[[Callable[[], None]], object]) -> None:
+        """Asked by a call: to go on when that is called which `until` is given."""
         turn = threading.Semaphore(0)
         self._pausing.append(turn)
-        self._loop.call_later(seconds, self._go_on, turn)
+        until(partial(self._go_on, turn))
         self._back.release()
         turn.acquire()
         if self._over:
@@ -107,11 +113,34 @@ class _InTurns(ThreadPoolExecutor):
             self._go_on(self._pausing[0])
 
 
-def pause(seconds: float) -> None:
-    """In a call beside the loop: let others go on, so long."""
+def _loop() -> _Loop:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, _Loop)
-    loop.calls.pause(seconds)
+    return loop
+
+
+def pause(seconds: float) -> None:
+    """In a call beside the loop: let others go on, so long."""
+    loop = _loop()
+    loop.calls.pause(partial(loop.call_later, seconds))
+
+
+def halt(until: Callable[[Callable[[], None]], object]) -> None:
+    """In a call beside the loop: let others go on, until that is called which `until` is given."""
+    _loop().calls.pause(until)
+
+
+async def until_idle() -> None:
+    """Return when nobody can go on unless time passes, or somebody is let go on."""
+    loop = _loop()
+    idle = loop.create_future()
+    loop.skipping.when_idle = partial(idle.set_result, None)
+    await idle
+
+
+def by_steps() -> asyncio.Runner:
+    """For a story of many parts, each of which runs alone; between them the time stands still."""
+    return asyncio.Runner(loop_factory=_Loop)
 
 
 def clock() -> datetime:
@@ -121,5 +150,5 @@ def clock() -> datetime:
 
 def run(story: Coroutine[Any, Any, T]) -> T:
     """Run to the end, however long it lasts, without waiting."""
-    with asyncio.Runner(loop_factory=_Loop) as runner:
+    with by_steps() as runner:
         return runner.run(story)

@@ -22,6 +22,8 @@ class Witness:
         self._world, self._service = world, service
         self._answered: dict[UnitKey, bool] = {}
         self._tried: Counter[UnitKey] = Counter()
+        self._outages: Counter[UnitKey] = Counter()
+        self._in_work: set[UnitKey] = set()
 
     def hear(self, records: Iterable[Record]) -> None:
         """The process is given these records."""
@@ -35,7 +37,9 @@ class Witness:
             self._tried[key] = len(attempts.earlier(self._world.store, *key))
 
     def begin(self, unit: UnitKey) -> None:
-        """The process begins work."""
+        """The process begins work: on a unit once at a time."""
+        assert unit not in self._in_work
+        self._in_work.add(unit)
         assert self._world.may_run(*unit)
         assert not self._answered[unit]
         assert self._tried[unit] < ATTEMPTS
@@ -44,7 +48,18 @@ class Witness:
     def end(self, unit: UnitKey, verdict: Verdict) -> None:
         """The work has come to this; a success stays one, also when the store is down."""
         self._answered[unit] = isinstance(verdict, Done)
-        if isinstance(verdict, Defect):
+        self._in_work.remove(unit)
+        if isinstance(verdict, Down) and self._world.is_down(verdict.what):
+            self._world.outages[unit] += 1
+            self._outages[unit] += 1
+            self._world.blamed[unit][self] += self._outages[unit] > 1
+        elif isinstance(verdict, Defect | Down):
             self._tried[unit] += 1
             self._world.failures[unit][self] += 1
-        self._world.outages[unit] += isinstance(verdict, Down)
+            self._world.blamed[unit][self] += 1
+
+    def forget(self, record: Record) -> None:
+        """It was set aside: whoever is given it again begins anew."""
+        job, run, stage = waking(record)
+        for unit in woken(DEFINITION, self._service, stage):
+            self._answered.pop((job, run, unit.name), None)

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 from aiokafka import TopicPartition
 
 from shared.bus import outcomes
+from shared.bus.execution import Verdict
 from shared.bus.kafka import received_of
+from shared.bus.tests.order import ByChance, Order
 from shared.bus.units import woken
 from shared.catalog import topic_name
 from shared.events.models import Common, JobControl, Lane
@@ -62,8 +64,8 @@ class World:
     faults: Sequence[tuple[int, str]] = ()
     poisoned: frozenset[tuple[int, str]] = frozenset()
     """The jobs' stages whose handler always raises."""
-    pace: Random = field(default_factory=lambda: Random(0))  # noqa: S311 - no secret
-    """How long each step in a thread takes: who comes first."""
+    order: Order = field(default_factory=lambda: ByChance(Random(0)))  # noqa: S311 - no secret
+    """Who comes first."""
     store: MemoryStore = field(default_factory=MemoryStore)
     logs: dict[TopicPartition, list[Record]] = field(default_factory=lambda: defaultdict(list))
     committed: Counter[tuple[str, TopicPartition]] = field(default_factory=Counter)
@@ -74,7 +76,16 @@ class World:
     outages: Counter[UnitKey] = field(default_factory=Counter)
     failures: dict[UnitKey, Counter[object]] = field(default_factory=lambda: defaultdict(Counter))
     """How often it failed in each process."""
+    blamed: dict[UnitKey, Counter[object]] = field(default_factory=lambda: defaultdict(Counter))
+    """How often it ended in each process as what counts for an attempt."""
+    mishaps: dict[UnitKey, Verdict] = field(default_factory=dict)
+    """What the next call of its handler comes to."""
     down_until: dict[str, float] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    """Keys that can't be reached, though the store answers its probe."""
+    may_set_aside: bool = False
+    set_aside: list[tuple[str, Record]] = field(default_factory=list)
+    """By which service."""
     trail: list[str] = field(default_factory=list)
     """The service that made each step."""
 
@@ -98,15 +109,18 @@ class World:
                 for other in self.processes:
                     other.dead |= other.name == process.name and other is not process
             case "store down" | "triton down":
-                until = asyncio.get_running_loop().time() + _OUTAGE_S
-                self.down_until[fault.partition(" ")[0]] = until
+                self.go_down(fault.partition(" ")[0])
             case "hand over":
                 self.rebalance(process.name, reverse=True)
             case "repeat":
                 for log in [log for log in self.logs.values() if log]:
-                    self.append(log[0].topic, log[0].partition, log[0].headers, log[0].value)
+                    self.repeat(log[0])
             case _:
                 self.control(fault)
+
+    def go_down(self, what: str) -> None:
+        """For a while."""
+        self.down_until[what] = asyncio.get_running_loop().time() + _OUTAGE_S
 
     def control(self, what: str) -> None:
         """Every process hears it: `cancel 0`, `supersede 1`, `stat 0`: what, and whose."""
@@ -138,6 +152,9 @@ class World:
         log = self.logs[TopicPartition(topic, partition)]
         log.append(Record(topic, partition, len(log), headers, value))
 
+    def repeat(self, record: Record) -> None:
+        self.append(record.topic, record.partition, record.headers, record.value)
+
     def publish(self, event: Event, lane: Lane | None, partition: int) -> None:
         headers, value = encode(event)
         self.said[event.id].add((topic_name(event.kind, lane), value))
@@ -151,15 +168,25 @@ class World:
             process.consumer.own({n for n in range(2) if n % len(owners) == number})
 
     def check_commit(self, service: str, place: TopicPartition, end: int) -> None:
-        """What a service has committed is answered: each unit, as soon as all that wakes it is."""
+        """What a service has committed is answered: each unit, as soon as all that wakes it is.
+
+        A position that was committed never goes back.
+        """
+        assert end >= self.committed[service, place]
         self.committed[service, place] = end
+        self.check_commits(service)
+
+    def check_commits(self, service: str) -> None:
+        """Every unit that committed records wake is answered, unless one was set aside."""
+        aside = {waking(record) for group, record in self.set_aside if group == service}
         heard: set[UnitKey] = set()
         for (group, part), position in self.committed.items():
             if group == service:
                 heard |= {waking(record) for record in self.logs[part][:position]}
         for job, run, waker in heard:
             for unit in woken(DEFINITION, service, waker):
-                whole = {(job, run, other) for other in DEFINITION.wakers[unit.name]} <= heard
+                wakers = {(job, run, other) for other in DEFINITION.wakers[unit.name]}
+                whole = wakers <= heard - aside
                 assert not whole or self.stopped(job, run) or self.answered(job, run, unit.name)
 
     def answered(self, job: str, run: int, stage: str) -> bool:
@@ -184,9 +211,9 @@ def waking(record: Record) -> UnitKey:
     return event.job_id, event.run, event.stage
 
 
-def event_of(store: MemoryStore, number: int, run: int = 1) -> Event:
+def event_of(store: MemoryStore, number: int, run: int = 1, *, fresh: bool = False) -> Event:
     """The event with which a run of one of the jobs begins."""
-    return toy.input_ready(store, run, manifest=f"manifest {number}".encode())
+    return toy.input_ready(store, run, fresh, manifest=f"manifest {number}".encode())
 
 
 @cache
