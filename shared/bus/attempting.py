@@ -15,6 +15,7 @@ from shared.bus.received import Received
 from shared.bus.settling import Settled
 from shared.bus.suspects import Turn
 from shared.bus.units import Gathered, Unit, work_of
+from shared.bus.watch import pauses
 from shared.bus.work import Work
 from shared.errors import Unavailable
 from shared.events.models import Common, Lane
@@ -75,6 +76,7 @@ class Attempting:
         """What went down during its own calls."""
         self._missed: set[str] = set()
         """What did not answer in its calls, though it may have been back before it was asked."""
+        self._rests = pauses()
         self._turn = Turn(platform)
         self._wait, self._waited_from = "queue", woken.received.event.time
 
@@ -84,7 +86,7 @@ class Attempting:
         return (self._mark, *(attempts.mark(*self._woken.key, number) for number in self._lost))
 
     async def outcome(self) -> Outcome:
-        """Raises `Stopped` when the run is stopped while it waits."""
+        """Raises `Stopped` when the run is stopped while it waits, and `NotUnderstood`."""
         if self._exhausted:  # a crash came before the outcome
             return self._given_up(self._after_the_last())
         if len(self._lost) >= LOST_IN_ALL:
@@ -163,15 +165,22 @@ class Attempting:
             await self._on.patiently(store.mark, self._mark)
             verdict = await self._on.executor.execute(work)
             if isinstance(verdict, Down):
-                self._missed.add(verdict.what)
-                if await self._on.executor.is_up(verdict.what):  # asked at once: later it may be
-                    return _dependency_failed(verdict.what)
-                self._went_down(verdict.what)  # before the slot is free: nobody begins a call now
+                return await self._met_at_once(verdict)
         except asyncio.CancelledError:  # a stop that was asked for is nobody's fault
             with suppress(Unavailable):
                 await asyncio.to_thread(store.delete, self._mark)
             raise
         return verdict
+
+    async def _met_at_once(self, down: Down) -> Verdict:
+        """What the outage was, asked before the slot is free: later it may be over."""
+        if down.asked:
+            self._missed.add(down.what)
+        if not await self._on.executor.is_up(down.what):
+            self._went_down(down.what)  # nobody begins a call now
+        elif down.asked:
+            return _dependency_failed(down.what)
+        return down
 
     def _went_down(self, what: str) -> None:
         self._on.watch.went_down(what, partial(self._on.executor.is_up, what))
@@ -212,13 +221,17 @@ class Attempting:
     async def _blamed(self, verdict: Down | Defect) -> Defect | None:
         """The defect that counts as an attempt; None for the first outage, when it is over.
 
-        Each later one began during the call: `_may_begin` has seen to it.
+        Each later one began during the call: `_may_begin` has seen to it. One in which the handler
+        was not asked never counts, and the next try waits for its end.
         """
         if isinstance(verdict, Defect):
             return verdict
         self._wait = "outage"
         await self._on.patiently(self._on.store.delete, self._mark)
         async with self._wanted():
+            if not verdict.asked:
+                await asyncio.sleep(next(self._rests))
+                return None
             is_up = partial(self._on.executor.is_up, verdict.what)
             await self._on.watch.until_up(verdict.what, is_up)
         if verdict.what in self._met:
@@ -234,7 +247,7 @@ class Attempting:
     def _look(self) -> Outcome | None:
         """What a replica that was given this unit by a rebalance has made of it meanwhile."""
         self._notes = attempts.earlier(self._on.store, *self._woken.key)
-        return outcomes.read(self._on.store, *self._woken.key)
+        return outcomes.understood(self._on.store, *self._woken.key)
 
     async def _back_off(self) -> None:
         self._wait = "backoff"

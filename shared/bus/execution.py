@@ -26,9 +26,13 @@ class Refused:
 
 @dataclass(frozen=True)
 class Down:
-    """A dependency did not answer during the call."""
+    """A dependency did not answer during the call, or there was nobody to call.
+
+    Then the handler was not `asked`, and its study has nothing to do with it.
+    """
 
     what: str
+    asked: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Executor(Protocol):
     """Runs handlers, and asks after their dependencies."""
 
     def execute(self, work: Work) -> Awaitable[Verdict]:
-        """Run the handler once; never raises. That nobody is there to run it is an outage."""
+        """Run the handler once; never raises. That nobody is there to run it is an outage, in which
+        the handler was not asked."""
         ...
 
     def is_up(self, what: str) -> Awaitable[bool]:

@@ -12,11 +12,14 @@ from shared.bus.kafka import KafkaPublisher, lane_of, place_of, received_of
 from shared.bus.offsets import Offsets
 from shared.bus.watch import Watch
 from shared.catalog import Topics
+from shared.errors import Unavailable
 from shared.events.models import Lane
 from shared.events.wire import Undecodable
 from shared.telemetry.logs import logger, place_of_error
 
 _POLL_MS = 500
+_EVENTS = "(events)"
+"""Counts those that a broken file keeps from being handled; no stage has this name."""
 Where = tuple[str, int, int]
 
 
@@ -110,11 +113,20 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cla
     async def _work(self, record: "ConsumerRecord[bytes, bytes]") -> None:
         try:
             await self._engine.handle(received_of(record))
+            self._watch.succeeded(_EVENTS)
         except Undecodable as error:
             await self._publisher.unreadable(record, error.code)
+        except Unavailable as error:  # of a file of this event's: the store answers its probe
+            self._watch.failed(_EVENTS)
+            await self._set_aside(record, "store-failed", error)
         except Exception as error:
-            logger().error("event set aside", **place_of_error(error))
-            await self._publisher.unreadable(record, "unusable-event")
+            await self._set_aside(record, "unusable-event", error)
+
+    async def _set_aside(
+        self, record: "ConsumerRecord[bytes, bytes]", code: str, error: Exception
+    ) -> None:
+        logger().error("event set aside", code=code, **place_of_error(error))
+        await self._publisher.unreadable(record, code)
 
     def _throttle(self) -> None:
         """Pause each lane that has enough in work, or all while intake is closed."""

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import ParamSpec, TypeVar
 
 from shared.bus.control import Control
 from shared.bus.execution import Executor
 from shared.bus.received import Publisher
 from shared.bus.slots import Slots
-from shared.bus.watch import Watch
+from shared.bus.watch import Watch, pauses
 from shared.catalog import Service, Topics
 from shared.clock import Clock
 from shared.errors import Unavailable
@@ -19,6 +20,9 @@ from shared.store.port import PayloadStore
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_IN_VAIN = 10
+"""So often, over half a minute, may a call fail while the store's own probe succeeds."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,23 @@ class Platform:
     """Before the second and the third attempt; the longer outlasts a shortage of memory."""
 
     async def patiently(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the store; wait while it is down. Who is cancelled waits for a call's end."""
+        """Call the store; wait while it is down. Who is cancelled waits for a call's end.
+
+        Raises `Unavailable` when the call fails time and again while the store is up: one of its
+        files is broken, and no outage that will end.
+        """
+        rests = islice(pauses(), _IN_VAIN)
         while True:
             try:
                 return await to_its_end(call, *args, **kwargs)
             except Unavailable as outage:
-                await self.watch.until_up(outage.what, self._store_is_up)
+                if not await self.watch.until_up(outage.what, self._store_is_up):
+                    rests = islice(pauses(), _IN_VAIN)
+                    continue
+                rest = next(rests, None)
+                if rest is None:
+                    raise
+            await asyncio.sleep(rest)
 
     async def _store_is_up(self) -> bool:
         try:

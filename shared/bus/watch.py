@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 
 from shared.clock import Clock
@@ -15,6 +15,14 @@ _HALTED = (
 )
 
 
+def pauses() -> Iterator[float]:
+    """Seconds between two questions to what did not answer: each twice the last, 5 s at most."""
+    pause = _FIRST_PAUSE_S
+    while True:
+        yield pause
+        pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
 class Watch:
     """Intake stops while a dependency is down, and from a burst of failures until a resume."""
 
@@ -24,7 +32,7 @@ class Watch:
         self._window = timedelta(seconds=window_s)
         self._failures: deque[datetime] = deque()
         self._in_a_row: Counter[str] = Counter()
-        self._down: dict[str, asyncio.Task[None]] = {}
+        self._down: dict[str, asyncio.Task[bool]] = {}
         self._going = asyncio.Event()
         self._going.set()
 
@@ -76,23 +84,27 @@ class Watch:
     def went_down(self, what: str, is_up: Callable[[], Awaitable[bool]]) -> None:
         """From now on, until it answers its probe; one prober for all that wait."""
         if what not in self._down:
-            logger().warning("dependency down", what=what)
             self._down[what] = asyncio.create_task(self._probe(what, is_up))
 
-    async def until_up(self, what: str, is_up: Callable[[], Awaitable[bool]]) -> None:
-        """Return when the dependency answers its probe."""
+    async def until_up(self, what: str, is_up: Callable[[], Awaitable[bool]]) -> bool:
+        """Return when the dependency answers its probe; whether it did so at once."""
         self.went_down(what, is_up)
-        await asyncio.shield(self._down[what])  # who is cancelled leaves the others their prober
+        prober = self._down[what]
+        return await asyncio.shield(prober)  # who is cancelled leaves the others theirs
 
-    async def _probe(self, what: str, is_up: Callable[[], Awaitable[bool]]) -> None:
-        pause = _FIRST_PAUSE_S
+    async def _probe(self, what: str, is_up: Callable[[], Awaitable[bool]]) -> bool:
+        rests = pauses()
         try:
+            if await _answers(what, is_up):
+                return True
+            logger().warning("dependency down", what=what)
+            await asyncio.sleep(next(rests))
             while not await _answers(what, is_up):
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                await asyncio.sleep(next(rests))
         finally:
             del self._down[what]
         logger().info("dependency back", what=what)
+        return False
 
     async def until_open(self) -> None:
         """Return when nothing is known to be down, and no burst of failures has halted work."""

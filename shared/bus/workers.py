@@ -20,10 +20,10 @@ _OWN = "worker"
 
 
 class DependencyDown(WorkerLost):
-    """A worker could not build its ports, or not even start, because something does not answer."""
+    """A worker could not build its ports, because something does not answer, or not even start."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__("dependency-down", what)
+    def __init__(self, what: str, detail: str) -> None:
+        super().__init__("dependency-down", detail)
         self.what = what
 
 
@@ -37,7 +37,7 @@ class WorkerPool:
         self._idle: asyncio.LifoQueue[Worker | None] = asyncio.LifoQueue()
 
     async def start(self) -> None:
-        """Start all workers; raises `WorkerLost` when one can't build its ports."""
+        """Start all workers. Raises `DependencyDown` when one can't build its ports."""
         for worker in await asyncio.gather(*(self._hire() for _ in range(self._size))):
             self._idle.put_nowait(worker)
 
@@ -53,30 +53,30 @@ class WorkerPool:
             except (OSError, EOFError) as error:
                 logger().error("worker not started", **place_of_error(error))
                 await asyncio.sleep(_UNTIL_GONE_S)
-        raise DependencyDown(_OWN)
+        raise DependencyDown(_OWN, "the system starts no process")
 
     async def _hire(self) -> Worker:
+        """A worker with its ports. One that is lost while it builds them has met no study."""
         worker = await self._start()
         try:
             failure = await worker.ask(None, _START_S)
-        except WorkerLost:
-            worker.end()
-            raise
+        except WorkerLost as lost:
+            failure = f"{lost.code}: {lost}"
+        if failure is None:
+            return worker
+        await asyncio.to_thread(worker.end)
         if isinstance(failure, Down):
-            worker.end()
-            raise DependencyDown(failure.what)
-        if failure:
-            worker.end()
-            raise WorkerLost("not-started", failure)
-        return worker
+            raise DependencyDown(failure.what, failure.what)
+        logger().error("worker not started", detail=failure)
+        raise DependencyDown(_OWN, failure)
 
     async def execute(self, work: Work) -> Verdict:
-        """Run the handler in a worker; a lost worker is the study's defect."""
+        """Run the handler in a worker; one that is lost at it is the study's defect."""
         try:
             deadline_s = min(self._deadline_s, work.deadline_s or self._deadline_s)
             verdict: Verdict = await self._ask(work, deadline_s)
         except DependencyDown as outage:
-            return Down(outage.what)
+            return Down(outage.what, asked=False)
         except WorkerLost as lost:
             return Defect(lost.code, "WorkerLost", work.stage, str(lost))
         return verdict

@@ -17,10 +17,12 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pytest
+
 from shared.bus.execution import Defect, Done, Down
 from shared.bus.watch import Watch
 from shared.bus.work import Ports, Produced, Work
-from shared.bus.worker import Recipe
+from shared.bus.worker import Recipe, WorkerLost
 from shared.bus.workers import WorkerPool
 from shared.clock import system_clock
 from shared.events.models import Lane
@@ -111,7 +113,7 @@ async def test_a_worker_that_can_t_be_started_blames_no_study_and_is_waited_for(
         os.kill(first.produced.facts["pid"], signal.SIGKILL)
         with no_descriptor():
             down = await pool.execute(work)
-            assert isinstance(down, Down)
+            assert down == Down("worker", asked=False)
             assert not await pool.is_up(down.what)
         await Watch(system_clock).until_up(down.what, partial(pool.is_up, down.what))
         assert isinstance(await pool.execute(work), Done)
@@ -127,6 +129,40 @@ async def test_nor_does_one_whose_fork_server_is_killed_while_it_is_started() ->
         os.kill(first.produced.facts["pid"], signal.SIGKILL)
         asyncio.get_running_loop().call_later(0.3, os.kill, server, signal.SIGKILL)
         assert isinstance(await pool.execute(work), Done)
+
+
+def short_of_memory(flag: Path, _: Settings) -> Ports:
+    """Workers that do not come to hold their ports while there is a flag: it says why."""
+    if flag.exists():
+        if flag.read_text() == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise MemoryError("no room for the ports")
+    return Ports(_tell_process, {})
+
+
+@pytest.mark.parametrize("how", ["killed", "refused"])
+async def test_nor_does_one_that_is_lost_while_it_starts(how: str, tmp_path: Path) -> None:
+    work = work_for("left", MemoryStore(), {}, definition=PLAIN)
+    flag = tmp_path / "short of memory"
+    async with pool_of(partial(short_of_memory, flag)) as pool:
+        first = await pool.execute(work)
+        assert isinstance(first, Done)
+        os.kill(first.produced.facts["pid"], signal.SIGKILL)
+        flag.write_text(how)
+        assert await pool.execute(work) == Down("worker", asked=False)
+        assert not await pool.is_up("worker")
+        flag.unlink()
+        assert isinstance(await pool.execute(work), Done)
+
+
+async def test_a_service_whose_workers_can_t_build_their_ports_does_not_start(
+    tmp_path: Path,
+) -> None:
+    flag = tmp_path / "short of memory"
+    flag.write_text("refused")
+    with pytest.raises(WorkerLost, match="no room for the ports"):
+        async with pool_of(partial(short_of_memory, flag)):
+            pass
 
 
 async def test_one_that_hangs_ends_by_its_deadline_though_its_fork_server_is_gone() -> None:
