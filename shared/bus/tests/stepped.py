@@ -35,6 +35,10 @@ class Stepped:
         return self._runner.run(part)
 
     @property
+    def living(self) -> list[Replica]:
+        return [*self._living]
+
+    @property
     def dead(self) -> list[Replica]:
         return [replica for replica in REPLICAS if replica not in self._living]
 
@@ -42,10 +46,9 @@ class Stepped:
         """The effects that could happen now, whoever came first first."""
         return self._order.due()
 
-    def before(self, replica: Replica) -> list[Gate]:
-        """The effects before which a replica stands, one for each thing that it does at once."""
-        process, _ = self._living[replica]
-        return [gate for gate in self._order.due() if gate.process is process]
+    def who(self, gate: Gate) -> Replica:
+        """Who stands before an effect."""
+        return next(replica for replica, (one, _) in self._living.items() if one is gate.process)
 
     def go_on(self, gate: Gate) -> None:
         """Let one effect happen."""

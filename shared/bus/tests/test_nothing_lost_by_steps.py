@@ -7,20 +7,14 @@ from typing import Any
 
 from hypothesis import note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.strategies import SearchStrategy
 
 from shared.bus import attempts, outcomes
 from shared.bus.execution import Defect, Down, Verdict
 from shared.bus.tests.ending import check_ended, check_taken_over
 from shared.bus.tests.order import Gate
-from shared.bus.tests.stepped import REPLICAS, Replica, Stepped
+from shared.bus.tests.stepped import Replica, Stepped
 from shared.bus.tests.witness import ATTEMPTS
 from shared.bus.tests.world import DEFINITION, UnitKey, job_of
 from shared.testing import toy
@@ -33,14 +27,12 @@ _MISHAPS: dict[str, Verdict] = {
     "its worker dies": Defect("worker-died", "WorkerLost", "toy", "exit code -9"),
     "a file of its is broken": Down("store"),
 }
-_SERVICES = st.sampled_from([*toy.CATALOG])
 _WHICH = st.integers(0, 11)
 Told = Callable[..., None]
 Effects = tuple[int, int]
 """How many come next, and which of those that could: 0 is the one that has waited longest."""
 _EFFECTS = st.tuples(st.integers(0, 30), _WHICH)
 _ALWAYS_FAILS = st.sampled_from([*5 * [None], *DEFINITION.stages])
-_A_WHILE_S = 0.5
 _STAGES = st.sampled_from([*DEFINITION.stages])
 
 
@@ -110,7 +102,7 @@ class Story(RuleBasedStateMachine):
             note(f"    {gate.process.name} {gate.what}")
             self.told.go_on(gate)
         else:
-            self.told.wait(_A_WHILE_S)
+            self.told.wait(0.5)
         self.holds_after_each_effect()
 
     @rule(which=_WHICH, effects=st.integers(1, 40))
@@ -127,14 +119,16 @@ class Story(RuleBasedStateMachine):
 
     # What befalls it.
 
-    @event(which=st.sampled_from(REPLICAS), back_at_once=st.booleans())
-    def a_replica_crashes(self, meanwhile: Effects, which: Replica, back_at_once: bool) -> None:
+    @precondition(lambda self: self.told.living)
+    @event(which=_WHICH, back_at_once=st.booleans())
+    def a_replica_crashes(self, meanwhile: Effects, which: int, back_at_once: bool) -> None:
         self._go_on(meanwhile)
-        if which not in self.told.dead and self.crashes[which[0]] < _CRASHES:
-            self.crashes[which[0]] += 1
-            self.told.crash(which)
+        service, number = self._busy(which)
+        if self.crashes[service] < _CRASHES:
+            self.crashes[service] += 1
+            self.told.crash((service, number))
             if back_at_once:
-                self.told.start(which)
+                self.told.start((service, number))
 
     @precondition(lambda self: self.told.dead)
     @event(which=_WHICH)
@@ -142,10 +136,17 @@ class Story(RuleBasedStateMachine):
         self._go_on(meanwhile)
         self.told.start(self.told.dead[which % len(self.told.dead)])
 
-    @event(service=_SERVICES, reverse=st.booleans())
-    def partitions_change_hands(self, meanwhile: Effects, service: str, reverse: bool) -> None:
+    @precondition(lambda self: self.told.living)
+    @event(which=_WHICH)
+    def partitions_change_hands(self, meanwhile: Effects, which: int) -> None:
         self._go_on(meanwhile)
-        self.told.tell(lambda: self.world.rebalance(service, reverse=reverse))
+        service, _ = self._busy(which)
+        self.told.tell(lambda: self.world.swap(service))
+
+    def _busy(self, which: int) -> Replica:
+        """One in the middle of work, if there is any."""
+        replicas = [self.told.who(gate) for gate in self.told.due()] or self.told.living
+        return replicas[which % len(replicas)]
 
     @event(which=_WHICH)
     def a_record_comes_twice(self, meanwhile: Effects, which: int) -> None:
@@ -157,8 +158,7 @@ class Story(RuleBasedStateMachine):
     @event(which=_WHICH)
     def commits_are_lost(self, meanwhile: Effects, which: int) -> None:
         self._go_on(meanwhile)
-        places = sorted(self.world.committed)
-        service, place = places[which % len(places)]
+        service, place = sorted(self.world.committed)[which % len(self.world.committed)]
         self.world.committed[service, place] = 0
         self.told.tell(lambda: self.world.rebalance(service))
 

@@ -167,6 +167,13 @@ class World:
         for number, process in enumerate(owners):
             process.consumer.own({n for n in range(2) if n % len(owners) == number})
 
+    def swap(self, service: str) -> None:
+        """The replicas of a service are given each other's partitions."""
+        first = next(p for p in self.processes if p.name == service and not p.dead)
+        self.processes.remove(first)
+        self.processes.append(first)
+        self.rebalance(service)
+
     def check_commit(self, service: str, place: TopicPartition, end: int) -> None:
         """What a service has committed is answered: each unit, as soon as all that wakes it is.
 
