@@ -44,6 +44,7 @@ class Stepped:
 
     def due(self) -> list[Gate]:
         """The effects that could happen now, whoever came first first."""
+        self._bury()
         return self._order.due()
 
     def who(self, gate: Gate) -> Replica:
@@ -115,7 +116,7 @@ class Stepped:
             self.start(replica)
         steps = waited_s = 0.0
         while waited_s < _SETTLED_S:
-            while due := self._order.due():
+            while due := self.due():
                 self.go_on(due[0])
                 check()
                 steps, waited_s = steps + 1, 0.0
