@@ -136,7 +136,7 @@ _RIGHT = _Plan(
 
 def roots(seed: int, scale: float, carina: Vector, airway: float) -> tuple[Root, Root]:
     """The roots of the left and of the right lung; `airway` is the trachea's radius in mm."""
-    rng = np.random.default_rng([seed, 20])
+    rng = np.random.default_rng([seed, 17])
     calibre = float(rng.uniform(0.75, 1.15)) * scale
     return (
         _root(_LEFT, 1.0, rng, carina, scale, airway, calibre),

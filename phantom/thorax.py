@@ -93,7 +93,7 @@ def build(recipe: Recipe) -> Build:
         float(rng.uniform(0.35, 0.8)),
     )
     trachea = _trachea(height, spine_y - 38 * s, carina)
-    airway = float(np.random.default_rng([recipe.seed, 21]).uniform(7.0, 10.0)) * s
+    airway = float(np.random.default_rng([recipe.seed, 18]).uniform(7.0, 10.0)) * s
     return Build(
         height=height,
         width=width,
