@@ -13,8 +13,8 @@ import numpy as np
 
 from phantom import thorax
 from phantom.canvas import Box, Field, Points
-from phantom.parenchyma import EVERYWHERE, Lung, places, vector
-from phantom.shapes import ellipsoid
+from phantom.parenchyma import EVERYWHERE, Lung, places
+from phantom.shapes import ellipsoid, vector
 
 
 def draw(lung: Lung) -> None:

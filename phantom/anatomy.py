@@ -155,7 +155,7 @@ def _draw_lungs(
     rng = lung.chance(16)
     blood = organs.BLOOD + recipe.contrast * rng.uniform(0.5, 1.3, 2)
     trees.draw(lung.tissue, canvas, (arteries, veins), blood)
-    trees.draw_bronchi(lung.tissue, canvas, arteries)
+    trees.draw_bronchi(lung.tissue, canvas, arteries, float(rng.uniform(0.6, 1.5)))
     # Once, at the end: cut piece by piece, each would leave a dark rim of air at the pleura.
     mix(hu, canvas.soft(chest.surface) * (1 - lumen), lung.tissue)
     return lung

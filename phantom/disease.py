@@ -6,8 +6,8 @@ import numpy as np
 
 from phantom.airspace import net
 from phantom.canvas import Field, mix
-from phantom.parenchyma import EVERYWHERE, Lung, places, vector
-from phantom.shapes import ellipsoid
+from phantom.parenchyma import EVERYWHERE, Lung, places
+from phantom.shapes import ellipsoid, vector
 
 
 def draw(lung: Lung) -> None:

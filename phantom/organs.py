@@ -68,19 +68,21 @@ def draw_mediastinum(hu: Field, canvas: Canvas, recipe: Recipe, body: Build, ins
     draw_tube(hu, canvas, body.aorta, body.aorta_radius, blood)
     for path, radius in _vessels(body, recipe.scale):
         draw_tube(hu, canvas, path, radius, veins if radius < 9 else blood)
-    for hilum in body.hila:
-        draw_ellipsoid(hu, canvas, hilum, (13, 10, 18), 0.5 * (blood + MUSCLE))
+    for root in body.roots:
+        draw_ellipsoid(hu, canvas, root.centre, root.nodes, float(rng.uniform(-60, 60)))
+        for stem in root.stems:
+            if stem.kind != "bronchus":
+                lit = blood if stem.kind == "artery" else veins
+                draw_tube(hu, canvas, stem.path, stem.radius, lit)
 
 
 def _vessels(body: Build, s: float) -> list[tuple[Points, float]]:
-    """Pulmonary arteries, caval veins, vessels to head and arms: path and radius."""
+    """Pulmonary trunk, caval veins, vessels to head and arms: path and radius."""
     c, h = body.carina, body.height
-    left, right = body.hila
     trunk = (12 * s, -34 * s, c - 44 * s)
     fork = (13 * s, -12 * s, c - 18 * s)
     paths = [
-        ([trunk, fork, left], 11.5),
-        ([fork, (-14 * s, -10.0, c - 22 * s), right], 10.0),
+        ([trunk, fork], 11.5),
         ([(-24 * s, -22 * s, 0.3 * h), (-22 * s, -24 * s, c + 30 * s)], 8.5),
         ([(-22 * s, -24 * s, c + 30 * s), (-34 * s, -14 * s, h + 50)], 6.0),
         ([(-22 * s, -24 * s, c + 30 * s), (30 * s, -24 * s, h * 0.93), (46 * s, -10, h + 40)], 6.0),
@@ -232,20 +234,13 @@ def _draw_colon(
 
 
 def draw_airways(hu: Field, canvas: Canvas, recipe: Recipe, body: Build) -> Field:
-    """Trachea and main bronchi with their walls; returns the share of each voxel in the lumen."""
+    """Trachea, main and lobar bronchi with their walls; returns each voxel's share of lumen."""
     rng = np.random.default_rng([recipe.seed, 8])
-    s, c = recipe.scale, body.carina
-    y = body.spine_y - 38 * s
-    radius = float(rng.uniform(7.0, 10.0)) * s
-    carina = (2.0, y, c)
-    left, right = body.hila
-    paths = [
-        (np.array([(0.0, y - 14, body.height + 120), (-1.0, y - 8, body.height), carina]), radius),
-        (np.array([carina, (right[0] * 0.9, y + 2, right[2] + 4)]), radius * 0.78),
-        (np.array([carina, (left[0] * 1.02, y + 4, left[2] - 4)]), radius * 0.70),
-    ]
+    y = float(body.trachea[-1][1])
+    stems = [stem for root in body.roots for stem in root.stems if stem.kind == "bronchus"]
+    tubes = [(body.trachea, body.trachea_radius), *((stem.path, stem.radius) for stem in stems)]
     lumen = np.zeros(canvas.shape, np.float32)
-    for path, width in paths:
+    for path, width in tubes:
         box = canvas.box(path, width + canvas.edge + 2)
         if box is None:
             continue
@@ -253,7 +248,7 @@ def draw_airways(hu: Field, canvas: Canvas, recipe: Recipe, body: Build) -> Fiel
         mix(hu[box], canvas.soft(distance - 1.6), 35.0)
         np.maximum(lumen[box], canvas.soft(distance), out=lumen[box])
     oesophagus = np.array([(4.0, y + 17, body.height + 60), (8.0, y + 18, -60.0)])
-    draw_tube(hu, canvas, oesophagus, 7.0 * s, 38.0)
+    draw_tube(hu, canvas, oesophagus, 7.0 * recipe.scale, 38.0)
     if rng.random() < 0.4:
         draw_tube(hu, canvas, oesophagus, float(rng.uniform(1.5, 4.0)), -700.0)
     mix(hu, lumen, AIR)

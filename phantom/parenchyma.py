@@ -9,7 +9,6 @@ import numpy as np
 from phantom import thorax
 from phantom.canvas import Box, Canvas, Field, Points, mix, smooth_noise
 from phantom.recipe import Recipe
-from phantom.shapes import Vector
 from phantom.thorax import Build
 
 
@@ -100,7 +99,3 @@ def places(body: Build, rng: np.random.Generator, count: int = 4000) -> Points:
     low = (-body.width, -body.depth, body.recess)
     points = rng.uniform(low, (body.width, body.depth, body.height), (count, 3))
     return np.asarray(points[thorax.lungs(body, *points.astype(np.float32).T) < 0])
-
-
-def vector(point: Points) -> Vector:
-    return float(point[0]), float(point[1]), float(point[2])

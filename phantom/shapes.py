@@ -53,9 +53,9 @@ def capsule(x: Field, y: Field, z: Field, start: Vector, end: Vector, radius: fl
 
 def tube(x: Field, y: Field, z: Field, path: Points, radius: float) -> Field:
     """A bent tube: the union of the capsules between consecutive points."""
-    distance = capsule(x, y, z, _vector(path[0]), _vector(path[1]), radius)
+    distance = capsule(x, y, z, vector(path[0]), vector(path[1]), radius)
     for start, end in pairwise(path[1:]):
-        np.minimum(distance, capsule(x, y, z, _vector(start), _vector(end), radius), out=distance)
+        np.minimum(distance, capsule(x, y, z, vector(start), vector(end), radius), out=distance)
     return distance
 
 
@@ -80,9 +80,9 @@ def draw_tube(hu: Field, canvas: Canvas, path: Points, radius: float, value: flo
         box = canvas.box(np.stack([start, end]), radius + canvas.edge)
         if box is not None:
             x, y, z = canvas.x[box], canvas.y[box], canvas.z[box]
-            distance = capsule(x, y, z, _vector(start), _vector(end), radius)
+            distance = capsule(x, y, z, vector(start), vector(end), radius)
             mix(hu[box], canvas.soft(distance), value)
 
 
-def _vector(point: Points) -> Vector:
+def vector(point: Points) -> Vector:
     return float(point[0]), float(point[1]), float(point[2])

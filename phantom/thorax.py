@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from phantom import hila
 from phantom.canvas import Field, Points
+from phantom.hila import Root
 from phantom.recipe import Recipe
-from phantom.shapes import Vector, ellipsoid, tube
+from phantom.shapes import Vector, ellipsoid, tube, vector
 
 LEFT, RIGHT = 1, 2
 """Values of the lung mask; the patient's left is where x is positive."""
@@ -50,8 +52,11 @@ class Build:
     """Centre, radii, turn."""
     aorta: Points
     aorta_radius: float
-    hila: tuple[Vector, Vector]
-    """Left and right root of the lung."""
+    trachea: Points
+    """From above the image to the carina."""
+    trachea_radius: float
+    roots: tuple[Root, Root]
+    """Of the left and the right lung."""
     shoulder: float
 
     @property
@@ -63,7 +68,14 @@ class Build:
     def middle_reach(self) -> float:
         """No part of the mediastinum is farther from the midline than this."""
         (x, _, _), radii, _ = self.heart
-        return max(x + max(radii), abs(self.hila[0][0]) + 18, 60.0) + 6.0
+        roots = max(float(np.abs(stem.path[:, 0]).max()) for r in self.roots for stem in r.stems)
+        return max(x + max(radii), roots + 14, 60.0) + 6.0
+
+    @property
+    def hila(self) -> tuple[Vector, Vector]:
+        """Left and right root's middle."""
+        left, right = self.roots
+        return left.centre, right.centre
 
 
 def build(recipe: Recipe) -> Build:
@@ -80,6 +92,8 @@ def build(recipe: Recipe) -> Build:
         (60 * size, 44 * size, 54 * size),
         float(rng.uniform(0.35, 0.8)),
     )
+    trachea = _trachea(height, spine_y - 38 * s, carina)
+    airway = float(np.random.default_rng([recipe.seed, 18]).uniform(7.0, 10.0)) * s
     return Build(
         height=height,
         width=width,
@@ -96,7 +110,9 @@ def build(recipe: Recipe) -> Build:
         heart=heart,
         aorta=_aorta(carina, spine_y, s),
         aorta_radius=rng.uniform(11.5, 16.5) * s,
-        hila=((36 * s, 4.0, carina - 14 * s), (-36 * s, 4.0, carina - 22 * s)),
+        trachea=trachea,
+        trachea_radius=airway,
+        roots=hila.roots(recipe.seed, s, vector(trachea[-1]), airway),
         shoulder=(rng.uniform(38, 62) if recipe.arms == "down" else rng.uniform(12, 40)) * s,
         peaks=(_peak(rng), _peak(rng)),
         steep=(float(rng.uniform(0.9, 1.4)), float(rng.uniform(0.9, 1.25))),
@@ -106,6 +122,10 @@ def build(recipe: Recipe) -> Build:
 
 def _peak(rng: np.random.Generator) -> tuple[float, float]:
     return float(rng.normal(62, 7)), float(rng.normal(-16, 9))
+
+
+def _trachea(height: float, y: float, carina: float) -> Points:
+    return np.array([(0.0, y - 14, height + 120), (-1.0, y - 8, height), (2.0, y, carina)])
 
 
 def _aorta(carina: float, spine_y: float, s: float) -> Points:
@@ -181,8 +201,10 @@ def mediastinum(body: Build, x: Field, y: Field, z: Field) -> Field:
         tube(x, y, z, body.aorta, body.aorta_radius + 1.5),
         spine(body, x, y, z) - 3,
     ]
-    for hilum in body.hila:
-        parts.append(ellipsoid(x, y, z, hilum, (18, 17, 26)))
+    for root in body.roots:
+        a, b, c = (radius + root.sheath for radius in root.nodes)
+        parts.append(ellipsoid(x, y, z, root.centre, (a, b, c)))
+        parts += [tube(x, y, z, stem.path, stem.radius + root.sheath) for stem in root.stems]
     for part in parts:
         np.minimum(septum, part, out=septum)
     return np.asarray(septum, dtype=np.float32)

@@ -7,7 +7,7 @@ vessels, and a branch is as thick as the tips that it feeds demand (Murray's law
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,14 +35,22 @@ class Tree:
     radii: NDArray[np.float64]
     order: NDArray[np.int64]
     """How many forks lie between the root and the branch (n,)."""
+    aside: Points
+    """Unit vectors (n, 3) to where the bronchus runs beside an artery."""
 
     @classmethod
     def join(cls, trees: list[Tree]) -> Tree:
-        names = ("starts", "ends", "radii", "order")
+        names = ("starts", "ends", "radii", "order", "aside")
         return cls(*(np.concatenate([getattr(tree, name) for tree in trees]) for name in names))
 
     def where(self, chosen: NDArray[np.bool_]) -> Tree:
-        return Tree(self.starts[chosen], self.ends[chosen], self.radii[chosen], self.order[chosen])
+        return Tree(
+            self.starts[chosen],
+            self.ends[chosen],
+            self.radii[chosen],
+            self.order[chosen],
+            self.aside[chosen],
+        )
 
 
 def grow(recipe: Recipe, body: Build) -> tuple[Tree, Tree]:
@@ -53,16 +61,32 @@ def grow(recipe: Recipe, body: Build) -> tuple[Tree, Tree]:
     points = points[thorax.lungs(body, *points.astype(np.float32).T) < -5.0]
     trees: list[list[Tree]] = [[], []]
     calibre = recipe.vessels * recipe.scale * float(rng.uniform(0.52, 0.74))
-    for hilum, side in zip(body.hila, (1.0, -1.0), strict=True):
+    for root, side in zip(body.roots, (1.0, -1.0), strict=True):
         own = points[points[:, 0] * side > 0]
-        for kind, shift in enumerate(((0.0, 0.0, 6.0), (-4.0, -10.0, -16.0))):
+        for kind in range(2):
             tips = own[kind::2][:TIPS]
-            root = np.array(hilum) + shift
-            trees[kind].append(_branch(rng, root, tips, calibre))
+            lobes = _lobes(body, tips)
+            for door in root.doors:
+                entry = (door.artery, door.vein)[kind]
+                aside = door.bronchus - entry
+                aside = aside / np.linalg.norm(aside)
+                inside = tips[lobes == door.lobe]
+                if len(inside):
+                    trees[kind].append(_branch(rng, entry, inside, calibre, aside))
     return Tree.join(trees[0]), Tree.join(trees[1])
 
 
-def _branch(rng: np.random.Generator, root: Points, tips: Points, calibre: float) -> Tree:
+def _lobes(body: Build, points: Points) -> NDArray[np.str_]:
+    """The lobe (n,) in which each point lies."""
+    x, y, z = points.astype(np.float32).T
+    below = thorax.oblique_fissure(body, y, z) < 0
+    middle = (x < 0) & (thorax.minor_fissure(body, x, y, z) < 0)
+    return np.where(below, "lower", np.where(middle, "middle", "upper"))
+
+
+def _branch(
+    rng: np.random.Generator, root: Points, tips: Points, calibre: float, aside: Points
+) -> Tree:
     """Halve the tips until each stands alone; a branch runs from fork to fork."""
     grown: list[Tree] = []
     group = np.zeros(len(tips), dtype=np.int64)
@@ -77,7 +101,8 @@ def _branch(rng: np.random.Generator, root: Points, tips: Points, calibre: float
         alone = count == 1
         ends[alone] = middle[alone]
         radii = calibre * count.astype(np.float64) ** MURRAY
-        grown.append(Tree(forks, ends, radii, np.full(len(count), order)))
+        beside = np.broadcast_to(aside, ends.shape)
+        grown.append(Tree(forks, ends, radii, np.full(len(count), order), beside))
         keep = ~alone[group]
         tips, group = tips[keep], group[keep]
         if not len(tips):
@@ -120,14 +145,16 @@ def draw(tissue: Field, canvas: Canvas, trees: tuple[Tree, Tree], blood: Points)
         mix(tissue, share, float(value))
 
 
-def draw_bronchi(tissue: Field, canvas: Canvas, arteries: Tree) -> None:
-    """Beside the arteries of the first orders, tubes of air with a wall."""
-    first = arteries.where((arteries.order > 0) & (arteries.order < 7) & (arteries.radii > 1.3))
-    for part, value, extra in ((1.0, 0.0, 0.9), (1.0, -960.0, 0.0)):
+def draw_bronchi(tissue: Field, canvas: Canvas, arteries: Tree, wall: float) -> None:
+    """Beside the arteries of the first orders, tubes of air with a wall of so many mm."""
+    first = arteries.where((arteries.order < 6) & (arteries.radii > 1.3))
+    for value, extra in ((0.0, wall), (-960.0, 0.0)):
         share = np.zeros(canvas.shape, np.float32)
         radii = first.radii * 0.72
-        shift = np.stack([0 * radii, 1.9 * radii, 0.9 * radii], axis=1)
-        beside = Tree(first.starts + shift, first.ends + shift, radii * part + extra, first.order)
+        shift = first.aside * (1.05 * first.radii + radii + wall)[:, None]
+        beside = replace(
+            first, starts=first.starts + shift, ends=first.ends + shift, radii=radii + extra
+        )
         thick = beside.radii > THICK * canvas.spacing[1]
         _tubes(share, canvas, beside.where(thick))
         _splat(share, canvas, beside.where(~thick))

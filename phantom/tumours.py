@@ -6,8 +6,8 @@ import numpy as np
 
 from phantom import thorax
 from phantom.canvas import Box, Field, Points, mix
-from phantom.parenchyma import Lung, places, vector
-from phantom.shapes import capsule, ellipsoid
+from phantom.parenchyma import Lung, places
+from phantom.shapes import capsule, ellipsoid, vector
 
 
 def draw(lung: Lung) -> None:
