@@ -196,8 +196,8 @@ class Engine:
     async def _publish(self, outcome: Outcome, received: Received) -> None:
         """By the lane that the job has now: it shall not stand behind others again."""
         place = received.place
-        lane = place.lane and self._on.control.lane(outcome.job_id, place.lane)
         for event in outcomes.events_of(outcome):
+            lane = place.lane and self._on.control.lane(outcome.job_id, place.lane)
             with span("publish", {names.KIND: event.kind}, parent=outcome.traceparent):
                 await self._on.publisher.publish(event, lane, place.partition)
 

@@ -15,6 +15,7 @@ FAULTS: Mapping[str, Fault] = {
     for fault in (
         processes.kill_service,
         processes.kill_worker,
+        processes.kill_new_worker,
         processes.kill_fork_server,
         processes.kill_kafka,
         processes.kill_triton,
@@ -31,6 +32,7 @@ FAULTS: Mapping[str, Fault] = {
         storage.store_refuses_writes,
         storage.store_slow,
         storage.disk_full,
+        storage.journal_gone,
         storage.shared_memory_orphaned,
         clocks.clock_goes_ahead,
         clocks.clock_goes_back,

@@ -9,11 +9,13 @@ from contextlib import suppress
 
 from services.statistics.app import SESSION_S
 from tests.chaos.scene import Scene
+from tests.e2e.processes import children
 from tests.e2e.system import until
 
 _SESSION_S = 10.0
 _LONGER_BY_S = 3.0
 _A_WHILE_S = 5.0
+_LOOK_S = 0.01
 
 
 def kill_service(scene: Scene) -> str:
@@ -23,23 +25,36 @@ def kill_service(scene: Scene) -> str:
 
 def kill_worker(scene: Scene) -> str:
     """SIGKILL a worker."""
-    return _kill_one_of(scene, scene.workers(), "worker")
+    return _kill_one_of(scene, scene.workers(), "worker")[1]
+
+
+def kill_new_worker(scene: Scene) -> str:
+    """SIGKILL a worker, and the one that takes its place as soon as it begins to start."""
+    name, told = _kill_one_of(scene, scene.workers(), "worker")
+    server, deadline = scene.fork_servers().get(name), time.monotonic() + _A_WHILE_S
+    known = children(server) if server else set[int]()
+    while server and time.monotonic() < deadline:
+        if new := children(server) - known:
+            send_signal(min(new), signal.SIGKILL)
+            return f"{told}, and the next"
+        time.sleep(_LOOK_S)
+    return told
 
 
 def kill_fork_server(scene: Scene) -> str:
     """SIGKILL what forks a service's workers, as the kernel does that is short of memory: those
     that are at work go on, and each is missed when it is to be asked again."""
-    return _kill_one_of(scene, scene.fork_servers(), "fork server")
+    return _kill_one_of(scene, scene.fork_servers(), "fork server")[1]
 
 
-def _kill_one_of(scene: Scene, found: Mapping[str, int], what: str) -> str:
-    """Not the reader's: its workers die of poison, whose attempts are counted."""
-    pids = {name: pid for name, pid in found.items() if not name.startswith("reader")}
+def _kill_one_of(scene: Scene, found: Mapping[str, int], what: str) -> tuple[str, str]:
+    """Whose it was, and that in words; of those that are not spared."""
+    pids = {name: pid for name, pid in found.items() if not name.startswith(scene.spared)}
     if not pids:
-        return f"no {what} that there was"
+        return "", f"no {what} that there was"
     name = scene.random.choice(sorted(pids))
     send_signal(pids[name], signal.SIGKILL)
-    return f"a {what} of {name}"
+    return name, f"a {what} of {name}"
 
 
 def kill_kafka(scene: Scene) -> str:

@@ -118,7 +118,8 @@ def run(plan: Plan, system: System) -> Ran:
     began, planned = time.monotonic(), plan.schedule()
     pace = Pace(planned)
     with ThreadPoolExecutor(1) as faults, ThreadPoolExecutor(SENDERS) as senders:
-        happening = faults.submit(_happen, planned, system, pace)
+        poison = sum(bool(study.poison) for study in plan.studies())
+        happening = faults.submit(_happen, planned, system, pace, poison)
         sending = {study: senders.submit(_send, study, system, pace) for study in plan.studies()}
         associations = {study: sent.result() for study, sent in sending.items()}
         happened = happening.result()
@@ -133,17 +134,27 @@ def _send(study: Study, system: System, pace: Pace) -> int:
         pace.stored()
 
 
-def _happen(planned: list[Planned], system: System, pace: Pace) -> list[Happened]:
+def _happen(planned: list[Planned], system: System, pace: Pace, poison: int) -> list[Happened]:
     happened = []
     try:
         for fault in planned:
             pace.begin(fault)
-            scene = Scene(system.home, Random(fault.seed))  # noqa: S311 - the same dice again
+            dice = Random(fault.seed)  # noqa: S311 - the same dice again
+            scene = Scene(system.home, dice, () if _set_aside(system, poison) else ("reader",))
             happened.append(Happened(fault.name, FAULTS[fault.name](scene), fault.after))
             time.sleep(_GAP_S)
     finally:
         pace.end()
     return happened
+
+
+def _set_aside(system: System, poison: int) -> bool:
+    """Have all poisoned studies failed?"""
+    try:
+        failed = [job for job in system.jobs if job["status"] == "failed"]
+    except httpx.HTTPError:
+        return False
+    return len(failed) >= poison
 
 
 def settled(system: System, jobs: int, patience_s: float) -> bool:

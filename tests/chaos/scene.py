@@ -18,6 +18,8 @@ class Scene:
 
     home: Home
     random: Random
+    spared: tuple[str, ...] = ()
+    """The services whose workers die of poison now: its attempts are counted."""
 
     @property
     def control(self) -> Control:

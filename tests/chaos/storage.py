@@ -24,6 +24,13 @@ def store_refuses_writes(scene: Scene) -> str:
     return f"for {_OUTAGE_S:g} s"
 
 
+def journal_gone(scene: Scene) -> str:
+    """The folder in which ingest keeps what it has acknowledged is none: nothing is stored."""
+    with replaced_by_a_file(scene.home.folder / "ingest", scene.home.run / "ingest"):
+        time.sleep(_OUTAGE_S)
+    return f"for {_OUTAGE_S:g} s"
+
+
 def slowable(folder: Path) -> Mapping[str, str]:
     """The environment of a home whose store can be slow; see `slowed/sitecustomize.py`."""
     return {

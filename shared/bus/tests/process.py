@@ -45,6 +45,9 @@ class _Publisher:
         kept = outcomes.read(self._world.store, *unit)
         assert kept  # outcome, then publish
         assert event.id in {made.id for made in kept.events}
+        told = self._world.controls.get(event.data.job_id)
+        if lane and told and told.lane:
+            assert lane is told.lane
         await self._world.order.wait(self._process, f"publishes {event.kind}")
         self._world.step(self._process)
         self._world.publish(event, lane, partition or 0)
