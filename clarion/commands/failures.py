@@ -1,7 +1,9 @@
 """`clarion failures`: what the system failed to do, and trying it again."""
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,9 +24,13 @@ ChosenJob = Annotated[
 CodeOption = Annotated[str | None, typer.Option("--code", help="Only those with this code.")]
 ServiceOption = Annotated[str | None, typer.Option("--service", help="Only those of a service.")]
 StageOption = Annotated[str | None, typer.Option("--stage", help="Only those of a stage.")]
-AllOption = Annotated[bool, typer.Option("--all", help="All, listed or not.")]
+AllOption = Annotated[
+    bool, typer.Option("--all", help="All that wait for somebody, listed or not.")
+]
 
 _LISTED = 1000
+_LONGEST_S = 300
+"""For what is done of a hundred jobs while many others come in."""
 
 
 @app.command("list")
@@ -94,7 +100,7 @@ def replay(
 ) -> None:
     """Run jobs again from where they stopped: what had succeeded is taken over."""
     chosen = _asked(job, code, service, stage, every)
-    _report(api.results(home).post("/failures/replay", **chosen, fresh=fresh), as_json)
+    _act("replay", chosen | {"fresh": fresh}, as_json, home)
 
 
 @app.command()
@@ -109,7 +115,7 @@ def discard(
 ) -> None:
     """Leave jobs' failures at that; they are listed no more."""
     chosen = _asked(job, code, service, stage, every)
-    _report(api.results(home).post("/failures/discard", **chosen), as_json)
+    _act("discard", chosen, as_json, home)
 
 
 @app.command()
@@ -154,18 +160,33 @@ def _asked(
     return {name: value for name, value in named.items() if value is not None}
 
 
-def _report(done: list[dict[str, Any]], as_json: bool) -> None:
-    """One line for each job. Raises `Failure` when for one of them nothing was done."""
+def _act(what: str, asked: dict[str, Any], as_json: bool, home: Path | None) -> None:
+    """One line for each job, as it is done. Raises `Failure` when for one of them nothing was."""
+    done: list[dict[str, Any]] = []
+    for some in _portions(api.results(home, _LONGEST_S), f"/failures/{what}", asked):
+        done += some["jobs"]
+        for each in () if as_json else some["jobs"]:
+            typer.echo(_outcome(each))
+        if some["next"]:
+            typer.echo(f"{len(done)} jobs so far", err=True)
     if as_json:
         typer.echo(json.dumps(done, indent=1))
-    else:
-        for each in done:
-            typer.echo(_outcome(each))
-        if not done:
-            typer.echo("no such failures")
+    elif not done:
+        typer.echo("no such failures")
     left = sum(not each["done"] for each in done)
     if left:
         raise Failure(f"{left} of {len(done)} jobs were left as they are")
+
+
+def _portions(results: api.Api, path: str, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What was done, some jobs at a time: one answer for all of them might never come in time."""
+    after: dict[str, str] = {}
+    while True:
+        some: dict[str, Any] = results.post(path, **asked, **after)
+        yield some
+        if not some["next"]:
+            return
+        after = {"after": some["next"]}
 
 
 def _outcome(done: dict[str, Any]) -> str:

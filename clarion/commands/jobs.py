@@ -22,8 +22,6 @@ from shared.identity import case_id
 app = typer.Typer(name="jobs", help="What became of each study, and running it again.")
 
 _WATCH_S = 1.0
-_MOST = 10_000
-"""What the jobs API lists at most."""
 _WHOLE = "study"
 """The group of a case that is a whole study, not one series of it."""
 _WORTH_A_WORD = timedelta(minutes=1)
@@ -107,11 +105,14 @@ def _found(
     results: api.Api, status: str | None, limit: int, study: str | None
 ) -> list[dict[str, Any]]:
     """The jobs asked for. Results keeps no StudyInstanceUID; the id of a case follows from it."""
-    asked = {"limit": _MOST if study else limit} | ({"status": status} if status else {})
-    jobs: list[dict[str, Any]] = results.get("/jobs", **asked)
+    asked: dict[str, Any] = {"limit": limit} | ({"status": status} if status else {})
     if study:
-        jobs = [job for job in jobs if job["case_id"] == case_id(job["pipeline"], study, _WHOLE)]
-    return jobs[:limit]
+        cases = [case_id(pipeline, study, _WHOLE) for pipeline in results.get("/pipelines")]
+        if not cases:
+            return []
+        asked["case_id"] = cases
+    jobs: list[dict[str, Any]] = results.get("/jobs", **asked)
+    return jobs
 
 
 def _watch(looked_for: Callable[[], list[dict[str, Any]]]) -> None:

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import parse_qs
 
 import pytest
 from typer.testing import CliRunner
@@ -27,6 +28,7 @@ JOB = {
     "finished_at": None,
 }
 SUMMARY = JOB | {"deliveries": {"delivered": 1, "waiting": 1}}
+OLD = SUMMARY | {"case_id": case_id("retired", "1.2.9", "study"), "pipeline": "retired"}
 STAGE = {
     "stage": "ratio",
     "service": "ratio",
@@ -81,10 +83,15 @@ REPLAYED = [
     {"job_id": JOB["job_id"], "done": True, "run": 2, "code": None, "detail": None},
     {"job_id": "2222", "done": False, "run": None, "code": "job-running", "detail": "It runs."},
 ]
+PORTIONS = {
+    "code=defect&fresh=false": {"jobs": REPLAYED[:1], "next": "1111"},
+    "code=defect&fresh=false&after=1111": {"jobs": REPLAYED[1:], "next": None},
+}
 DETAILS = f"/failures/{JOB['job_id']}/lesion-dicom-seg/details"
 HEALTH = {"service": "reader", "live": True, "ready": False, "why_not": [], "halted": True}
 ANSWERS = {
     "/jobs": [SUMMARY],
+    "/pipelines": ["covid19-ct", "retired"],
     "/jobs/1111": WHOLE,
     "/failures": [FAILURE],
     "/health": HEALTH,
@@ -98,14 +105,18 @@ class Answers(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path == DETAILS:
             self._say(200, b"Traceback: all of it")
+        elif "case_id=" in self.path:
+            asked = parse_qs(self.path)["case_id"]
+            self._answer(200, [each for each in (SUMMARY, OLD) if each["case_id"] in asked])
         elif "code=everything" in self.path:
             self._answer(200, [FAILURE] * int(self.path.rpartition("limit=")[2]))
         else:
             self._answer(200, ANSWERS[path])
 
     def do_POST(self) -> None:
-        if self.path.startswith("/failures/replay?code=defect"):
-            self._answer(202, REPLAYED)
+        path, _, asked = self.path.partition("?")
+        if path == "/failures/replay":
+            self._answer(202, PORTIONS[asked])
         elif self.path == "/jobs/1111/lane?lane=stat":
             self._answer(202, WHOLE)
         elif self.path == "/resume":
@@ -144,7 +155,9 @@ def test_jobs_are_listed_for_people_and_for_programs(clarion: CliRunner) -> None
     assert json.loads(clarion.invoke(build(), ["jobs", "--json"]).stdout) == [SUMMARY]
 
 
-@pytest.mark.parametrize(("study", "found"), [("1.2.3", [SUMMARY]), ("1.2.34", [])])
+@pytest.mark.parametrize(
+    ("study", "found"), [("1.2.3", [SUMMARY]), ("1.2.9", [OLD]), ("1.2.34", [])]
+)
 def test_the_jobs_of_a_study_are_found_by_its_uid(
     clarion: CliRunner, study: str, found: list[object]
 ) -> None:
@@ -212,8 +225,11 @@ def test_a_replay_says_what_was_done_of_each_job_and_fails_where_nothing_was(
         "run 2 of 11111111-2222 begins",
         "2222: job-running: It runs.",
     ]
+    assert shown.stderr == "1 jobs so far\n"
     assert shown.exit_code == 1
     assert "1 of 2 jobs" in str(shown.exception)
+    told = clarion.invoke(build(), ["failures", "replay", "--code", "defect", "--json"])
+    assert json.loads(told.stdout) == REPLAYED
 
 
 def test_a_job_changes_its_lane(clarion: CliRunner) -> None:

@@ -14,7 +14,14 @@ from services.results.failures import Failures, Wanted
 from services.results.progress import JobStatus
 from services.results.pruning import Pruner
 from services.results.requests import Conflict, Desk, UnknownJob
-from services.results.views import DoneView, FailureView, JobSummary, JobView, PruneView, RunStarted
+from services.results.views import (
+    FailureView,
+    JobSummary,
+    JobView,
+    PruneView,
+    RunStarted,
+    SomeDoneView,
+)
 from shared.errors import Unavailable
 from shared.events.models import Lane
 from shared.health import WhyNot, health_route
@@ -49,10 +56,16 @@ def create_app(
     def jobs(
         status: JobStatus | None = None,
         pipeline: str | None = None,
+        case_id: Annotated[list[str] | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
     ) -> list[JobSummary]:
-        """The newest run of each job, newest jobs first."""
-        return archive.list(status, pipeline, limit)
+        """The newest run of each job, newest jobs first; of some cases, or of all."""
+        return archive.list(status, pipeline, limit, case_id)
+
+    @app.get("/pipelines")
+    def pipelines() -> Sequence[str]:
+        """Every pipeline that any job went through."""
+        return archive.pipelines()
 
     @app.get("/jobs/{job_id}", responses=_problems(404, 409))
     def job(job_id: str) -> JobView:
@@ -136,7 +149,10 @@ def _add_failures(
         wanted: Annotated[Wanted, Depends(wanted)],
         limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
     ) -> Sequence[FailureView]:
-        """The stages that gave up, in each job's newest run, newest first."""
+        """The stages that gave up, in each job's newest run, newest first.
+
+        A job that a newer version of the study replaced is left out unless it is named.
+        """
         return failures.list(wanted, limit)
 
     @app.get(
@@ -153,17 +169,22 @@ def _add_failures(
 
     @app.post("/failures/replay", status_code=202, responses=_problems(404, 409))
     def replay(
-        wanted: Annotated[Wanted, Depends(chosen)], fresh: bool = False
-    ) -> Sequence[DoneView]:
-        """Run again, from where they stopped, the jobs with such failures."""
-        done = failures.replay(wanted, fresh)
+        wanted: Annotated[Wanted, Depends(chosen)], fresh: bool = False, after: str | None = None
+    ) -> SomeDoneView:
+        """Run some jobs with such failures again, from where they stopped, oldest jobs first.
+
+        `next` is `after` of the next call.
+        """
+        done = failures.replay(wanted, fresh, after)
         changed()
         return done
 
     @app.post("/failures/discard", responses=_problems(404, 409))
-    def discard_all(wanted: Annotated[Wanted, Depends(chosen)]) -> Sequence[DoneView]:
-        """Leave the jobs with such failures at that; they are listed no more."""
-        return failures.discard(wanted)
+    def discard_all(
+        wanted: Annotated[Wanted, Depends(chosen)], after: str | None = None
+    ) -> SomeDoneView:
+        """Leave some jobs with such failures at that; `next` is `after` of the next call."""
+        return failures.discard(wanted, after)
 
 
 def _found(archive: Archive, job_id: str) -> str:

@@ -43,10 +43,16 @@ class Archive:
     store: PayloadStore
     definitions: Definitions
 
-    def list(self, status: str | None, pipeline: str | None, limit: int) -> list[JobSummary]:
+    def list(
+        self,
+        status: str | None,
+        pipeline: str | None,
+        limit: int,
+        case_ids: Sequence[str] | None = None,
+    ) -> list[JobSummary]:
         """The newest run of each job, newest jobs first."""
         with self.ledger.reading() as connection:
-            found = runs.load_many(connection, status, limit, pipeline)
+            found = runs.load_many(connection, status, limit, pipeline, case_ids)
             counts = deliveries.counts(connection, [run.job_id for run in found])
             open_ = [run.job_id for run in found if run.status == "running"]
             news = standing.last_news(connection, open_)
@@ -54,6 +60,11 @@ class Archive:
             JobSummary.of(run, counts.get(run.job_id, {}), news.get((run.job_id, run.run)))
             for run in found
         ]
+
+    def pipelines(self) -> "Sequence[str]":
+        """Every pipeline that any job went through."""
+        with self.ledger.reading() as connection:
+            return runs.pipelines(connection)
 
     def find(self, prefix: str) -> str | None:
         """The one job whose id begins so. Raises `AmbiguousJob` when there are several."""

@@ -1,20 +1,28 @@
 """The stages that gave up and wait for a person: listed, tried again, or left at that."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeAlias
+
+from sqlalchemy import Connection
 
 from services.results.archive import Archive, said_at
-from services.results.ledger import pruning, runs
+from services.results.ledger import failed, pruning, runs
 from services.results.ledger.outbox import SOURCE
 from services.results.ledger.runs import StoredRun, StoredStage
 from services.results.progress import StageFact, judge
 from services.results.requests import Conflict, Desk
-from services.results.views import CauseView, DoneView, FailureView, ReasonView
+from services.results.views import CauseView, DoneView, FailureView, ReasonView, SomeDoneView
 from shared.events.models import PayloadRef, ReasonModel
 from shared.identity import trace_id
 from shared.store.port import PayloadMissing
 
-_ALL = 100_000
+_AT_ONCE = 100
+
+_Found: TypeAlias = tuple[FailureView, PayloadRef | None]
+"""A failure, and where the store keeps what the service said of it."""
 
 
 @dataclass(frozen=True)
@@ -39,30 +47,23 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Failures:
-    """What failed in each job's newest run. Raises `Unavailable` when ledger or store are down."""
+    """What failed in each job's newest run, of several but for those that a newer version replaced.
+
+    Raises `Unavailable` when ledger or store are down.
+    """
 
     archive: Archive
     desk: Desk
 
-    def list(self, wanted: Wanted, limit: int = _ALL) -> "Sequence[FailureView]":
+    def list(self, wanted: Wanted, limit: int) -> "Sequence[FailureView]":
         """The failures that are meant, newest first: refused studies are none.
 
         A run whose definition is gone has no stages: it counts as a failure of results itself.
         """
+        named = [wanted.job_id] if wanted.job_id else None
         with self.archive.ledger.reading() as connection:
-            stored = runs.load_failures(
-                connection, _ALL, wanted.job_id, wanted.service, wanted.stage
-            )
-            late = [
-                (run, runs.load_facts(connection, run.job_id, run.run))
-                for run in runs.load_late(connection, _ALL, wanted.job_id)
-            ]
-            stageless = runs.load_stageless(connection, _ALL, wanted.job_id)
-        missed = (failure for run, facts in late for failure in self._missed(run, facts))
-        said = (self._said(job_id, run, stage) for job_id, run, stage in stored)
-        undefined = (_untried(run, SOURCE, SOURCE, run.reasons) for run in stageless)
-        found = [failure for failure in (*said, *missed, *undefined) if wanted.fits(failure)]
-        return sorted(found, key=lambda each: each.failed_at, reverse=True)[:limit]
+            found = list(islice(self._found(connection, wanted, named), limit))
+        return [self._shown(failure, said) for failure, said in found]
 
     def details(self, job_id: str, stage: str) -> str | None:
         """What the service said of a failure in the job's newest run; it may quote the study.
@@ -79,16 +80,19 @@ class Failures:
         except PayloadMissing:
             return None
 
-    def replay(self, wanted: Wanted, fresh: bool) -> "Sequence[DoneView]":
-        """Run each job with such a failure again, from where it stopped; what was done of each."""
+    def replay(self, wanted: Wanted, fresh: bool, after: str | None = None) -> SomeDoneView:
+        """Run jobs with such a failure again, from where they stopped.
+
+        Of the next 100 jobs; `after` is where the call before has left off.
+        """
 
         def again(job_id: str) -> DoneView:
             return DoneView(job_id=job_id, done=True, run=self.desk.rerun(job_id, fresh))
 
-        return self._for_each(wanted, again)
+        return self._for_each(wanted, again, after)
 
-    def discard(self, wanted: Wanted) -> "Sequence[DoneView]":
-        """Leave each job with such a failure at that; what was done of each.
+    def discard(self, wanted: Wanted, after: str | None = None) -> SomeDoneView:
+        """Leave jobs with such a failure at that, of the next 100 jobs.
 
         A job that is named, too, with nothing failed but its deliveries, or none that is listed.
         """
@@ -99,37 +103,52 @@ class Failures:
 
         if wanted.job_id and wanted == Wanted(wanted.job_id):
             with self.archive.ledger.reading() as connection:
-                if pruning.disappoints(connection, wanted.job_id):
-                    return [leave(wanted.job_id)]
-        return self._for_each(wanted, leave)
+                disappoints = pruning.disappoints(connection, wanted.job_id)
+            if disappoints:
+                return _done(leave(wanted.job_id))
+        return self._for_each(wanted, leave, after)
 
-    def _for_each(self, wanted: Wanted, act: Callable[[str], DoneView]) -> "Sequence[DoneView]":
+    def _for_each(
+        self, wanted: Wanted, act: Callable[[str], DoneView], after: str | None
+    ) -> SomeDoneView:
         """One job by itself is refused outright; among several each has an answer of its own."""
-        found = dict.fromkeys(failure.job_id for failure in self.list(wanted))
-        if wanted.job_id:
-            if not found:
-                raise _no_failures()
-            return [act(wanted.job_id)]
-        return [_tried(act, job_id) for job_id in found]
+        named = [wanted.job_id] if wanted.job_id else None
+        with self.archive.ledger.reading() as connection:
+            jobs = named or failed.waiting(connection, after, _AT_ONCE)
+            found = {failure.job_id for failure, _ in self._found(connection, wanted, jobs)}
+        if named is None:
+            done = [_tried(act, job_id) for job_id in jobs if job_id in found]
+            return SomeDoneView(jobs=done, next=jobs[-1] if len(jobs) == _AT_ONCE else None)
+        if not found:
+            raise _no_failures()
+        return _done(act(jobs[0]))
 
-    def _said(self, job_id: str, run: int, stage: StoredStage) -> FailureView:
-        failure = stage.failure or {}
-        cause, where = failure.get("cause"), _details(stage)
-        return FailureView(
-            job_id=job_id,
-            run=run,
-            trace_id=f"{trace_id(job_id, run):032x}",
-            stage=stage.stage,
-            service=stage.service,
-            verdict=stage.fact.status,
-            reasons=[ReasonView.of(reason) for reason in stage.fact.reasons],
-            attempts=stage.attempts,
-            failed_at=stage.finished_at,
-            exception_type=failure.get("exception_type"),
-            place=failure.get("place"),
-            details=said_at(self.archive.store, where) if where else None,
-            cause=CauseView.model_validate(cause) if cause else None,
+    def _found(
+        self, connection: Connection, wanted: Wanted, job_ids: Collection[str] | None
+    ) -> Iterator[_Found]:
+        """Those that are meant, of these jobs or of all, newest first."""
+        said = (
+            (_said(job_id, run, stage), _details(stage))
+            for job_id, run, stage in failed.load_stages(
+                connection, job_ids, wanted.service, wanted.stage
+            )
         )
+        missed = (
+            (failure, None)
+            for run in failed.load_late(connection, job_ids)
+            for failure in self._missed(run, runs.load_facts(connection, run.job_id, run.run))
+        )
+        undefined = (
+            (_untried(run, SOURCE, SOURCE, run.reasons), None)
+            for run in failed.load_stageless(connection, job_ids)
+        )
+        every = heapq.merge(said, missed, undefined, key=lambda f: f[0].failed_at, reverse=True)
+        return (each for each in every if wanted.fits(each[0]))
+
+    def _shown(self, failure: FailureView, said: PayloadRef | None) -> FailureView:
+        """With where it lies what the service said."""
+        where = said_at(self.archive.store, said) if said else None
+        return failure.model_copy(update={"details": where})
 
     def _missed(self, run: StoredRun, facts: Mapping[str, StageFact]) -> Iterator[FailureView]:
         """The stages that could have run and had not ended at the deadline."""
@@ -140,6 +159,26 @@ class Failures:
             if status == "failed" and name not in facts:
                 reasons = [reason for reason in run.reasons if "deadline" in reason.code]
                 yield _untried(run, name, definition.stages[name].service_name, reasons)
+
+
+def _said(job_id: str, run: int, stage: StoredStage) -> FailureView:
+    failure = stage.failure or {}
+    cause = failure.get("cause")
+    return FailureView(
+        job_id=job_id,
+        run=run,
+        trace_id=f"{trace_id(job_id, run):032x}",
+        stage=stage.stage,
+        service=stage.service,
+        verdict=stage.fact.status,
+        reasons=[ReasonView.of(reason) for reason in stage.fact.reasons],
+        attempts=stage.attempts,
+        failed_at=stage.finished_at,
+        exception_type=failure.get("exception_type"),
+        place=failure.get("place"),
+        details=None,
+        cause=CauseView.model_validate(cause) if cause else None,
+    )
 
 
 def _untried(
@@ -174,6 +213,11 @@ def _tried(act: Callable[[str], DoneView], job_id: str) -> DoneView:
     except Conflict as why:
         detail = f"{why.detail} {why.remedy}"
         return DoneView(job_id=job_id, done=False, code=why.code, detail=detail)
+
+
+def _done(done: DoneView) -> SomeDoneView:
+    """Of the one job that was named."""
+    return SomeDoneView(jobs=[done], next=None)
 
 
 def _no_failures() -> Conflict:

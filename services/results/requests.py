@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.results import announce
 from services.results.conclude import Concluder
-from services.results.ledger import deliveries, moves, outbox, pruning, runs
+from services.results.ledger import deliveries, failed, moves, outbox, pruning, runs
 from services.results.ledger.database import Ledger
 from services.results.ledger.record import insert_new
 from services.results.ledger.runs import StoredRun
@@ -89,7 +89,7 @@ class Desk:
                 raise UnknownJob(job_id)
             if last.status == "running":
                 raise _running()
-            runs.discard(connection, last, self.clock())
+            failed.discard(connection, last, self.clock())
 
     def cancel(self, job_id: str) -> None:
         """End the job's running run. Raises `UnknownJob`, or `Conflict` when none runs."""

@@ -163,6 +163,14 @@ class DoneView(View):
     detail: str | None = None
 
 
+class SomeDoneView(View):
+    """What was done about the failures of some jobs."""
+
+    jobs: Sequence[DoneView]
+    next: str | None
+    """Where another call goes on; None when all were asked."""
+
+
 class RunStarted(View):
     job_id: str
     run: int

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, tuple_, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from services.results.ledger import runs as stored
 from services.results.ledger.deliveries import REPLACED, SUPERSEDED
@@ -26,14 +26,8 @@ def old(
     connection: Connection, before: datetime, after: str | None, limit: int | None
 ) -> list[str]:
     """The jobs received before then whose payloads are there, oldest first; those after a job."""
-    order = (jobs.c.received_at, jobs.c.job_id)
     query = select(jobs.c.job_id).where(jobs.c.removal.is_(None), jobs.c.received_at < before)
-    if after is not None:
-        that = select(*order).where(jobs.c.job_id == after)
-        place = connection.execute(that).one_or_none()
-        if place is not None:
-            query = query.where(tuple_(*order) > tuple_(*place))
-    return list(connection.execute(query.order_by(*order).limit(limit)).scalars())
+    return stored.in_order(connection, query, after, limit)
 
 
 def needed_for(
@@ -41,16 +35,18 @@ def needed_for(
 ) -> str | None:
     """What a job's payloads are still needed for; or None.
 
-    Locked, nobody else decides about the job until the transaction ends.
+    What failed or was refused waits for nobody once a newer version has replaced the job. Locked,
+    nobody else decides about the job until the transaction ends.
     """
     last = stored.load(connection, job_id, lock=lock)
     ends = select(func.count(), func.count(runs.c.finished_at), func.max(runs.c.finished_at))
     begun, ended, end = connection.execute(ends.where(runs.c.job_id == job_id)).one()
     if last is None or begun != ended or end >= before:
         return "running-or-recent"
-    if last.status in _DISAPPOINTING and not last.discarded_at and not last.newer:
-        return "failure-not-discarded"
     seen = last.discarded_at is not None
+    left = seen or last.newer is not None
+    if last.status in _DISAPPOINTING and not left:
+        return "failure-not-discarded"
     if _exists(connection, outbox.c.seq, outbox.c.subject == job_id, outbox.c.sent_at.is_(None)):
         return "not-announced"
     lost = and_(
@@ -58,7 +54,7 @@ def needed_for(
         func.coalesce(deliveries.c.last_error, "").not_in(_WITHDRAWN),
     )
     waits, refused = deliveries.c.status == "waiting", or_(deliveries.c.status == "held", lost)
-    open_ = waits if seen else or_(waits, refused)
+    open_ = waits if left else or_(waits, refused)
     if _exists(connection, deliveries.c.run, deliveries.c.job_id == job_id, open_):
         return "not-delivered"
     silent = (deliveries.c.status == "delivered", _UNCONFIRMED)

@@ -1,11 +1,11 @@
 """Reads what the ledger knows of a run, and writes how it ended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, func, select, update
+from sqlalchemy import BindParameter, Connection, Select, bindparam, func, select, tuple_, update
 
 from services.results.ledger.tables import jobs, runs, stages, supersessions
 from services.results.progress import JobStatus, Progress, StageFact, Stop
@@ -30,12 +30,13 @@ _FACTS = select(stages.c.stage, stages.c.status, stages.c.reasons).where(
 )
 
 _LATER = runs.alias("later")
-_NEWEST = (
+NEWEST = (
     ~select(_LATER.c.run)
     .where(_LATER.c.job_id == runs.c.job_id, _LATER.c.run > runs.c.run)
     .exists()
 )
-_NOBODY_SAW = (runs.c.discarded_at.is_(None), _NEWEST)
+"""Of the runs of a job."""
+_BY_AGE = (jobs.c.received_at, jobs.c.job_id)
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,15 @@ def load(
 
 
 def load_many(
-    connection: Connection, status: str | None, limit: int, pipeline: str | None = None
+    connection: Connection,
+    status: str | None,
+    limit: int,
+    pipeline: str | None = None,
+    case_ids: Collection[str] | None = None,
 ) -> list[StoredRun]:
     """The newest run of each job, newest jobs first."""
     query = (
-        JOINED.where(_NEWEST)
+        JOINED.where(NEWEST)
         .order_by(jobs.c.received_at.desc(), jobs.c.version.desc(), jobs.c.job_id)
         .limit(limit)
     )
@@ -112,7 +117,25 @@ def load_many(
         query = query.where(runs.c.status == status)
     if pipeline:
         query = query.where(jobs.c.pipeline == pipeline)
+    if case_ids is not None:
+        query = query.where(jobs.c.case_id.in_(case_ids))
     return [run_of(dict(row._mapping)) for row in connection.execute(query)]
+
+
+def pipelines(connection: Connection) -> list[str]:
+    """Every pipeline that any job went through, whether it is still there or not."""
+    return sorted(connection.execute(select(jobs.c.pipeline).distinct()).scalars())
+
+
+def in_order(
+    connection: Connection, query: Select[str], after: str | None, limit: int | None
+) -> list[str]:
+    """The jobs that a query finds, oldest first; those after a job."""
+    if after is not None:
+        place = connection.execute(select(*_BY_AGE).where(jobs.c.job_id == after)).one_or_none()
+        if place is not None:
+            query = query.where(tuple_(*_BY_AGE) > tuple_(*place))
+    return list(connection.execute(query.order_by(*_BY_AGE).limit(limit)).scalars())
 
 
 def load_facts(connection: Connection, job_id: str, run: int) -> dict[str, StageFact]:
@@ -128,58 +151,7 @@ def load_stages(connection: Connection, job_id: str, run: int) -> dict[str, Stor
         .where(stages.c.job_id == job_id, stages.c.run == run)
         .order_by(stages.c.finished_at, stages.c.stage)
     )
-    return {row.stage: _stage_of(dict(row._mapping)) for row in connection.execute(query)}
-
-
-def load_failures(
-    connection: Connection,
-    limit: int,
-    job_id: str | None = None,
-    service: str | None = None,
-    stage: str | None = None,
-) -> list[tuple[str, int, StoredStage]]:
-    """The failed stages of each job's newest run that nobody has discarded, newest first."""
-    query = (
-        select(stages)
-        .join(runs, and_(runs.c.job_id == stages.c.job_id, runs.c.run == stages.c.run))
-        .where(stages.c.status == "failed", *_NOBODY_SAW)
-        .order_by(stages.c.finished_at.desc(), stages.c.stage)
-        .limit(limit)
-    )
-    if job_id:
-        query = query.where(stages.c.job_id == job_id)
-    if service:
-        query = query.where(stages.c.service == service)
-    if stage:
-        query = query.where(stages.c.stage == stage)
-    rows = connection.execute(query).all()
-    return [(row.job_id, row.run, _stage_of(dict(row._mapping))) for row in rows]
-
-
-def load_late(connection: Connection, limit: int, job_id: str | None = None) -> list[StoredRun]:
-    """The newest runs that a deadline ended and nobody has discarded, newest first."""
-    query = (
-        JOINED.where(runs.c.stop == "deadline", *_NOBODY_SAW)
-        .order_by(runs.c.finished_at.desc())
-        .limit(limit)
-    )
-    query = query.where(runs.c.job_id == job_id) if job_id else query
-    return [run_of(dict(row._mapping)) for row in connection.execute(query)]
-
-
-def load_stageless(
-    connection: Connection, limit: int, job_id: str | None = None
-) -> list[StoredRun]:
-    """The newest runs that failed though no stage did, that nobody has discarded, newest first.
-
-    Their definition is gone.
-    """
-    a_stage = and_(stages.c.job_id == runs.c.job_id, stages.c.run == runs.c.run)
-    failed = select(stages.c.run).where(a_stage, stages.c.status == "failed").exists()
-    which = (runs.c.status == "failed", runs.c.stop.is_(None), ~failed, *_NOBODY_SAW)
-    query = JOINED.where(*which).order_by(runs.c.finished_at.desc()).limit(limit)
-    query = query.where(runs.c.job_id == job_id) if job_id else query
-    return [run_of(dict(row._mapping)) for row in connection.execute(query)]
+    return {row.stage: stage_of(dict(row._mapping)) for row in connection.execute(query)}
 
 
 def stopped_to(connection: Connection, job_id: str) -> int | None:
@@ -220,15 +192,6 @@ def choose_lane(connection: Connection, job_id: str, lane: Lane) -> None:
     )
 
 
-def discard(connection: Connection, run: StoredRun, now: datetime) -> None:
-    """Count the run's failures as seen."""
-    connection.execute(
-        update(runs)
-        .where(runs.c.job_id == run.job_id, runs.c.run == run.run)
-        .values(discarded_at=now)
-    )
-
-
 def run_of(row: dict[str, Any]) -> StoredRun:
     """Of a row of `JOINED`."""
     row["lane"] = Lane(row["lane"])
@@ -242,7 +205,8 @@ def _reasons(stored: Sequence[Mapping[str, Any]]) -> tuple[ReasonModel, ...]:
     return tuple(ReasonModel.model_validate(reason) for reason in stored)
 
 
-def _stage_of(row: dict[str, Any]) -> StoredStage:
+def stage_of(row: dict[str, Any]) -> StoredStage:
+    """Of a row of `stages`."""
     return StoredStage(
         stage=row["stage"],
         service=row["service"],

@@ -15,11 +15,11 @@ from services.results.intake import Intake
 from services.results.ledger import outbox
 from services.results.pruning import Pruner
 from services.results.requests import Desk
-from services.results.tests.facts import PIPELINE, RECEIVED, Story, intake_into, job
+from services.results.tests.facts import CASE, PIPELINE, RECEIVED, Story, intake_into, job
 from shared import provenance, selection
 from shared.clock import ManualClock
 from shared.events.models import InputReady, JobControl, PayloadRef
-from shared.identity import trace_id
+from shared.identity import case_id, trace_id
 from shared.provenance import ModelIdentity, Provenance
 from shared.store.folder import FolderStore
 
@@ -139,6 +139,18 @@ def test_jobs_are_listed_newest_first_and_by_status(system: System) -> None:
     assert listed == [(2, "running"), (1, "superseded")]
     assert [each["job_id"] for each in system.get("/jobs?status=running")] == [job(2)]
     assert system.http.get("/jobs?status=lost").status_code == 422
+
+
+def test_the_jobs_of_a_case_are_found_however_many_came_since(system: System) -> None:
+    newer = case_id("covid19-ct", "another study", "study")
+    began = RECEIVED + timedelta(days=1)
+    system.intake.take(Story(system.store).whole())
+    system.intake.take(Story(system.store, case=newer, began=began).whole())
+    assert system.get("/pipelines") == ["covid19-ct"]
+    for case in (CASE, newer):
+        asked = f"/jobs?limit=1&case_id={case}&case_id=of-another-pipeline"
+        assert [each["case_id"] for each in system.get(asked)] == [case]
+    assert system.get("/jobs?case_id=of-another-pipeline") == []
 
 
 def test_the_beginning_of_an_id_will_do(system: System) -> None:

@@ -1,6 +1,7 @@
 """Failures over HTTP: chosen by job, code, service and stage; tried again, or left at that."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +12,7 @@ from services.results.ledger import deliveries
 from services.results.tests.facts import PIPELINE, RECEIVED, Story, job
 from services.results.tests.test_api import System
 from shared.events.models import InputReady, JobControl, Lane, StageFailed
-from shared.identity import trace_id
+from shared.identity import case_id, trace_id
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_what_the_service_said_is_read_where_no_file_is_shared(tmp_path: Path) -
 
 def test_a_replay_by_code_says_what_was_done_of_each_job(system: System) -> None:
     answer = system.http.post("/failures/replay?code=out-of-memory")
-    (done,) = answer.json()
+    (done,) = answer.json()["jobs"]
     assert (answer.status_code, done["done"], done["run"]) == (202, True, 2)
     (asked,) = system.published("input-ready")
     assert isinstance(asked, InputReady)
@@ -83,14 +84,66 @@ def test_a_job_without_failures_is_not_replayed(system: System) -> None:
 def test_a_failure_of_a_job_that_still_runs_is_named_and_left(system: System) -> None:
     story = Story(system.store, version=2)
     system.intake.take([story.input_ready(), story.made("reader"), story.failed("lesion-seg")])
-    (done,) = system.http.post("/failures/replay?stage=lesion-seg").json()
+    (done,) = system.http.post("/failures/replay?stage=lesion-seg").json()["jobs"]
     assert (done["job_id"], done["done"], done["code"]) == (job(2), False, "job-running")
 
 
 def test_nothing_is_done_to_all_unless_that_is_said(system: System) -> None:
     answer = system.http.post("/failures/discard")
     assert (answer.status_code, answer.json()["code"]) == (422, "nothing-chosen")
-    assert system.http.post("/failures/discard?all=true").json()[0]["done"] is True
+    assert system.http.post("/failures/discard?all=true").json()["jobs"][0]["done"] is True
+
+
+def test_many_jobs_are_replayed_in_portions_and_each_once(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    cases = [case_id("covid19-ct", f"study {number}", "study") for number in range(101)]
+    for story in [Story(system.store, case=case) for case in cases]:
+        system.intake.take([story.input_ready(), story.failed("reader")])
+    others = system.http.post("/failures/replay?code=deadline").json()
+    assert others == {"jobs": [], "next": sorted(job(case=case) for case in cases)[99]}
+    first = system.http.post("/failures/replay?all=true").json()
+    again = {each["job_id"] for each in first["jobs"]}
+    for case in cases:
+        if job(case=case) in again:
+            system.intake.take([Story(system.store, run=2, case=case).failed("reader")])
+    rest = system.http.post(f"/failures/replay?all=true&after={first['next']}").json()
+    assert (len(first["jobs"]), len(rest["jobs"]), rest["next"]) == (100, 1, None)
+    done = [each["job_id"] for each in first["jobs"] + rest["jobs"] if each["done"]]
+    assert set(done) == {job(case=case) for case in cases}
+
+
+def test_failures_of_every_kind_are_listed_newest_first(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    early, late, last = (
+        Story(system.store, case=case, began=RECEIVED + timedelta(hours=hours))
+        for case, hours in (("early", 0), ("late", 1), ("last", 9))
+    )
+    system.intake.take([early.input_ready(), early.failed("reader"), late.input_ready()])
+    system.clock.advance(timedelta(hours=8).total_seconds())
+    sweep(system.intake.ledger, system.intake.concluder, RECEIVED)
+    system.intake.take([last.input_ready(), last.failed("reader")])
+    ids = [failure["job_id"] for failure in system.get("/failures")]
+    assert ids == [last.job_id, late.job_id, early.job_id]
+    assert [failure["job_id"] for failure in system.get("/failures?limit=2")] == ids[:2]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_failure_that_a_newer_version_replaced_waits_for_nobody(
+    tmp_path: Path, late: bool
+) -> None:
+    system = System(tmp_path)
+    old = Story(system.store)
+    system.intake.take([old.input_ready(), *([] if late else [old.failed("reader")])])
+    system.clock.advance(21 * PIPELINE.deadline)
+    sweep(system.intake.ledger, system.intake.concluder, RECEIVED)
+    assert [failure["stage"] for failure in system.get("/failures")] == ["reader"]
+    system.intake.take(Story(system.store, version=2).whole())
+    assert system.get("/failures") == []
+    for asked in ("replay?all=true", "discard?stage=reader"):
+        assert system.http.post(f"/failures/{asked}").json() == {"jobs": [], "next": None}
+    assert [failure["stage"] for failure in system.get(f"/failures?job={job()}")] == ["reader"]
+    refused = system.http.post(f"/failures/replay?job={job()}")
+    assert refused.json()["code"] == "job-superseded"
 
 
 def test_what_a_deadline_ended_is_a_failure_of_the_stage_that_held_it(tmp_path: Path) -> None:
@@ -143,7 +196,7 @@ def test_a_job_whose_definition_is_gone_is_listed_and_can_be_left_or_tried_again
     (listed,) = system.get("/failures")
     assert (listed["stage"], listed["service"], listed["attempts"]) == ("results", "results", 0)
     assert [reason["code"] for reason in listed["reasons"]] == ["definition-missing"]
-    assert system.http.post(f"/failures/discard?job={job()}").json()[0]["done"] is True
+    assert system.http.post(f"/failures/discard?job={job()}").json()["jobs"][0]["done"] is True
     assert system.get("/failures") == []
     where.write_bytes(definition)
     assert system.http.post(f"/jobs/{job()}/rerun").json()["run"] == 2

@@ -18,9 +18,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from services.results import deadlines
+from services.results.archive import Archive
 from services.results.conclude import Concluder
 from services.results.definitions import Definitions
 from services.results.delivery import Backoff, Courier, IsWanted
+from services.results.failures import Failures, Wanted
 from services.results.intake import Intake
 from services.results.ledger import commitments, deliveries, outbox
 from services.results.ledger.commitments import Unconfirmed
@@ -39,6 +41,7 @@ from services.results.tests.test_ledger import EVERYTHING, STORE, content, expec
 from services.results.turn import Turn
 from shared.clock import ManualClock
 from shared.events.models import JobFinished
+from shared.identity import case_id
 
 _PLACES = os.pathsep.join(
     [os.environ.get("PATH", ""), *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
@@ -226,3 +229,21 @@ def test_it_prunes_what_sqlite_prunes(intake: Intake) -> None:
     desk = Desk(intake.ledger, intake.concluder, later)
     assert (desk.rerun(job(), fresh=False), pruner.prune(timedelta(days=30)).jobs) == (2, [])
     assert pruner.prune(timedelta(days=30), after=job()).kept == {}
+
+
+def test_failures_are_listed_and_left_as_in_sqlite(intake: Intake) -> None:
+    """Several questions are open at once, and one is left before its end."""
+    failed, late = Story(STORE), Story(STORE, case=case_id("covid19-ct", "late", "study"))
+    intake.take([failed.input_ready(), failed.failed("reader"), late.input_ready()])
+    clock = ManualClock(RECEIVED + timedelta(hours=6))
+    concluder = Concluder(Definitions(STORE), clock)
+    deadlines.sweep(intake.ledger, concluder, RECEIVED)
+    archive = Archive(intake.ledger, STORE, Definitions(STORE))
+    failures = Failures(archive, Desk(intake.ledger, concluder, clock))
+    found = [failure.job_id for failure in failures.list(Wanted(), 100)]
+    assert found == [late.job_id, failed.job_id]
+    assert [failure.job_id for failure in failures.list(Wanted(), 1)] == found[:1]
+    intake.take([Story(STORE, version=2).input_ready()])
+    left = failures.discard(Wanted())
+    assert ([done.job_id for done in left.jobs], left.next) == ([late.job_id], None)
+    assert failures.discard(Wanted(), after=late.job_id).jobs == []

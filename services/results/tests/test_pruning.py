@@ -88,6 +88,19 @@ def test_a_failure_stays_until_somebody_has_seen_it(house: House) -> None:
     assert house.prune().jobs == [job()]
 
 
+def test_a_failure_that_a_newer_version_replaced_goes(house: House) -> None:
+    old = Story(house.store)
+    house.take([old.input_ready(), old.failed("reader")])
+    house.take(Story(house.store, version=2).whole()[:1])
+    assert house.prune().jobs == [job()]
+
+
+def test_what_was_refused_goes_when_a_newer_version_has_replaced_it(house: House) -> None:
+    house.take(Story(house.store).whole(), "failed")
+    house.take(Story(house.store, version=2).whole()[:1])
+    assert house.prune().jobs == [job()]
+
+
 def test_a_young_job_stays_however_little_is_to_be_kept(house: House) -> None:
     house.take(Story(house.store).whole())
     house.store.age()
@@ -160,7 +173,7 @@ def test_what_can_never_be_delivered_goes_when_somebody_has_seen_it(
 ) -> None:
     house.take(Story(house.store).whole(), end)
     assert house.prune().kept == {"not-delivered": 1}
-    assert [done.done for done in house.failures().discard(Wanted(job()))] == [True]
+    assert [done.done for done in house.failures().discard(Wanted(job())).jobs] == [True]
     assert house.prune().jobs == [job()]
 
 
