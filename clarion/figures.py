@@ -25,10 +25,11 @@ Line = Mapping[str, Any]
 def screen(snapshot: Mapping[str, Any]) -> Group:
     """Stages, jobs and refusals of the last five minutes; backlogs, senders, alerts of now.
 
-    `halted` of the snapshot are the services that take in nothing: they are told first.
+    `halted` of the snapshot are the services that take in nothing, and `why_not` says why figures
+    are not whole: they are told first.
     """
     lines: Sequence[Line] = snapshot["windows"][_WINDOW]
-    when = datetime.fromisoformat(snapshot["at"]).astimezone().strftime("%H:%M:%S")
+    when = datetime.fromisoformat(snapshot["at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     sheets = [
         _jobs(lines, snapshot["in_work"]),
         _stages([line for line in lines if "stage" in line["key"] and "code" not in line["key"]]),
@@ -38,8 +39,10 @@ def screen(snapshot: Mapping[str, Any]) -> Group:
     ]
     alerts = [_alerts(snapshot["alerts"])] if snapshot["alerts"] else []
     head = Text(f"{when}, the last {_WINDOW}, times in s", style="bold")
-    stopped = [Text(told(service), style="red") for service in snapshot["halted"]]
-    return Group(head, *stopped, *(sheet for sheet in sheets if sheet.rows), *alerts)
+    first = [f"not whole: {reason}" for reason in snapshot["why_not"]]
+    first += [told(service) for service in snapshot["halted"]]
+    red = [Text(line, style="red") for line in first]
+    return Group(head, *red, *(sheet for sheet in sheets if sheet.rows), *alerts)
 
 
 def _jobs(lines: Sequence[Line], in_work: Sequence[Line]) -> Sheet:

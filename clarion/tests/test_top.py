@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
 from typing import Any
@@ -18,6 +19,7 @@ PLACE = {"lane": "stat", "pipeline": "covid19-ct"}
 LATENCY = {"duration_p50_s": 1.5, "duration_p95_s": 4.25, "duration_count": 7}
 SNAPSHOT: dict[str, Any] = {
     "at": "2026-03-01T08:00:00+00:00",
+    "why_not": [],
     "windows": {
         "5 min": [
             {"key": PLACE, "figures": {"begun": 9, "completed": 6, "end_to_end_p50_s": 21.0,
@@ -106,8 +108,18 @@ def test_for_programs_it_prints_the_snapshot(url: str) -> None:
     assert json.loads(_said(url, "--json")) == {**SNAPSHOT, "halted": []}
 
 
-def test_a_service_that_has_halted_is_named_first_with_what_to_do() -> None:
+def _first_lines(**more: list[str]) -> list[str]:
     console = Console(width=80, record=True, file=StringIO())
-    console.print(screen({**SNAPSHOT, "halted": ["lung_seg"]}))
+    console.print(screen({**SNAPSHOT, "halted": [], **more}))
+    return console.export_text().splitlines()[:2]
+
+
+def test_a_service_that_has_halted_is_named_first_with_what_to_do() -> None:
     told = "lung_seg has halted after a burst of failures: clarion failures resume lung_seg"
-    assert console.export_text().splitlines()[1] == told
+    assert _first_lines(halted=["lung_seg"])[1] == told
+
+
+def test_why_figures_are_not_whole_is_told_first_and_of_which_day_they_are() -> None:
+    head, why = _first_lines(why_not=["kafka does not answer"])
+    assert why == "not whole: kafka does not answer"
+    assert datetime.fromisoformat(head[:19]).astimezone() == datetime(2026, 3, 1, 8, tzinfo=UTC)

@@ -5,26 +5,24 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import NoReturn
 
 import faust
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
-from services.statistics import changelogs
+from services.statistics import changelogs, rounds
 from services.statistics.api import create_app
 from services.statistics.app import build
-from services.statistics.backlog import LagReader, Reading
+from services.statistics.backlog import LagReader
 from services.statistics.others import Take, follow
 from services.statistics.settings import StatisticsSettings
 from services.statistics.tending import tend
 from services.statistics.watchdog import Verdict, Watchdog, is_ready, recover_again, recovered
 from services.statistics.watching import Watching
-from services.statistics.windows import Kept
-from shared.bus.kafka import KafkaPublisher
+from services.statistics.windows import TOLD, Kept
 from shared.bus.producing import Producer
-from shared.bus.received import publish_if_it_fits
 from shared.bus.watch import Broker
 from shared.catalog import Service, Topics, load_catalog, load_service, load_topics
 from shared.clock import system_clock
@@ -35,7 +33,6 @@ from shared.telemetry.logs import logger
 
 _STANDS_AFTER_S = 20.0
 _STOP_S = 10.0
-_READ_S = 30.0
 
 
 async def run(settings: StatisticsSettings, service: Service, topics: Topics) -> None:
@@ -58,14 +55,18 @@ async def run(settings: StatisticsSettings, service: Service, topics: Topics) ->
         try:
             await lags.start()
             await app.start()
-            group.create_task(tend(app, keeper, names, settings.kafka, watchdog.moved))
+            moved, told = watchdog.moved, lambda: kept.positions.get(TOLD, 0)
+            group.create_task(tend(app, keeper, names, settings.kafka, moved, told))
             for kind, anew in _alerting(watching).items():
                 group.create_task(follow(settings.kafka, kind, topics.partitions, anew))
             group.create_task(gathering.run())
             await _caught_up(group, settings.kafka, topics.partitions, kept)
             starting.clear()
             logger().info("ready", port=settings.statistics_port)
-            await _rounds(settings, watching, app, lags, publisher)
+            every_s = settings.snapshot_every_s
+            group.create_task(rounds.measure(watching, lags, system_clock, every_s))
+            group.create_task(rounds.look(watching, system_clock, every_s))
+            await rounds.tell(watching, publisher, keeper, partial(_is_first, app), every_s)
         finally:
             ending.cancel()
             await _stop(app, lags, producer)
@@ -102,32 +103,14 @@ async def _caught_up(group: asyncio.TaskGroup, bootstrap: str, partitions: int, 
         await mark.wait()
 
 
-async def _rounds(
-    settings: StatisticsSettings,
-    watching: Watching,
-    app: faust.App,
-    lags: LagReader,
-    publisher: KafkaPublisher,
-) -> None:
-    """A snapshot every few seconds; the replica that has partition 0 publishes it."""
-    while True:
-        events = watching.look(system_clock(), await _read(lags, watching.kept))
-        if any(place.partition == 0 for place in app.consumer.assignment()):
-            for event in events:
-                await publish_if_it_fits(publisher, event, None, 0)
-        await asyncio.sleep(settings.snapshot_every_s)
+def _is_first(app: faust.App) -> bool:
+    """Whether the replica has partition 0, which one of them has."""
+    return any(place.partition == 0 for place in app.consumer.assignment())
 
 
 def _lag_reader(bootstrap: str, topics: Topics) -> LagReader:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     return LagReader(admin, AIOKafkaConsumer(bootstrap_servers=bootstrap), load_catalog(), topics)
-
-
-async def _read(lags: LagReader, kept: Kept) -> Reading | None:
-    with suppress(KafkaError, OSError):  # a TimeoutError too
-        async with asyncio.timeout(_READ_S):
-            return await lags.read(kept.positions)
-    return None
 
 
 def _why_not_ready(app: faust.App) -> tuple[str, ...]:

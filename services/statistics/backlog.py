@@ -4,7 +4,7 @@ Faust commits late and sometimes not at all: statistics' own offsets are the pos
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiokafka import TopicPartition
@@ -12,6 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from services.statistics.alerts import Progress
 from services.statistics.changelogs import APP
+from services.statistics.known import Positions
 from shared.catalog import Catalog, Topics
 from shared.events.models import Lane
 
@@ -26,6 +27,8 @@ class Reading:
 
     lags: Lags
     done: Mapping[str, int]
+    ends: Positions = field(default_factory=dict)
+    """Of the topics that statistics reads."""
 
 
 class Groups(Protocol):
@@ -93,7 +96,10 @@ class LagReader:
             at = (service, self._topics[service][place.topic])
             offset = done[service].get(place, starts.get(place, 0))
             lags[at] = lags.get(at, 0) + max(0, ends[place] - offset)
-        return Reading(lags, {name: sum(committed.values()) for name, committed in done.items()})
+        own_ends = {tuple(at): ends[at] for at in self._places(APP)}
+        return Reading(
+            lags, {n: sum(committed.values()) for n, committed in done.items()}, own_ends
+        )
 
     def _places(self, service: str) -> set[TopicPartition]:
         return {
@@ -120,11 +126,13 @@ def _lane(topic: str) -> str:
 def progress(
     before: Mapping[str, Progress], last: Reading | None, reading: Reading, now: float
 ) -> dict[str, Progress]:
-    """A service stands for as long as it has work and its offsets do not move."""
+    """A service stands for as long as it has work and its offsets do not move; after a clock that
+    was ahead, from now on.
+    """
     found = {}
     for service, done in reading.done.items():
         lag = sum(count for (name, _), count in reading.lags.items() if name == service)
         stands = bool(lag and last and last.done.get(service) == done and service in before)
         since = before[service].stands_since if stands and before[service].lag else now
-        found[service] = Progress(lag, since)
+        found[service] = Progress(lag, min(since, now))
     return found

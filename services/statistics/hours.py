@@ -18,6 +18,8 @@ FOLDED_AFTER_S = HOUR_S
 REMOVED_AFTER_S = 2 * HOUR_S
 LONGEST_RUN_S = 6 * HOUR_S
 """So long may a run of a job take: twenty deadlines of 15 min (decision 16), and some breaks."""
+TOLD_BACK_S = 24 * HOUR_S
+"""Minutes and hours that ended longer ago are not published any more."""
 KEPT_S = 11 * 24 * HOUR_S
 """A week, and a long weekend more: so long may a silence be that is compared with a week ago."""
 _MARK_DIGITS = 16
@@ -78,8 +80,13 @@ def place_of(name: str) -> Place:
     return int(partition), int(hour)
 
 
-def fold(partition: int, facts: Iterable[Fact], hours: Mapping[Place, Hour], now: float) -> Changes:
-    """What is due in one partition. `facts` and `hours` may hold others' too."""
+def fold(
+    partition: int, facts: Iterable[Fact], hours: Mapping[Place, Hour], now: float, told: float
+) -> Changes:
+    """What is due in one partition. `facts` and `hours` may hold others' too.
+
+    `told` is the moment until which minutes and hours are published.
+    """
     own = [fact for fact in facts if fact.partition == partition]
     ended = ends(own)
     over = {fact.unit: fact.finished for fact in own if fact.of == JOB}
@@ -89,7 +96,7 @@ def fold(partition: int, facts: Iterable[Fact], hours: Mapping[Place, Hour], now
         place = (partition, hour_of(fact.finished))
         over_for = _over_for(place[1], now)
         counted = place in hours and fact.mark in hours[place].marks
-        if over_for >= KEPT_S or (counted and not _is_needed(fact, over, now)):
+        if over_for >= KEPT_S or (counted and not _is_needed(fact, over, now, told)):
             forgotten.append(fact.mark)
         elif not counted and over_for >= FOLDED_AFTER_S:
             due.setdefault(place, []).append(fact)
@@ -98,13 +105,16 @@ def fold(partition: int, facts: Iterable[Fact], hours: Mapping[Place, Hour], now
     return Changes(made, forgotten, old)
 
 
-def _is_needed(fact: Fact, over: Mapping[str, float], now: float) -> bool:
-    """Whether it may still tell what is in work, or how long a stage that begins late has waited.
+def _is_needed(fact: Fact, over: Mapping[str, float], now: float, told: float) -> bool:
+    """Whether it may still tell what is in work, or how long a stage that begins late has waited,
+    or a minute that is not published.
 
     So a run's facts go some time after its end; that it ended stays for longer, since a begin that
     is kept once more must not look like one in work. `over` has the ends of runs by unit.
     """
     last = max(fact.finished, over.get(fact.unit, fact.finished))
+    if last >= told and _over_for(hour_of(last), now) < TOLD_BACK_S:
+        return True
     is_open = fact.of != DELIVERY and fact.unit not in over
     kept_s = LONGEST_RUN_S if is_open or fact.of == JOB else REMOVED_AFTER_S
     return _over_for(hour_of(last), now) < kept_s

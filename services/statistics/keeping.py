@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.statistics.facts import Fact, fact_of
 from services.statistics.hours import KEPT_S, Hour, fold, name_of, place_of
+from services.statistics.windows import TOLD
 from shared.clock import Clock
 from shared.events.wire import Undecodable, decode
 from shared.telemetry.logs import logger
@@ -81,13 +82,23 @@ class Keeper:
             left_out = await self._left_out(topic, partition, at, end)
             await self._keep(left_out, {(topic, partition): end})
 
-    async def fold(self, partition: int) -> None:
-        """Fold what is due; a fact goes when the hour that counts it is durable."""
+    async def told(self, until: float) -> None:
+        """Remember that the windows are published that ended until then, in s since 1970."""
+        async with self._lock:
+            if self.position(*TOLD) != int(until):
+                topic, partition = TOLD
+                self._positions.put(f"{topic}/{partition}", int(until), partition)
+                await self._positions.durable()
+
+    async def fold(self, partition: int, told: float) -> None:
+        """Fold what is due; a fact goes when the hour that counts it is durable, and its windows
+        are `told`, the moment until which all are.
+        """
         async with self._lock:
             facts = [Fact.from_json(kept) for _, kept in self._facts.items()]
             own = {place_of(name): kept for name, kept in self._hours.items()}
             hours = {at: Hour.from_json(kept) for at, kept in own.items() if at[0] == partition}
-            changes = fold(partition, facts, hours, self._clock().timestamp())
+            changes = fold(partition, facts, hours, self._clock().timestamp(), told)
             for place, hour in changes.hours.items():
                 self._hours.put(name_of(place), hour.to_json(), partition)
             await self._hours.durable()

@@ -1,6 +1,7 @@
 """Snapshots: what is published and what GET /snapshot answers. Pure."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -33,7 +34,10 @@ def lines(figures: Figures, sketches: Sketches | None = None) -> tuple[SeriesFig
 
 
 def statistics_event(span: Span, figures: Figures, sketches: Sketches, live: Live) -> Event:
-    """The figures of one window, whole, and what is live beside them."""
+    """The figures of one window, whole, and what is live beside them.
+
+    Its id follows from what it tells: the same figures are the same event, others are another.
+    """
     end = _moment(span.end)
     total = sum(found.get("per_min", 0.0) for series, found in figures.items() if not series.code)
     data = Statistics(
@@ -48,7 +52,8 @@ def statistics_event(span: Span, figures: Figures, sketches: Sketches, live: Liv
             for sender, last in sorted(live.last_studies.items())
         ),
     )
-    return _event("statistics", end, data, span.name, span.end)
+    told = json.dumps(data.model_dump(mode="json"), sort_keys=True)
+    return _event("statistics", end, data, span.name, span.end, told)
 
 
 def waiting(live: Live) -> tuple[Waiting, ...]:
@@ -91,10 +96,12 @@ def document(
     in_work: Figures,
     live: Live,
     alerts: Iterable[Raised],
+    why_not: Sequence[str],
 ) -> dict[str, Any]:
-    """What GET /snapshot answers: JSON."""
+    """What GET /snapshot answers: JSON. `why_not` says why its figures are not whole."""
     return {
         "at": now.isoformat(),
+        "why_not": list(why_not),
         "windows": {name: _told(found) for name, found in windows.items()},
         "in_work": _told(in_work),
         "backlog": [waits.model_dump() for waits in waiting(live)],

@@ -27,10 +27,12 @@ async def tend(
     topics: Collection[str],
     bootstrap: str,
     moved: Callable[[], None],
+    told: Callable[[], float],
 ) -> None:
     """Until cancelled: bring on topics that stand, and fold old facts once a minute.
 
-    `moved` is called after each topic that was brought on, and when all have been looked after.
+    `moved` is called after each topic that was brought on, and when all have been looked after;
+    `told` says until when minutes and hours are published.
     """
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     await consumer.start()
@@ -43,7 +45,7 @@ async def tend(
                 with _when_kafka_answers(moved):
                     before = await _bring_on(consumer, keeper, owned, before, moved)
                     if rounds % _FOLD_EVERY_ROUNDS == 0:
-                        await _fold(keeper, owned)
+                        await _fold(keeper, owned, told())
     finally:
         await consumer.stop()
 
@@ -58,9 +60,9 @@ def _when_kafka_answers(then: Callable[[], None]) -> Iterator[None]:
         then()
 
 
-async def _fold(keeper: Keeper, owned: list[TopicPartition]) -> None:
+async def _fold(keeper: Keeper, owned: list[TopicPartition], told: float) -> None:
     for partition in sorted({at.partition for at in owned}):
-        await keeper.fold(partition)
+        await keeper.fold(partition, told)
 
 
 def _owned(app: faust.App, topics: Collection[str]) -> list[TopicPartition]:

@@ -7,11 +7,14 @@ from services.statistics.facts import INPUT, JOB, Fact
 from services.statistics.hours import HOUR_S, Hour, Place, hour_of
 from services.statistics.sketch import count, quantile
 from services.statistics.tally import Series, Tally, ends, series_of, tally
+from shared.catalog import topic_name
 
 MINUTE_S = 60.0
 WEEK_S = 7 * 24 * HOUR_S
 _BACK_H = (2, 4, 8, 24)
 SHORTEST = "5 min"
+TOLD = (topic_name("statistics", None), 0)
+"""Where among the positions stands until when minutes and hours are published, in s since 1970."""
 Figures = dict[Series, dict[str, float]]
 
 
@@ -45,7 +48,7 @@ def sliding(now: float) -> tuple[Span, ...]:
     )
 
 
-def tumbling(now: float) -> tuple[Span, ...]:
+def latest(now: float) -> tuple[Span, ...]:
     """The minute and the hour that ended last."""
     minute, hour = now // MINUTE_S * MINUTE_S, now // HOUR_S * HOUR_S
     return (

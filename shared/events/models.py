@@ -211,10 +211,10 @@ class Snapshot(Model):
 
 
 class Statistics(Snapshot):
-    """Figures of one window, and of the moment at which they are published."""
+    """Figures of one window; of two events with one window and one `at` the later holds."""
 
-    backlog: tuple[Waiting, ...] = Field(default=(), description="of that moment")
-    senders: tuple[LastStudy, ...] = Field(default=(), description="of that moment")
+    backlog: tuple[Waiting, ...] = Field(default=(), description="with windows that end now")
+    senders: tuple[LastStudy, ...] = Field(default=(), description="with windows that end now")
 
 
 class Alert(Snapshot):

@@ -41,16 +41,22 @@ def differences(events: Collection[Event], snapshot: Mapping[str, Any]) -> list[
     at = datetime.fromisoformat(snapshot["at"])
     found = []
     for window, (start, end) in windows(at).items():
-        told = {_key(line): line["figures"] for line in snapshot["windows"][window]}
-        counted = recount(events, start, end)
-        minutes = (end - start).total_seconds() / 60
-        found += [f"{window} {key}: in one only" for key in told.keys() ^ counted.keys()]
-        for key in told.keys() & counted.keys():
-            found += [
-                f"{window} {key} {what}" for what in _differ(told[key], counted[key], minutes)
-            ]
+        lines = snapshot["windows"][window]
+        found += [f"{window} {what}" for what in differ(events, lines, start, end)]
     in_work = {_key(line): line["figures"]["in_work"] for line in snapshot["in_work"]}
     return found if in_work == _in_work(events) else [*found, f"in work: {in_work}"]
+
+
+def differ(
+    events: Collection[Event], lines: Sequence[Mapping[str, Any]], start: datetime, end: datetime
+) -> Iterator[str]:
+    """What the lines of one window tell otherwise."""
+    told = {_key(line): line["figures"] for line in lines}
+    counted = recount(events, start, end)
+    minutes = (end - start).total_seconds() / 60
+    yield from (f"{key}: in one only" for key in told.keys() ^ counted.keys())
+    for key in told.keys() & counted.keys():
+        yield from (f"{key} {what}" for what in _differ(told[key], counted[key], minutes))
 
 
 def recount(events: Collection[Event], start: datetime, end: datetime) -> Mapping[Key, Counted]:

@@ -16,7 +16,7 @@ from tests.e2e.told_jobs import events, partition_of
 def _differences(counted: list[Event], happened: list[Event], at: datetime) -> list[str]:
     facts = [fact_of(event, partition_of(event)) for event in counted]
     watching = Watching(Kept(facts={fact.mark: fact for fact in facts if fact}))
-    watching.look(at, None)
+    watching.look(at)
     return differences(happened, watching.snapshot)
 
 

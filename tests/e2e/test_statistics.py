@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from shared.bus.topics import create
 from shared.catalog import load_service, load_topics, topic_name
 from shared.events.models import Common, Lane, Statistics
 from shared.events.wire import Event, decode
-from tests.e2e.recounting import differences
+from tests.e2e.recounting import differ, differences
 from tests.e2e.system import until
 from tests.e2e.told_jobs import events, partition_of
 
@@ -86,10 +86,25 @@ async def _falls_behind(broker: str, service: str) -> dict[str, int]:
     return dict(left)
 
 
-async def _last_published(broker: str, window: str) -> Statistics | None:
-    told = [event.data for event in await _read(broker, [topic_name("statistics", None)])]
-    found = [data for data in told if isinstance(data, Statistics) and data.window == window]
-    return max(found, key=lambda data: data.at, default=None)
+async def _published(broker: str, window: str) -> dict[datetime, Statistics]:
+    """What was told of each such window last, by its end; one id has one content."""
+    told = await _read(broker, [topic_name("statistics", None)])
+    assert len({event.id for event in told}) == len(
+        {(e.id, e.data.model_dump_json()) for e in told}
+    )
+    windows = [event.data for event in told if isinstance(event.data, Statistics)]
+    return {data.at: data for data in windows if data.window == window}
+
+
+def _minutes(broker: str, events: Collection[Event]) -> list[str]:
+    """What the minutes of the last hour tell on the bus otherwise than the events do."""
+    minute, past = timedelta(minutes=1), datetime.now(UTC) - timedelta(hours=1)
+    published = asyncio.run(_published(broker, "minute")).items()
+    told = {at: data.model_dump()["series"] for at, data in published if at > past}
+    if not any(told.values()):
+        return ["tell nothing"]
+    ends = [min(told) + minute * n for n in range((max(told) - min(told)) // minute + 1)]
+    return [what for at in ends for what in differ(events, told.get(at, ()), at - minute, at)]
 
 
 class Replica:
@@ -193,6 +208,7 @@ def test_figures_equal_a_recount_after_a_kill_and_a_rebalance(broker: str, tmp_p
         left = asyncio.run(_falls_behind(broker, "reader"))
         until("the backlog by lane", lambda: first.backlog("reader") == left, _WITHIN_S)
         until("it is published", lambda: _published_backlog(broker, "reader") == left, _WITHIN_S)
+        until("minutes", lambda: _minutes(broker, expected) == [], _WITHIN_S)
         until("health", first.is_healthy, _WITHIN_S)
     assert len(expected) == len(_now(range(90)))
     assert min(left.values()) > 0
@@ -203,6 +219,6 @@ def _now(numbers: Sequence[int]) -> list[Event]:
 
 
 def _published_backlog(broker: str, service: str) -> dict[str, int]:
-    found = asyncio.run(_last_published(broker, "5 min"))
-    lags = found.backlog if found else ()
+    found = asyncio.run(_published(broker, "5 min"))
+    lags = found[max(found)].backlog if found else ()
     return {lag.lane: lag.events for lag in lags if lag.service == service}

@@ -71,6 +71,14 @@ def test_a_service_that_has_work_and_does_none_is_told() -> None:
     ]
 
 
+def test_a_service_that_stands_is_told_also_after_the_clock_was_ahead() -> None:
+    idle, ahead = (0, _reading(0, 7)), (10_800, _reading(0, 7))
+    stood = _after(idle, ahead, (5, _reading(3, 7)), (300, _reading(3, 7)), (606, _reading(3, 7)))
+    assert [raised.figures["stands_s"] for raised in standing_services(stood, 606)] == [601]
+    woken = _after(idle, (10_800, _reading(3, 7)), (5, _reading(3, 7)), (606, _reading(3, 7)))
+    assert [raised.figures["stands_s"] for raised in standing_services(woken, 606)] == [601]
+
+
 def test_neither_idleness_nor_slow_progress_is_standing() -> None:
     idle = _after((0, _reading(0, 7)), (601, _reading(0, 7)))
     woken = _after((0, _reading(0, 7)), (601, _reading(1, 7)), (602, _reading(1, 7)))

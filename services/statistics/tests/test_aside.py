@@ -31,8 +31,8 @@ def _aside(*records: "ConsumerRecord[bytes, bytes]") -> Aside:
 
 
 def _published(watching: Watching, after_s: float = 0.0) -> list[str]:
-    events = watching.look(NOW + timedelta(seconds=after_s), None)
-    return [event.id for event in events if isinstance(event.data, Alert)]
+    watching.look(NOW + timedelta(seconds=after_s))
+    return [event.id for event in watching.news() if isinstance(event.data, Alert)]
 
 
 def test_who_set_aside_what_from_where_is_told() -> None:
@@ -68,7 +68,7 @@ def test_it_is_in_the_snapshot_for_a_day() -> None:
     watching = Watching(Kept(), aside=_aside(_record(10)))
     shown = []
     for hours in (0, 23, 26):
-        watching.look(NOW + timedelta(hours=hours), None)
+        watching.look(NOW + timedelta(hours=hours))
         shown.append([alert["code"] for alert in watching.snapshot["alerts"]])
     assert shown == [["unreadable-event"], ["unreadable-event"], []]
 

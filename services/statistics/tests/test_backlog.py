@@ -68,6 +68,7 @@ async def test_statistics_itself_is_behind_where_it_has_no_position() -> None:
     logs = {TopicPartition(NOW, 0): (0, 9), TopicPartition(NOW, 1): (2, 5)}
     reading = await _reader(Broker(logs)).read({(NOW, 0): 8})
     assert reading.lags["statistics", "stat"] == 1 + 3
+    assert {place: end for place, end in reading.ends.items() if end} == {(NOW, 0): 9, (NOW, 1): 5}
 
 
 async def test_a_service_that_never_gets_on_stands_though_old_events_go() -> None:

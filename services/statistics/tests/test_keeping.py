@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -15,7 +16,7 @@ from services.statistics.hours import KEPT_S
 from services.statistics.keeping import Keeper, Record
 from services.statistics.tending import standing
 from services.statistics.tests.told import NOW, event
-from services.statistics.windows import Kept, Span, tally_of
+from services.statistics.windows import TOLD, Kept, Span, tally_of
 from shared.events.wire import encode
 
 EVER = Span("ever", 0, 1e12)
@@ -159,7 +160,7 @@ async def test_a_crash_while_hours_are_folded_neither_loses_nor_doubles_an_event
         keeper = _started(log, OLD_LOG, now)
         with suppress(Crash):
             await keeper.fill(TOPIC, 0, end)
-            await keeper.fold(0)
+            await keeper.fold(0, inf)
         kept_before = min(log.kept["positions"].get(f"{TOPIC}/0", 0), len(OLD))
         assert kept_before <= log.figures().get("succeeded", 0) <= len(OLD)
     log.writes_left = 10_000
@@ -182,11 +183,11 @@ async def test_for_every_write_after_which_a_fold_may_die_the_figures_are_the_sa
             await keeper.fill(TOPIC, 0, end)
             log.writes_left = writes
             with suppress(Crash):
-                await keeper.fold(0)
+                await keeper.fold(0, inf)
             log.writes_left = 10_000
             assert log.figures() == {"succeeded": min(end, len(OLD))}
         for _ in range(2):
-            await _started(log, OLD_LOG, NOW + timedelta(hours=8)).fold(0)
+            await _started(log, OLD_LOG, NOW + timedelta(hours=8)).fold(0, inf)
         assert (log.kept["facts"], log.figures()) == ({}, {"succeeded": len(OLD)})
 
 
@@ -194,8 +195,18 @@ async def test_when_its_time_is_over_an_event_is_neither_kept_nor_counted() -> N
     log = Log()
     await _started(log, OLD_LOG).fill(TOPIC, 0, len(OLD_LOG))
     for hours in (8, 9, KEPT_S / 3600 + 1):
-        await _started(log, OLD_LOG, NOW + timedelta(hours=hours)).fold(0)
+        await _started(log, OLD_LOG, NOW + timedelta(hours=hours)).fold(0, inf)
     assert (log.kept["facts"], log.kept["hours"]) == ({}, {})
+
+
+async def test_until_when_windows_are_told_outlives_the_process_beside_the_positions() -> None:
+    log = Log()
+    for until in (NOW.timestamp() + 0.5, NOW.timestamp() + 5.0, NOW.timestamp() - 60):
+        await _started(log).told(until)
+        kept = Kept()
+        for key, value in log.kept["positions"].items():
+            apply(kept, "positions", key, value)
+        assert kept.positions == {TOLD: int(until)}
 
 
 def test_a_partition_stands_that_has_more_and_did_not_move() -> None:

@@ -68,6 +68,7 @@ def test_our_own_alerts_are_not_told_twice() -> None:
 
 def test_it_is_in_the_snapshot_and_not_published_again() -> None:
     watching = Watching(Kept(facts={BEGUN.mark: BEGUN}), _told())
-    published = [event.kind for event in watching.look(NOW, None)]
+    watching.look(NOW)
+    published = [event.kind for event in watching.news()]
     assert [alert["code"] for alert in watching.snapshot["alerts"]] == ["standing-job"]
     assert "alert" not in published

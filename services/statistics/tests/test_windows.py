@@ -1,6 +1,7 @@
 """Figures of windows: every event once, however it came and whatever became of its fact."""
 
 import json
+from math import inf
 from typing import Any
 
 from hypothesis import given, settings
@@ -17,9 +18,9 @@ from services.statistics.windows import (
     back_from,
     figures,
     in_work,
+    latest,
     sliding,
     tally_of,
-    tumbling,
 )
 
 READER = Series(stage="reader", lane="routine", pipeline="covid19-ct")
@@ -51,8 +52,8 @@ def test_a_window_counts_what_ended_in_it_and_how_long_that_took() -> None:
     assert abs(found["duration_p50_s"] - 2) < 0.02
 
 
-def test_a_tumbling_window_is_the_one_that_ended_last() -> None:
-    spans = tumbling(NOW_S + 61)
+def test_the_latest_minute_and_hour_are_those_that_ended_last() -> None:
+    spans = latest(NOW_S + 61)
     assert [(span.start - NOW_S, span.end - NOW_S) for span in spans] == [(0, 60), (-HOUR_S, 0)]
 
 
@@ -113,9 +114,9 @@ class Table:
     def keep(self, fact: Fact) -> None:
         self.put(changelogs.FACTS, fact.mark, fact.to_json())
 
-    def fold(self, now: float, crash_after: int = 1_000) -> None:
+    def fold(self, now: float, crash_after: int = 1_000, told: float = inf) -> None:
         """Fold as the application does; the crash comes after so many writes."""
-        changes = fold(0, list(self.kept.facts.values()), self.kept.hours, now)
+        changes = fold(0, list(self.kept.facts.values()), self.kept.hours, now, told)
         writes: list[tuple[str, str, dict[str, Any] | None]] = [
             (changelogs.HOURS, name_of(place), hour.to_json())
             for place, hour in changes.hours.items()
@@ -174,10 +175,10 @@ def test_after_its_time_nothing_is_kept() -> None:
     assert table.kept == Kept()
 
 
-def _folded(table: Table, *hours: float) -> list[str]:
+def _folded(table: Table, *hours: float, told: float = inf) -> list[str]:
     """What of it is still kept as facts, when it is folded so many hours from now."""
     for at in hours:
-        table.fold(NOW_S + at * HOUR_S)
+        table.fold(NOW_S + at * HOUR_S, told=told)
     return sorted(fact.of for fact in table.kept.facts.values())
 
 
@@ -221,6 +222,16 @@ def test_a_delivery_is_not_kept_for_its_run() -> None:
     table = Table()
     table.keep(fact("dicom-delivered", ago_s=60))
     assert _folded(table, 1.1, 2.1) == []
+
+
+def test_a_fact_is_kept_until_its_minute_is_told_and_a_day_at_most() -> None:
+    """And all of its run: what began before the minute tells how long a stage in it waited."""
+    for told, kept in ((NOW_S - 60, ["job", "stage"]), (NOW_S - 29, [])):
+        table = Table()
+        for each in (fact("volume-ready", ago_s=90), fact("job-finished", ago_s=30)):
+            table.keep(each)
+        assert _folded(table, 6.1, 6.2, told=told) == kept
+        assert _folded(table, 24.1, 24.2, told=told) == []
 
 
 def test_an_hour_comes_back_from_the_changelog_as_it_was() -> None:
