@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 import yaml
 
+from training import pbtxt
+
 ROOT = Path(__file__).parent.parent
 MODELS = ROOT / "models"
 CONFIGS = Path(__file__).parent / "configs"
 NAMES = ("lung_seg", "lesion_seg", "covid_classifier")
 
 Size = tuple[int, int, int]
-_PARAMETER = re.compile(r'key:\s*"([^"]*)"\s*value:?\s*{\s*string_value:\s*"([^"]*)"')
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,13 @@ def read_parameters(name: str) -> dict[str, str]:
 
 
 def parameters_in(config: Path) -> dict[str, str]:
-    """The `parameters { }` of a Triton configuration, as people write it or as protobuf does."""
-    return dict(_PARAMETER.findall(config.read_text(encoding="utf-8")))
+    """The `parameters { }` of a Triton configuration. Raises `BadModel` for one that is none."""
+    return {
+        pbtxt.text(each, "key"): "".join(
+            pbtxt.text(value, "string_value") for value in pbtxt.messages(each, "value")
+        )
+        for each in pbtxt.messages(pbtxt.read(config), "parameters")
+    }
 
 
 def write_parameter(folder: Path, key: str, value: str) -> None:

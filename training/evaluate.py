@@ -34,9 +34,6 @@ from training.evaluation.cases import Task
 from training.evaluation.problem import BadInput
 from training.evaluation.run import CACHE, Asked, Report, run
 
-WORST = 6
-"""How many cases are drawn."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
@@ -52,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Here, as the environment that trains has nothing to draw with.
         from training.evaluation.pictures import draw_worst
 
-        for path in draw_worst(measured[:WORST], options.worst):
+        for path in draw_worst(measured, options.worst):
             sys.stderr.write(f"{path}\n")
     return 0
 

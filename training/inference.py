@@ -1,19 +1,18 @@
 """The exported models behind the port that services ask, without a server."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime
 
+from shared.imaging.model_parameters import BadModel
 from shared.inference.fake import FakeInference, FakeModel
 from shared.inference.port import Tensor
+from training import pbtxt
 from training.config import MODELS, NAMES, model_path, parameters_in
 
 _CONFIG, _WEIGHTS = "config.pbtxt", "model.onnx"
-_POLICY = re.compile(r"version_policy\s*:?\s*{\s*specific\s*:?\s*{([^}]*)}")
-_COMMENT = re.compile(r"#.*")
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ def version_in(folder: Path) -> Version | None:
 
     That is the highest, unless `version_policy` tells which, as in a home it tells the promoted
     one. A version's own configuration precedes its model's, which may be another version's.
+    Raises `BadModel` for a configuration that is none.
     """
     if _is_version(folder):
         numbers, model = [int(folder.name)], folder.parent
@@ -65,7 +65,7 @@ def newest_weights(folder: Path) -> Path | None:
 
 
 def model_in(folder: Path, threads: int) -> FakeModel:
-    """The model of `version_in`. Raises `FileNotFoundError` where there is none."""
+    """The model of `version_in`. Raises `FileNotFoundError` for none, and `BadModel`."""
     version = version_in(folder)
     if version is None:
         raise FileNotFoundError(f"{folder}: no version with a {_WEIGHTS} that may answer")
@@ -73,12 +73,18 @@ def model_in(folder: Path, threads: int) -> FakeModel:
 
 
 def loaded(version: Version, threads: int) -> FakeModel:
-    """A version, run by ONNX Runtime in this process."""
+    """A version, run by ONNX Runtime in this process.
+
+    Raises `BadModel` for weights or a configuration that can't be read.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        version.weights, options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        session = onnxruntime.InferenceSession(
+            version.weights, options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # ONNX Runtime's own share no other base.
+        raise BadModel(f"{version.weights}: {error}") from error
     names = [output.name for output in session.get_outputs()]
 
     def run(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -94,9 +100,7 @@ def _is_version(folder: Path) -> bool:
 def _answering(model: Path) -> list[int]:
     """The numbers of the versions that a model's configuration lets answer."""
     here = [int(each.name) for each in model.iterdir() if each.name.isdigit()]
-    said = _COMMENT.sub("", (model / _CONFIG).read_text(encoding="utf-8"))
-    policy = _POLICY.search(said)
-    if policy is None:
-        return here
-    wanted = {int(number) for number in re.findall(r"\d+", policy[1])}
-    return [number for number in here if number in wanted]
+    policies = pbtxt.messages(pbtxt.read(model / _CONFIG), "version_policy")
+    specific = [each for policy in policies for each in pbtxt.messages(policy, "specific")]
+    wanted = [number for each in specific for number in each.get("versions", [])]
+    return [number for number in here if str(number) in wanted] if specific else here

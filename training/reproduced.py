@@ -2,8 +2,9 @@
 
 MODELS is the `models/` folder of another checkout, trained and measured there with `make train`.
 Reproduced means: on drawn chests that neither was trained on, the headline figure of each task lies
-in the 95 % interval of the first one's. Exit status 0 if each does; 2 where the two were not
-measured on as many cases, and so can't be compared.
+in the 95 % interval of the first one's. Exit status 0 if each does; 2 where the two can't be
+compared: measured on other kinds of drawn chests or on other numbers of cases, or the same weights,
+which repeat themselves and were not trained again.
 """
 
 import argparse
@@ -12,17 +13,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from training.config import MODELS, NAMES
+from training.evaluation.problem import BadInput
+from training.evaluation.run import Report
 
 HEADLINES = {"lung": "dice", "lesion": "dice", "class": "area under the ROC curve"}
 """Of each task; the figures beside it follow from the same cases."""
 DRAWN = ("phantoms", "otherphantoms", "implants")
-
-
-class UnlikeCounts(Exception):
-    """The two trainings were not measured on as many cases."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileNotFoundError as missing:
         sys.stderr.write(f"error: not-measured: no {missing.filename}; run `make train` there\n")
         return 2
-    except UnlikeCounts as unlike:
-        sys.stderr.write(f"error: unlike-counts: {unlike}; measure both with the same --cases\n")
+    except BadInput as problem:
+        sys.stderr.write(f"error: {problem.code}: {problem.message}\n")
         return 2
     if options.json:
         rows = [{**asdict(pair), "within": pair.within} for pair in pairs]
@@ -63,25 +61,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def compared(name: str, first: Path, again: Path) -> Iterator[Pair]:
     """The headline of one model on each kind of drawn chest.
 
-    Raises `FileNotFoundError` where either was not measured, and `UnlikeCounts`.
+    Raises `FileNotFoundError` where either was not measured, and `BadInput` where they can't be
+    compared.
     """
     here, there = _reports(first / name), _reports(again / name)
-    for data in DRAWN:
-        if data in here and data in there:
-            figure = HEADLINES[here[data]["task"]]
-            one, other = here[data]["summary"][figure], there[data]["summary"][figure]
-            counts = [
-                (r.get("asked"), f["n"]) for r, f in ((here[data], one), (there[data], other))
-            ]
-            if counts[0] != counts[1]:
-                told = " and ".join(f"{n} of {asked} asked for" for asked, n in counts)
-                raise UnlikeCounts(f"{name} on {data}: {figure} of {told}")
-            low, high = one.get("median_interval", one.get("interval"))
-            yield Pair(name, data, figure, _value(one), (low, high), _value(other))
+    if not here or set(here) != set(there):
+        told = " and ".join(", ".join(each) or "none" for each in (here, there))
+        raise BadInput("unlike-data", f"{name} was measured on {told}; measure both on the same")
+    for data, report in here.items():
+        _require_other_weights(name, report, there[data])
+        figure = HEADLINES[report["task"]]
+        one, other = (each[data]["summary"][figure] for each in (here, there))
+        counts = [(r.get("asked"), f["n"]) for r, f in ((report, one), (there[data], other))]
+        if counts[0] != counts[1]:
+            told = " and ".join(f"{n} of {asked} asked for" for asked, n in counts)
+            raise BadInput(
+                "unlike-counts",
+                f"{name} on {data}: {figure} of {told}; measure both with the same --cases",
+            )
+        low, high = one.get("median_interval", one.get("interval"))
+        yield Pair(name, data, figure, _value(one), (low, high), _value(other))
 
 
-def _reports(model: Path) -> dict[str, dict[str, Any]]:
-    return {each["data"]: each for each in json.loads((model / "figures.json").read_text())}
+def _require_other_weights(name: str, one: Report, other: Report) -> None:
+    weights = one["model"]["sha256"]
+    if weights == other["model"]["sha256"]:
+        raise BadInput(
+            "same-weights",
+            f"{name} has the weights {weights[:12]} on both sides: nothing was trained again",
+        )
+
+
+def _reports(model: Path) -> dict[str, Report]:
+    """By kind of drawn chest, in the order of `DRAWN`."""
+    found = {each["data"]: each for each in json.loads((model / "figures.json").read_text())}
+    return {data: found[data] for data in DRAWN if data in found}
 
 
 def _value(figure: dict[str, float]) -> float:

@@ -5,6 +5,7 @@ A grid is given in (x, y, z), as ITK does; arrays are (z, y, x).
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import permutations, product
 from typing import Literal, cast
 
 import numpy as np
@@ -50,18 +51,21 @@ def grid_of(volume: Volume) -> Grid:
 
 def same_grid(one: Volume, other: Volume) -> bool:
     """Whether voxel for voxel lies at the same place, within a hundredth of a millimetre."""
+    return one.array.shape == other.array.shape and apart_mm(one, other) <= 0.01
+
+
+def apart_mm(one: Volume, other: Volume) -> float:
+    """How far voxels of one index lie apart at most, of grids with as many: at a corner."""
     a, b = grid_of(one), grid_of(other)
-    far = np.asarray(a.size, dtype=float)
-    return a.size == b.size and all(
-        np.allclose(a.point(index), b.point(index), atol=0.01) for index in (0 * far, *np.diag(far))
-    )
+    # A voxel past the last one, as a single slice has a thickness too.
+    corners = np.array(list(product(*((0.0, n) for n in a.size))))
+    return max(float(np.linalg.norm(np.subtract(a.point(c), b.point(c)))) for c in corners)
 
 
 def oriented(volume: Volume, letters: str) -> Volume:
     """The same voxels (a view) with axes permuted and flipped to run nearest to e.g. "LPS".
 
-    A scan that is stored the other way round is then the same to whatever follows. Raises
-    `ValueError` for a grid so oblique that two of its axes would be the same.
+    A scan that is stored the other way round is then the same to whatever follows.
     """
     wanted = np.zeros((3, 3))
     for axis, letter in enumerate(letters):
@@ -71,10 +75,7 @@ def oriented(volume: Volume, letters: str) -> Volume:
 
 
 def oriented_as(volume: Volume, other: Volume) -> Volume:
-    """The same voxels (a view) with axes permuted and flipped to run nearest to the other's.
-
-    Raises as `oriented` does.
-    """
+    """The same voxels (a view) with axes permuted and flipped to run nearest to the other's."""
     return _turned(volume, grid_of(other).axes)
 
 
@@ -82,9 +83,10 @@ def _turned(volume: Volume, wanted: NDArray[np.float64]) -> Volume:
     """By unit vectors, the columns of `wanted`, that axes are to run nearest to."""
     grid = grid_of(volume)
     along = wanted.T @ grid.axes
-    order = [int(axis) for axis in np.abs(along).argmax(axis=1)]
-    if sorted(order) != [0, 1, 2]:
-        raise ValueError("the grid's axes can't be told apart")
+    # All three at once, as at 45 degrees one axis is nearest to two.
+    order = max(
+        permutations(range(3)), key=lambda each: sum(np.abs(along[range(3), each]).tolist())
+    )
     signs = [1 if along[axis, own] > 0 else -1 for axis, own in enumerate(order)]
     first = np.zeros(3)
     for axis, sign in zip(order, signs, strict=True):

@@ -4,13 +4,26 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.imaging.model_parameters import BadModel
+from services.classifier.expected import ClassificationParameters
+from shared.imaging.model_parameters import (
+    BadModel,
+    ModelParameters,
+    SegmentationParameters,
+    read_parameters,
+)
 from shared.inference.fake import FakeInference
 from training.config import MODELS
 from training.evaluation.cases import Task
 from training.evaluation.measure import MODELS as REFERENCE
 from training.evaluation.problem import BadInput
-from training.inference import is_model, loaded, model_in, version_in
+from training.inference import Version, is_model, loaded, model_in, version_in
+
+EXPECTED: dict[Task, type[ModelParameters]] = {
+    "lung": SegmentationParameters,
+    "lesion": SegmentationParameters,
+    "class": ClassificationParameters,
+}
+"""What a model of each task says of itself."""
 
 
 @dataclass(frozen=True)
@@ -24,20 +37,26 @@ class Chosen:
 
 
 def choose(task: Task, wanted: str | None, threads: int) -> Chosen:
-    """Raises `BadInput` for what is no model folder."""
+    """Raises `BadInput` for what is no model folder, or no model of this task."""
     folder = _folder(wanted or REFERENCE[task])
+    try:
+        version = _version(folder)
+        models = {REFERENCE["lung"]: model_in(MODELS / REFERENCE["lung"], threads)}
+        models[version.name] = loaded(version, threads)
+        read_parameters(EXPECTED[task], version.name, models[version.name].parameters)
+    except (OSError, BadModel) as error:
+        raise BadInput("unusable-model", f"{folder}: {error}") from error
+    digest = hashlib.sha256(version.weights.read_bytes()).hexdigest()
+    return Chosen(version.name, version.number, digest, FakeInference(models))
+
+
+def _version(folder: Path) -> Version:
     version = version_in(folder)
     if version is None:
         raise BadInput(
             "no-weights", f"{folder}: no version with a model.onnx that its config.pbtxt allows"
         )
-    try:
-        models = {REFERENCE["lung"]: model_in(MODELS / REFERENCE["lung"], threads)}
-        models[version.name] = loaded(version, threads)
-    except (OSError, BadModel) as error:
-        raise BadInput("unusable-model", f"{folder}: {error}") from error
-    digest = hashlib.sha256(version.weights.read_bytes()).hexdigest()
-    return Chosen(version.name, version.number, digest, FakeInference(models))
+    return version
 
 
 def _folder(wanted: str) -> Path:

@@ -3,11 +3,11 @@
 For a case `NAME` the CT is the folder `NAME/` of DICOM files or one of `NAME.mha`, `NAME.nrrd`,
 `NAME.nii`, `NAME.nii.gz`, `NAME.mhd`. Its truth is `NAME.mask.EXT`, `NAME-label.EXT` or
 `NAME_mask.EXT`; `NAME.lungs.EXT` beside it tells where lesions count. `labels.csv` holds the
-columns `case,covid` for the classifier.
+columns `case,covid` for the classifier. Names that begin with a dot are no cases, and neither is a
+folder that holds no DICOM and has no truth.
 """
 
-import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,29 +17,34 @@ import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from shared.errors import InputRejected
-from shared.imaging.resample import oriented_as, same_grid
+from shared.imaging.resample import apart_mm, oriented_as, same_grid
 from shared.imaging.volume import Volume, from_sitk
 from shared.imaging.volume import read as read_metaimage
 from training.evaluation.cases import Case, Cases, Mask, Task
+from training.evaluation.covid_table import read_table
 from training.evaluation.problem import BadInput
 
 SUFFIXES = (".mha", ".mhd", ".nrrd", ".nii.gz", ".nii")
 TRUTH = (".mask", "-label", "_mask", "-mask", "_label")
 LUNGS = (".lungs", "-lungs", "_lungs")
-YES, NO = {"1", "yes", "true"}, {"0", "no", "false"}
+LABELS = "labels.csv"
 
 
 def cases_in(folder: Path, task: Task, values: frozenset[int] | None) -> Cases:
     """Every case of a folder. `values` are the mask's labels that count; None takes any above 0.
 
-    Raises `BadInput` where there is no case, or where one lacks its truth.
+    Raises `BadInput` where there is no case, where one lacks its truth, or where none of the masks
+    holds any of `values`.
     """
     if not folder.is_dir():
         raise BadInput("no-such-folder", f"{folder} is no folder")
-    covid = _read_table(folder / "labels.csv") if task == "class" else {}
-    makers = [_maker(folder, ct, task, values, covid) for ct in _ct_paths(folder)]
+    covid = read_table(folder / LABELS) if task == "class" else {}
+    paths = [path for path in _ct_paths(folder) if _is_case(path, folder, task, covid)]
+    makers = [_maker(folder, ct, task, values, covid) for ct in paths]
     if not makers:
         raise BadInput("no-case", f"{folder} holds neither DICOM folders nor {' '.join(SUFFIXES)}")
+    if values is not None and task != "class":
+        _require_labels((_truth(folder, name_of(ct)) for ct in paths), values)
     return Cases(tuple(makers))
 
 
@@ -63,14 +68,12 @@ def read_labels(path: Path, ct: Volume) -> NDArray[Any]:
     A file may hold the same voxels in another order, as dcm2niix stores rows from back to front.
     """
     mask = from_sitk(_read_image(path))
-    try:
-        turned = oriented_as(mask, ct)
-    except ValueError:
-        turned = mask
+    turned = oriented_as(mask, ct)
     if not same_grid(turned, ct):
         raise BadInput(
             "grids-differ",
-            f"{path.name} is {_grid(mask)}, its CT {_grid(ct)}; resample the mask, not the CT",
+            f"{path.name} is {_grid(mask)}, its CT {_grid(ct)}{_apart(turned, ct)}; resample the "
+            "mask, not the CT",
         )
     return turned.array
 
@@ -84,10 +87,51 @@ def name_of(path: Path) -> str:
 def _ct_paths(folder: Path) -> list[Path]:
     def is_ct(path: Path) -> bool:
         if path.is_dir():
-            return not path.name.startswith(".") and any(path.iterdir())
+            return any(path.iterdir())
         return path.name.endswith(SUFFIXES) and not name_of(path).endswith((*TRUTH, *LUNGS))
 
-    return sorted(path for path in folder.iterdir() if is_ct(path))
+    return sorted(path for path in _shown(folder) if is_ct(path))
+
+
+def _shown(folder: Path) -> Iterator[Path]:
+    """What lies in a folder and is not hidden, as what macOS adds (`._NAME`) is."""
+    return (path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _is_case(path: Path, folder: Path, task: Task, covid: dict[str, bool]) -> bool:
+    """A folder of something else, such as figures, has neither truth nor DICOM."""
+    name = name_of(path)
+    has_truth = name in covid if task == "class" else _beside(folder, name, TRUTH) is not None
+    return path.is_file() or has_truth or any(map(_is_part10, _dicom_files(path)))
+
+
+def _dicom_files(folder: Path) -> Iterator[Path]:
+    """The files below a folder but its DICOMDIR, which holds no image (PS3.10 8.6)."""
+    for path in sorted(_shown(folder)):
+        if path.is_dir():
+            yield from _dicom_files(path)
+        elif path.name.upper() != "DICOMDIR":
+            yield path
+
+
+def _is_part10(path: Path) -> bool:
+    """By the prefix of PS3.10 7.1."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _require_labels(truths: Iterable[Path], values: frozenset[int]) -> None:
+    """Raises `BadInput` where no mask holds any of `values`, as it must not be told as healthy."""
+    there: set[int] = set()
+    for path in truths:
+        try:
+            there |= set(np.unique(sitk.GetArrayFromImage(_read_image(path))).tolist())
+        except BadInput:
+            continue  # Told when the turn of its case comes.
+        if there & values:
+            return
+    wanted, found = (", ".join(f"{n:g}" for n in sorted(each)) for each in (values, there - {0}))
+    raise BadInput("labels-not-found", f"no mask holds any of {wanted}, only {found or 'zeros'}")
 
 
 def _maker(
@@ -101,14 +145,19 @@ def _maker(
     name = name_of(ct)
     if task == "class":
         if name not in covid:
-            raise BadInput("label-missing", f"labels.csv has no row for {name}")
+            raise BadInput("label-missing", f"{LABELS} has no row for {name}")
         return partial(_classified, ct, _beside(folder, name, LUNGS), covid[name])
+    lungs = _beside(folder, name, LUNGS)
+    return partial(_segmented, ct, _truth(folder, name), lungs, task, values)
+
+
+def _truth(folder: Path, name: str) -> Path:
+    """The mask of a case. Raises `BadInput`."""
     truth = _beside(folder, name, TRUTH)
     if truth is None:
         wanted = ", ".join(f"{name}{mark}.nii.gz" for mark in TRUTH[:2])
         raise BadInput("mask-missing", f"{name} has no mask: looked for {wanted}, and so on")
-    lungs = _beside(folder, name, LUNGS)
-    return partial(_segmented, ct, truth, lungs, task, values)
+    return truth
 
 
 def _segmented(
@@ -135,23 +184,6 @@ def _beside(folder: Path, name: str, marks: tuple[str, ...]) -> Path | None:
     return next((path for path in paths if path.exists()), None)
 
 
-def _read_table(path: Path) -> dict[str, bool]:
-    if not path.exists():
-        raise BadInput("labels-missing", f"{path} is needed, with the columns case,covid")
-    with path.open(newline="") as file:
-        rows = csv.DictReader(file)
-        if not {"case", "covid"} <= set(rows.fieldnames or ()):
-            raise BadInput("labels-malformed", f"{path.name} needs the columns case,covid")
-        return {row["case"].strip(): _yes_or_no(row["covid"], path) for row in rows}
-
-
-def _yes_or_no(text: str | None, path: Path) -> bool:
-    word = (text or "").strip().lower()
-    if word not in YES | NO:
-        raise BadInput("labels-malformed", f"{path.name}: covid is 1 or 0, not {word!r}")
-    return word in YES
-
-
 def _read_image(path: Path) -> sitk.Image:
     try:
         image = sitk.ReadImage(str(path))
@@ -170,7 +202,7 @@ def _read_dicom(folder: Path) -> Volume:
     from shared.testing.work import work_for
 
     store = MemoryStore()
-    _, manifest = manifest_of(folder, store)
+    _, manifest = manifest_of(_dicom_files(folder), store)
     try:
         produced = handle(work_for("reader", store, {"ingest.manifest": manifest}), store=store)
     except InputRejected as refused:
@@ -187,3 +219,10 @@ def _grid(volume: Volume) -> str:
     )
     begin = tuple(round(o, 1) for o in volume.origin)
     return f"{shape} voxels of {spacing} mm at {begin} along ({axes})"
+
+
+def _apart(one: Volume, other: Volume) -> str:
+    """Of grids with as many voxels, which may read the same."""
+    if one.array.shape != other.array.shape:
+        return ""
+    return f", up to {apart_mm(one, other):.2g} mm away"

@@ -1,6 +1,6 @@
 """One case through the pipeline's own code, and the figures of what came out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,14 +37,25 @@ class Classified:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The figures of one case, and what pictures need: masks, or what a classifier saw."""
+class Slice:
+    """The axial slice (y, x) of a CT in which most voxels are called wrong."""
 
-    case: Case
-    figures: dict[str, float] = field(default_factory=dict)
-    found: Mask | None = None
-    truth: Mask | None = None
-    seen: Classified | None = None
+    z: int
+    hu: NDArray[np.generic]
+    found: Mask
+    truth: Mask
+    pixel_mm: tuple[float, float]
+    """Along x and y."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The figures of one case, and what a picture of it shows. Its volumes are let go of."""
+
+    name: str
+    kind: str
+    figures: dict[str, float]
+    shown: Slice | Classified | None = None
 
 
 def measure(case: Case, task: Task, model: str, inference: Inference) -> Measured:
@@ -65,7 +76,9 @@ def _lungs(case: Case, model: str, inference: Inference) -> Measured:
         figures |= {f"dice {n}": dice(found == v, truth == v) for n, v in sides.items()}
         swapped = ((found == LEFT) & (truth == RIGHT)) | ((found == RIGHT) & (truth == LEFT))
         figures["ml on the wrong side"] = _ml(swapped, case.ct)
-    return Measured(case, figures, found, truth)
+    # What a mask without sides calls 1 may be either lung.
+    of = (found, truth) if case.sides else (found > 0, truth > 0)
+    return Measured(case.name, case.kind, figures, _worst_slice(case.ct, *of))
 
 
 def _lesions(case: Case, model: str, inference: Inference) -> Measured:
@@ -83,7 +96,7 @@ def _lesions(case: Case, model: str, inference: Inference) -> Measured:
             figures["precision"] = both / np.count_nonzero(found)
     else:
         figures |= _false(case, found, inside)
-    return Measured(case, figures, found, truth)
+    return Measured(case.name, case.kind, figures, _worst_slice(case.ct, found, truth))
 
 
 def _false(case: Case, found: NDArray[np.bool_], inside: NDArray[np.bool_]) -> dict[str, float]:
@@ -105,7 +118,7 @@ def _covid(case: Case, model: str, inference: Inference) -> Measured:
     lungs = _inside(case, inference).astype(np.uint8)
     seen = classified(case.ct, case.ct.like(lungs), inference, model)
     figures = {"probability": seen.probability, "covid": float(truth), CALLED: float(seen.positive)}
-    return Measured(case, figures, seen=seen)
+    return Measured(case.name, case.kind, figures, seen)
 
 
 def _inside(case: Case, inference: Inference) -> NDArray[np.bool_]:
@@ -129,6 +142,13 @@ def _agreement(ct: Volume, found: Mask, truth: Mask) -> dict[str, float]:
         "volume error ml": error,
         "volume error %": 100 * error / max(_ml(truth, ct), ct.voxel_ml),
     }
+
+
+def _worst_slice(ct: Volume, found: Mask, truth: Mask) -> Slice:
+    z = int(np.argmax(np.count_nonzero(found != truth, axis=(1, 2))))
+    # Copies, as a view would keep its volume.
+    hu, own, true = (np.array(array[z]) for array in (ct.array, found, truth))
+    return Slice(z, hu, own, true, ct.spacing[:2])
 
 
 def labels(ct: Volume, model: str, inference: Inference) -> NDArray[np.uint8]:

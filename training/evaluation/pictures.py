@@ -3,7 +3,7 @@ outlines; of a classifier three slices of what it was shown, with its map.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from services.writers.heat import heat_of, painted
-from shared.imaging.volume import Volume
-from training.evaluation.measure import Classified, Measured
-from training.evaluation.overlap import Mask
+from training.evaluation.measure import Classified, Measured, Slice
 
 TRUE, FOUND = (0, 220, 90), (255, 60, 60)
 WINDOW_HU = (-1000.0, 400.0)
@@ -27,32 +25,28 @@ def draw_worst(measured: Sequence[Measured], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for rank, each in enumerate(measured, start=1):
-        if each.found is not None and each.truth is not None:
-            image, told = _outlined(each, each.found, each.truth)
-        elif each.seen is not None:
-            image, told = _heated(each.seen), _answer(each, each.seen)
+        if isinstance(each.shown, Slice):
+            image, told = _outlined(each.shown), f"slice {each.shown.z}: green true, red found"
+        elif isinstance(each.shown, Classified):
+            image, told = _heated(each.shown), _answer(each.figures)
         else:
             continue
-        said = f"{each.case.name}, {told}".encode("ascii", "replace").decode()
+        said = f"{each.name}, {told}".encode("ascii", "replace").decode()
         ImageDraw.Draw(image).text((8, 8), said, (255, 255, 255))
-        path = folder / f"{rank:02d}-{re.sub(r'[^A-Za-z0-9]+', '-', each.case.name)}.png"
+        path = folder / f"{rank:02d}-{re.sub(r'[^A-Za-z0-9]+', '-', each.name)}.png"
         image.save(path)
         paths.append(path)
     return paths
 
 
-def _outlined(each: Measured, found: Mask, truth: Mask) -> tuple[Image.Image, str]:
-    # What a mask without sides calls 1 may be either lung.
-    of = (found, truth) if each.case.sides else (found > 0, truth > 0)
-    wrong = np.count_nonzero(np.not_equal(*of), axis=(1, 2))
-    z = int(np.argmax(wrong))
-    image = _slice(each.case.ct, z)
-    for mask, colour in ((truth[z], TRUE), (found[z], FOUND)):
+def _outlined(worst: Slice) -> Image.Image:
+    image = _sized(worst)
+    for mask, colour in ((worst.truth, TRUE), (worst.found, FOUND)):
         large = np.asarray(Image.fromarray((mask > 0).astype(np.uint8)).resize(image.size, 0)) > 0
         pixels = np.asarray(image).copy()
         pixels[large & ~ndimage.binary_erosion(large)] = colour
         image = Image.fromarray(pixels)
-    return image, f"slice {z}: green true, red found"
+    return image
 
 
 def _heated(seen: Classified) -> Image.Image:
@@ -70,9 +64,9 @@ def _heated(seen: Classified) -> Image.Image:
     return Image.fromarray(row).resize((OF_THREE, round(OF_THREE / 3 * high * y / (wide * x))))
 
 
-def _answer(each: Measured, seen: Classified) -> str:
-    truth = "shows COVID-19" if each.case.covid else "does not show COVID-19"
-    return f"{truth}: probability {seen.probability:.2f}"
+def _answer(figures: Mapping[str, float]) -> str:
+    truth = "shows COVID-19" if figures["covid"] else "does not show COVID-19"
+    return f"{truth}: probability {figures['probability']:.2f}"
 
 
 def _grey(hu: NDArray[Any]) -> NDArray[np.uint8]:
@@ -80,8 +74,9 @@ def _grey(hu: NDArray[Any]) -> NDArray[np.uint8]:
     return (np.clip((hu.astype(np.float64) - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
-def _slice(ct: Volume, z: int) -> Image.Image:
-    grey = _grey(ct.array[z])
+def _sized(worst: Slice) -> Image.Image:
+    grey = _grey(worst.hu)
     rows, columns = grey.shape
-    height = round(WIDTH * rows * ct.spacing[1] / (columns * ct.spacing[0]))
+    x, y = worst.pixel_mm
+    height = round(WIDTH * rows * y / (columns * x))
     return Image.fromarray(grey).convert("RGB").resize((WIDTH, height))

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from shared.imaging.model_parameters import BadModel
+from shared.inference.port import ModelFailed
 from training.evaluation.cases import Case, Cases, Task
 from training.evaluation.chosen import Chosen, choose
 from training.evaluation.drawn import Family, drawn_cases
@@ -19,6 +21,8 @@ from training.evaluation.summary import by_badness, summary
 from training.implant import implanted_cases
 
 Report = dict[str, Any]
+WORST = 6
+"""How many cases can be drawn."""
 CACHE = Path.home() / ".cache" / "clarion-training" / "held-out"
 
 
@@ -41,11 +45,10 @@ def run(asked: Asked) -> tuple[Report, list[Measured]]:
     chosen = choose(asked.task, asked.model, asked.threads)
     measured, left_out = _measured(_cases(asked, chosen), asked.task, chosen)
     if asked.data == "real":
-        count_scores(asked.task, [each.case.name for each in measured])
+        count_scores(asked.task, [each.name for each in measured])
     if asked.data == "implants":
-        count_scores(with_implants(asked.task), sorted({each.case.kind for each in measured}))
-    worst_first = by_badness(measured, asked.task)
-    return _report(worst_first, left_out, asked, chosen), worst_first
+        count_scores(with_implants(asked.task), sorted({each.kind for each in measured}))
+    return _report(measured, left_out, asked, chosen), measured
 
 
 def _cases(asked: Asked, chosen: Chosen) -> Cases:
@@ -72,24 +75,34 @@ LeftOut = list[dict[str, str]]
 
 
 def _measured(cases: Cases, task: Task, chosen: Chosen) -> tuple[list[Measured], LeftOut]:
-    """Every case that can be judged, and why the others can't: one must not cost all.
+    """Every case that can be judged, worst first, and why the others can't: one must not cost all.
 
-    Raises `BadInput` where none can.
+    Only the worst `WORST` keep what a picture shows. Raises `BadInput` where none can be judged.
     """
     measured: list[Measured] = []
-    problems: list[BadInput] = []
+    left_out: LeftOut = []
     for number, make in enumerate(cases.makers, start=1):
         sys.stderr.write(f"\r\033[K{number} of {len(cases)}")
         sys.stderr.flush()
         try:
-            measured.append(measure(make(), task, chosen.name, chosen.inference))
+            measured = by_badness([*measured, _judged(make(), task, chosen)], task)
         except BadInput as problem:
-            problems.append(problem)
+            # Not the exception: what it went through would keep the case's volumes.
+            left_out.append({"code": problem.code, "message": problem.message})
             sys.stderr.write(f"\r\033[Kleft out: {problem.code}: {problem.message}\n")
+        measured[WORST:] = [replace(each, shown=None) for each in measured[WORST:]]
     sys.stderr.write("\r\033[K")
     if not measured:
-        raise problems[0]
-    return measured, [{"code": each.code, "message": each.message} for each in problems]
+        raise BadInput(**left_out[0])
+    return measured, left_out
+
+
+def _judged(case: Case, task: Task, chosen: Chosen) -> Measured:
+    """Raises `BadInput` also where the model can't answer."""
+    try:
+        return measure(case, task, chosen.name, chosen.inference)
+    except (BadModel, ModelFailed) as fault:
+        raise BadInput("model-failed", f"{case.name}: {fault}") from fault
 
 
 def _report(
@@ -103,8 +116,8 @@ def _report(
         "left_out": left_out,
         "cases": [
             {
-                "case": each.case.name,
-                "kind": each.case.kind,
+                "case": each.name,
+                "kind": each.kind,
                 "figures": {name: round(value, 4) for name, value in each.figures.items()},
             }
             for each in worst_first

@@ -29,9 +29,9 @@ def summary(measured: Sequence[Measured], task: Task) -> dict[str, Figures]:
         name: _spread(name, [each.figures[name] for each in measured if name in each.figures])
         for name in names
     }
-    kinds = sorted({each.case.kind for each in measured if MARKED in each.figures})
+    kinds = sorted({each.kind for each in measured if MARKED in each.figures})
     for kind in kinds if len(kinds) > 1 else ():
-        of = [each for each in measured if each.case.kind == kind and MARKED in each.figures]
+        of = [each for each in measured if each.kind == kind and MARKED in each.figures]
         told[f"{MARKED}: {kind}"] = _spread(MARKED, [each.figures[MARKED] for each in of])
     return told
 
@@ -69,7 +69,7 @@ def _classification(measured: Sequence[Measured]) -> dict[str, Figures]:
     ends = calibration_interval(scores, truth)
     told["calibration error"]["interval"] = [_rounded(end) for end in ends]
     told["sensitivity"]["n"], told["specificity"]["n"] = int(truth.sum()), int((~truth).sum())
-    kinds = np.array([each.case.kind or "a case" for each in measured])
+    kinds = np.array([each.kind or "a case" for each in measured])
     for kind in sorted(set(kinds.tolist())):
         of_kind = called[kinds == kind]
         told[f"{CALLED}: {kind}"] = {"n": len(of_kind), "value": int(of_kind.sum())}

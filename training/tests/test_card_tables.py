@@ -10,10 +10,10 @@ OEDEMA = {"n": 3, "median": 12.0, "median_interval": [8, 59], "mean": 25.0, "wor
 WORDS = {"title": "a title", "does": "What it does.", "limits": [], "history": "Once."}
 
 
-def text(summary: dict[str, Any], left_out: tuple[str, ...] = ()) -> str:
+def text(summary: dict[str, Any], left_out: tuple[str, ...] = (), data: str = "phantoms") -> str:
     report = {
         "task": "lesion",
-        "data": "phantoms",
+        "data": data,
         "model": {"name": "lesion_seg", "version": "2", "sha256": "6d0fa1c35b7e44"},
         "summary": {"dice": FIGURE, **summary},
         "left_out": [{"code": code, "message": ""} for code in left_out],
@@ -33,3 +33,8 @@ def test_a_card_counts_the_cases_without_figures() -> None:
     told = text({}, ("no-lungs", "truth-missing", "no-lungs"))
     assert "\nWithout figures are 2 more: the lung model found no lungs; 1 more: too little" in told
     assert "Without figures" not in text({})
+
+
+def test_a_card_tells_that_the_cts_with_implants_are_coarser_than_a_scanner_s() -> None:
+    told = text({}, data="implants")
+    assert "On 9 CTs of three real patients in turn, coarser than a scanner gives them (" in told

@@ -7,10 +7,11 @@ from shutil import copy, copytree
 
 import pytest
 
+from deploy.modelrepo import configuration
 from deploy.modelrepo.candidates import candidates
 from deploy.modelrepo.origin import Source
 from deploy.modelrepo.repository import Repository
-from training.config import MODELS, read_parameters
+from training.config import MODELS, parameters_in, read_parameters
 from training.evaluation.chosen import choose
 from training.evaluation.problem import BadInput
 from training.inference import version_in
@@ -63,6 +64,56 @@ def test_what_protobuf_writes_is_read_as_what_people_write(tmp_path: Path) -> No
     told = choose("lung", str(home), 1).inference.parameters("lung_seg")
 
     assert {**told, "sha256": ""} == {**read_parameters("lung_seg"), "sha256": ""}
+
+
+WRITTEN = (
+    """parameters { key: "threshold" value: { string_value: "0.3" } }
+    # parameters { key: "threshold" value: { string_value: "0.5" } }""",
+    "parameters { key: 'threshold' value { string_value: '0.3' } }",
+    'parameters: { key: "threshold", value: { string_value: "0.3" }; }',
+    'parameters [ { key: "threshold" value < string_value: "0.3" > }, { key: "a" } ]',
+    'parameters: [ { value { string_value: "0.3" } key: "threshold" } ]',
+    'parameters { key: "labels" value { string_value: "0 background," "1 lesion" } }',
+    'parameters { key: "labels" value { string_value: "0 no,1 L\\303\\244sion # {" } }',
+    'input [ { name: "x" dims: [ 1, -1 ] } ] dynamic_batching { } parameters []',
+)
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_parameters_are_those_that_the_pipeline_reads(tmp_path: Path, written: str) -> None:
+    config = tmp_path / "config.pbtxt"
+    config.write_text(f"{written}\n")
+
+    told = parameters_in(config)
+
+    assert told == dict(configuration.parameters(configuration.read(config)))
+
+
+@pytest.mark.parametrize(
+    "slip", ["parameters {", 'parameters { key: "a" value: }', 'name: "a', "parameters: 3", "}"]
+)
+def test_a_configuration_that_can_t_be_read_is_refused(tmp_path: Path, slip: str) -> None:
+    copytree(LUNGS, tmp_path / "lung_seg")
+    config = tmp_path / "lung_seg" / "config.pbtxt"
+    config.write_text(f"{config.read_text()}{slip}\n")
+
+    with pytest.raises(BadInput, match="lung_seg") as refused:
+        choose("lung", str(tmp_path / "lung_seg"), 1)
+
+    assert refused.value.code == "unusable-model"
+
+
+def test_a_model_of_another_task_and_damaged_weights_are_refused(tmp_path: Path) -> None:
+    copytree(LUNGS, tmp_path / "lung_seg")
+    (tmp_path / "lung_seg" / "1" / "model.onnx").write_bytes(b"no graph")
+
+    codes = []
+    for wanted in ("covid_classifier", str(tmp_path / "lung_seg")):
+        with pytest.raises(BadInput) as refused:
+            choose("lung", wanted, 1)
+        codes.append(refused.value.code)
+
+    assert codes == ["unusable-model", "unusable-model"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """What the evaluation tells of a case, and how it refuses one that it can't judge."""
 
 import json
+import weakref
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +15,12 @@ from shared.imaging.volume import Volume, to_sitk
 from shared.inference.fake import FakeInference, FakeModel
 from training.config import read_parameters
 from training.evaluate import main
-from training.evaluation.cases import Case, Cases
+from training.evaluation.cases import Case, Cases, Task
 from training.evaluation.chosen import Chosen
 from training.evaluation.folder import cases_in
-from training.evaluation.measure import Measured, classified, measure
+from training.evaluation.measure import Measured, Slice, classified, measure
 from training.evaluation.overlap import dice, surface_dice
-from training.evaluation.pictures import _outlined, draw_worst
+from training.evaluation.pictures import draw_worst
 from training.evaluation.probabilities import (
     calibration_error,
     calibration_interval,
@@ -184,38 +186,81 @@ def test_the_picture_of_a_classifier_shows_what_it_saw_under_its_map(tmp_path: P
     assert (red > blue + 50).mean() == pytest.approx(0.5, abs=0.05)
 
 
-def test_the_picture_of_lungs_without_sides_shows_the_slice_that_is_wrong() -> None:
-    ct = Volume(np.zeros((24, 24, 24), np.int16), (1.0, 1.0, 1.0))
-    truth, found = block(), block() * 2
-    found[8, 8:12] = 0
-    _, told = _outlined(Measured(Case("a", ct, truth)), found, truth)
-    assert told.startswith("slice 8:")
-    swapped = truth.copy()
-    swapped[10] *= 2
-    _, told = _outlined(Measured(Case("a", ct, truth, sides=True)), swapped, truth)
-    assert told.startswith("slice 10:")
+@pytest.mark.parametrize(("sides", "wrong"), [(False, 8), (True, 10)])
+def test_the_slice_that_is_kept_is_the_one_that_is_most_wrong(
+    tmp_path: Path, sides: bool, wrong: int
+) -> None:
+    """Of slice 8 some is not found, of slice 10 all is called the other lung."""
+    ct = Volume(np.full((24, 24, 24), -800, np.int16), (3.0, 3.0, 3.0))
+    truth = block()
+    truth[10] *= 2
+    ct.array[block() == 0] = 0
+    ct.array[8, 8:12] = 0
+    inference = FakeInference({"lung_seg": marks(aired)})
+
+    measured = measure(Case("a", ct, truth, sides), "lung", "lung_seg", inference)
+
+    assert isinstance(measured.shown, Slice)
+    assert measured.shown.z == wrong
+    assert np.array_equal(measured.shown.hu, ct.array[wrong])
+    (path,) = draw_worst([measured], tmp_path)
+    assert Image.open(path).size == (640, 640)
+
+
+def test_no_case_s_volume_is_kept_and_of_the_worst_what_is_drawn() -> None:
+    arrays = []
+
+    def make(number: int) -> Case:
+        """So many slices of a lung are found; where it is none, nothing is known of the truth."""
+        ct = Volume(np.full((24, 24, 24), 0, np.int16), (3.0, 3.0, 3.0))
+        ct.array[8 : 8 + number, 8:16, 8:16] = -800
+        truth = block()
+        arrays.extend([weakref.ref(ct.array), weakref.ref(truth)])
+        return Case(str(number), ct, truth if number else None)
+
+    cases = Cases(tuple(partial(make, number) for number in (8, 3, 1, 5, 0, 7, 2, 6, 4)))
+    chosen = Chosen("lung_seg", "1", "ab", FakeInference({"lung_seg": marks(aired)}))
+    measured, left_out = _measured(cases, "lung", chosen)
+
+    assert [each.name for each in measured] == list("12345678")
+    assert [each.shown is not None for each in measured] == [True] * 6 + [False] * 2
+    assert [each["code"] for each in left_out] == ["truth-missing"]
+    assert not any(array() is not None for array in arrays)
+
+
+def test_a_case_that_the_model_can_t_answer_is_left_out() -> None:
+    def answer(inputs):  # type: ignore[no-untyped-def]
+        if inputs["volume"].max() > 0:
+            raise MemoryError("too large")
+        return {"probabilities": np.ones_like(inputs["volume"])}
+
+    inference = FakeInference({"lung_seg": FakeModel(answer, read_parameters("lesion_seg"))})
+    cts = [Volume(np.full((24, 24, 24), hu, np.int16), (3.0, 3.0, 3.0)) for hu in (-900, 200)]
+    cases = Cases(tuple(partial(Case, str(n), ct, block()) for n, ct in enumerate(cts)))
+
+    measured, left_out = _measured(cases, "lung", Chosen("lung_seg", "1", "ab", inference))
+
+    assert [each.name for each in measured] == ["0"]
+    assert left_out == [{"code": "model-failed", "message": "1: too large"}]
 
 
 def test_figures_of_calls_count_the_cases_that_they_are_of() -> None:
-    ct = Volume(np.zeros((1, 1, 1), np.int16), (1.0, 1.0, 1.0))
     figures = [
         {"probability": p, "covid": covid, "called COVID-19": called}
         for p, covid, called in ((0.9, 1.0, 1.0), (0.6, 1.0, 0.0), (0.2, 0.0, 0.0))
     ]
-    told = summary([Measured(Case("a", ct), of) for of in figures], "class")
+    told = summary([Measured("a", "", of) for of in figures], "class")
     assert (told["sensitivity"]["n"], told["sensitivity"]["value"]) == (2, 0.5)
     assert (told["specificity"]["n"], told["specificity"]["value"]) == (1, 1.0)
     assert told["called COVID-19: a case"] == {"n": 3, "value": 1}
 
 
 def test_what_is_marked_without_lesions_is_told_by_kind() -> None:
-    ct = Volume(np.zeros((1, 1, 1), np.int16), (1.0, 1.0, 1.0))
     marked = {"oedema": 60.0, "healthy": 0.5}
     cases = [
-        Measured(Case("a", ct, kind=kind), {"marked % of the lungs": share})
-        for kind, share in marked.items()
+        Measured("a", kind, {"marked % of the lungs": share}) for kind, share in marked.items()
     ]
-    told = summary([*cases, Measured(Case("b", ct, kind="covid"), {"dice": 0.8})], "lesion")
+    told = summary([*cases, Measured("b", "covid", {"dice": 0.8})], "lesion")
     assert {n[23:]: f["mean"] for n, f in told.items() if ": " in n} == marked
 
 
@@ -230,13 +275,12 @@ def test_the_interval_of_a_calibration_error_holds_it_and_what_a_calibrated_mode
 
 
 def test_summary_tells_the_worst_and_how_many_cases_have_a_figure() -> None:
-    ct = Volume(np.zeros((1, 1, 1), np.int16), (1.0, 1.0, 1.0))
     figures: tuple[dict[str, float], ...] = (
         {"dice": 0.9, "volume error ml": -50.0},
         {"dice": 0.7, "volume error ml": 20.0},
         {},
     )
-    told = summary([Measured(Case("a", ct), of) for of in figures], "lesion")
+    told = summary([Measured("a", "", of) for of in figures], "lesion")
     assert (told["dice"]["n"], told["dice"]["median"], told["dice"]["worst"]) == (2, 0.8, 0.7)
     assert told["volume error ml"]["worst"] == -50
 
@@ -252,7 +296,29 @@ def test_a_folder_gives_cases_with_the_labels_that_count(tmp_path: Path) -> None
     cases = list(cases_in(tmp_path, "lung", frozenset({3})))
     assert [case.name for case in cases] == ["mha", "nii", "nrr"]
     assert all(np.array_equal(np.asarray(case.lungs), block()) for case in cases)
-    assert not any(np.any(case.lungs) for case in cases_in(tmp_path, "lung", frozenset({1})))
+
+
+@pytest.mark.parametrize("task", ["lung", "lesion"])
+def test_labels_that_no_mask_holds_are_refused_and_those_that_one_holds_count(
+    tmp_path: Path, task: Task
+) -> None:
+    for name, label in (("healthy", 0), ("sick", 3)):
+        saved(np.zeros((24, 24, 24), np.int16), tmp_path / f"{name}.nrrd")
+        saved(block() * label, tmp_path / f"{name}-label.nrrd")
+    with pytest.raises(BadInput, match="any of 1, 2, only 3") as refused:
+        cases_in(tmp_path, task, frozenset({1, 2}))
+    assert refused.value.code == "labels-not-found"
+    assert len(cases_in(tmp_path, task, frozenset({1, 3}))) == 2
+
+
+def test_what_is_hidden_and_a_folder_of_something_else_are_no_cases(tmp_path: Path) -> None:
+    saved(np.zeros((24, 24, 24), np.int16), tmp_path / "a.nrrd")
+    saved(block(), tmp_path / "a.mask.nrrd")
+    for name in ("._a.nrrd", "._a.mask.nrrd"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "a.png").write_bytes(b"\x89PNG")
+    assert [case.name for case in cases_in(tmp_path, "lung", None)] == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from shared.imaging.resample import (
+    apart_mm,
     at_size,
     at_spacing,
     at_spacing_from_centre,
@@ -90,12 +91,16 @@ def test_voxels_are_brought_into_the_order_of_another_volume() -> None:
     assert np.array_equal(again.array, one.array)
 
 
-def test_a_grid_whose_axes_can_not_be_told_apart_is_an_error() -> None:
-    a = np.sqrt(1 / 3)
-    vague = (a, a, a, a, -a, a, a, a, -a)
+@pytest.mark.parametrize("degrees", [45, 135, -45])
+def test_at_45_degrees_each_axis_is_one_of_the_three_and_voxels_stay(degrees: float) -> None:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turned = (c, -s, 0.0, s, c, 0.0, 0.0, 0.0, -1.0)
+    stored = scenes.balls(scenes.centred((40, 50, 60), (1.0, 1.2, 1.4), turned))
 
-    with pytest.raises(ValueError, match="can't be told apart"):
-        oriented(scenes.centred((4, 4, 4), (1.0, 1.0, 1.0), vague), "LPS")
+    made = oriented(stored, "LPS")
+
+    assert np.array_equal(made.array, scenes.balls(made).array)
+    assert np.diag(grid_of(made).axes) == pytest.approx((np.sqrt(0.5), np.sqrt(0.5), 1))
 
 
 def test_grids_are_the_same_within_a_hundredth_of_a_millimetre() -> None:
@@ -106,6 +111,20 @@ def test_grids_are_the_same_within_a_hundredth_of_a_millimetre() -> None:
     assert not same_grid(one, replace(one, origin=(x + 0.1, y, z)))
     assert not same_grid(one, replace(one, spacing=(1.0, 1.2, 1.41)))
     assert not same_grid(one, replace(one, array=one.array[1:]))
+
+
+def test_grids_are_as_far_apart_as_their_farthest_voxels() -> None:
+    one = scenes.centred((40, 50, 60), (1.0, 1.2, 1.4))
+    x, y, z = one.origin
+
+    assert apart_mm(one, replace(one, origin=(x + 0.3, y - 0.4, z))) == pytest.approx(0.5)
+    assert apart_mm(one, replace(one, spacing=(1.0, 1.2, 1.41))) == pytest.approx(0.4)
+
+
+def test_a_single_slice_of_another_thickness_lies_on_another_grid() -> None:
+    one = scenes.centred((1, 50, 60), (1.0, 1.2, 1.4))
+
+    assert not same_grid(one, replace(one, spacing=(1.0, 1.2, 1.5)))
 
 
 def test_a_box_with_its_margin_stays_inside() -> None:
