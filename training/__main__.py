@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from training.checkpoint import OtherPlan
-from training.config import NAMES, Plan, read_phantoms, read_plan
+from training.config import NAMES, ROOT, Plan, read_phantoms, read_plan
 from training.export import export
 from training.phantoms import CACHE, draw_missing, train_seeds
 from training.train import train
@@ -33,7 +33,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(NAMES)}; all")
     parser.add_argument("--cache", type=Path, default=CACHE, help="drawn phantoms")
     parser.add_argument(
-        "--runs", type=Path, default=CACHE.with_name("runs"), help="checkpoints, curves"
+        "--runs", type=Path, default=ROOT / ".cache" / "runs", help="checkpoints, curves"
     )
     parser.add_argument("--steps", type=int, help="instead of the plan's")
     parser.add_argument("--threads", type=int, default=2)

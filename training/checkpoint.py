@@ -8,8 +8,11 @@ import torch
 from torch import nn
 
 import phantom
-from training.config import Plan
+from training.config import Plan, read_parameters
 from training.phantoms import drawing_code
+
+_SEEN = ("spacing_mm", "intensity_window", "intensity_range", "labels", "size", "margin_mm")
+"""The parameters that every patch is made by."""
 
 
 class OtherPlan(Exception):
@@ -17,10 +20,13 @@ class OtherPlan(Exception):
 
 
 def learnt_by(plan: Plan) -> dict[str, Any]:
-    """What must be the same for a run to go on: the plan, but for its length, and the phantoms."""
+    """What must be the same for a run to go on: the plan, but for its length, the model's input,
+    and the phantoms."""
     fields = asdict(plan)
     del fields["steps"]
-    return {**fields, "drawing code": drawing_code(phantom)}
+    told = read_parameters(plan.name)
+    seen = {f"config.pbtxt's {key}": told[key] for key in _SEEN if key in told}
+    return {**fields, **seen, "drawing code": drawing_code(phantom)}
 
 
 def resume(path: Path, plan: Plan, net: nn.Module, optimiser: torch.optim.Optimizer) -> int:

@@ -23,7 +23,9 @@ _CHECKPOINT_EVERY = 100
 _CURVE_EVERY = 20
 _HEAD_BATCHES = 300
 _LOADERS = min(12, os.cpu_count() or 1)
-"""Processes that make patches for a GPU; a CPU is busy enough with the network."""
+"""Processes that make patches for a GPU; a CPU, which is busy with the network, has one."""
+_HALVES = {"avx512_bf16", "amx_bf16"}
+"""What processors call it that compute with bfloat16; others gain nothing by it."""
 
 
 def network(plan: Plan) -> nn.Module:
@@ -44,6 +46,9 @@ def train(plan: Plan, cache: Path, folder: Path) -> nn.Module:
     net = network(plan).to(device, memory_format=torch.channels_last_3d)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-3)
     first = resume(folder / "checkpoint.pt", plan, net, optimiser)
+    if first == plan.steps:
+        sys.stderr.write(f"{plan.name}: {folder} was trained to its end before; to train from ")
+        sys.stderr.write("nothing, delete it or choose another --runs\n")
     cut_curve(folder / "curve.csv", first)
     patches = Patches(plan, read_parameters(plan.name), cache)
     _steps(plan, net, optimiser, _loaded(patches, range(first, plan.steps), device), folder)
@@ -55,8 +60,8 @@ def train(plan: Plan, cache: Path, folder: Path) -> nn.Module:
 
 
 def _loaded(patches: Patches, steps: range, device: torch.device) -> Iterator[tuple[int, Batch]]:
-    """The batch of each step, in order; made by other processes while a GPU computes."""
-    workers = _LOADERS if device.type == "cuda" else 0
+    """The batch of each step, in order; made by other processes while the network computes."""
+    workers = _LOADERS if device.type == "cuda" else 1
     loader = DataLoader(patches, batch_size=None, sampler=steps, num_workers=workers)
     return zip(steps, loader, strict=True)
 
@@ -90,14 +95,18 @@ def _step(
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(plan, step)
     device = next(net.parameters()).device
-    # bfloat16 needs no loss scaling; on a CPU without matrix units it gains nothing.
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+    # bfloat16 needs no loss scaling.
+    with torch.autocast(device.type, torch.bfloat16, enabled=_halves(device)):
         loss = _loss(plan, net, batch.volume.to(device), batch.target.to(device))
     optimiser.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     optimiser.step()
     return float(loss.detach())
+
+
+def _halves(device: torch.device) -> bool:
+    return device.type == "cuda" or bool(_HALVES & set(Path("/proc/cpuinfo").read_text().split()))
 
 
 def _loss(plan: Plan, net: nn.Module, volume: Tensor, target: Tensor) -> Tensor:

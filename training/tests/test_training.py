@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from training import checkpoint
 from training.batches import Batch, Patches
 from training.checkpoint import OtherPlan
 from training.classifier_head import fit_head
@@ -241,6 +242,27 @@ def test_a_checkpoint_of_another_plan_is_refused(
     train(plan, cache, tmp_path)
     with pytest.raises(OtherPlan, match=next(iter(change))):
         train(dataclasses.replace(plan, **change), cache, tmp_path)
+
+
+def test_a_checkpoint_of_another_input_is_refused(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = small("lung_seg")
+    train(plan, cache, tmp_path)
+    other = read_parameters(plan.name) | {"spacing_mm": "1 1 1"}
+    monkeypatch.setattr(checkpoint, "read_parameters", lambda _: other)
+    with pytest.raises(OtherPlan, match="spacing_mm"):
+        train(plan, cache, tmp_path)
+
+
+def test_a_run_that_had_ended_says_that_nothing_was_trained(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = small("lung_seg")
+    train(plan, cache, tmp_path)
+    assert "before" not in capsys.readouterr().err
+    train(plan, cache, tmp_path)
+    assert "was trained to its end before" in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_tells_no_plan_is_refused(cache: Path, tmp_path: Path) -> None:
