@@ -17,9 +17,10 @@ from clarion.load.running import interruptible
 from clarion.load.search import Found, search
 from clarion.load.session import RECIPES, Kind, Session
 from clarion.load.shares import parse_shares
+from clarion.load.studies import Source
 from clarion.load.view import picture
 from clarion.options import HomeOption, JsonOption
-from deploy.embedded.home import home_folder, open_home
+from deploy.embedded.home import Home, home_folder, open_home
 from shared.catalog import load_catalog
 from shared.events.models import Lane
 
@@ -157,12 +158,18 @@ def load(
         raise typer.BadParameter(f"phantoms: {', '.join(RECIPES)}; profile: {', '.join(PROFILES)}")
     if folders and profile:
         raise typer.BadParameter("a profile draws its studies; it takes none --from folders")
+    if capacity and profile:
+        raise typer.BadParameter("--capacity is of studies that make a job; a profile has others")
     opened = open_home(home_folder(home), load_catalog())
     system.require_up(opened)
     screen = Console(stderr=True, highlight=False)
     hour = PROFILES[profile] if profile else None
     kind = Kind(lanes, faults or {}, hour, shuffle, recorded=bool(folders))
-    sources = session.folders(folders) if folders else session.phantoms(phantoms, seed, screen)
+    sources = (
+        _of_folders(folders, opened, kind, screen, only_admitted=capacity)
+        if folders
+        else session.phantoms(phantoms, seed, screen)
+    )
     mix, chance = kind.mix(len(sources)), Random(seed)  # noqa: S311  it decides no secret
     with (
         interruptible() as interrupts,
@@ -178,6 +185,19 @@ def load(
         count = studies or (kind.profile.total if kind.profile else 10)
         moments = by_chance(per_s, chance) if per_s else at_once()
         _finish(_ran(ready, orders(moments, range(count), mix, chance), count), report, as_json)
+
+
+def _of_folders(
+    paths: list[Path], opened: Home, kind: Kind, screen: Console, *, only_admitted: bool
+) -> tuple[Source, ...]:
+    """The studies of the folders; those that no pipeline admits are told, where they stay out."""
+    found = session.folders(paths)
+    if not only_admitted:
+        return found
+    admitted = session.admitted(opened, kind, found)
+    if out := len(found) - len(admitted):
+        screen.print(f"left out: {out} of {len(found)} studies, which no pipeline admits")
+    return admitted
 
 
 def _ran(ready: Session, planned: Iterator[Order], count: int) -> Report:
@@ -199,10 +219,11 @@ def _watched(steps: Iterator[Found], screen: Console) -> Found:
     """The last state of a search; each step is told as it ends."""
     found = None
     for found in steps:
-        if found.steps:
+        if found.steps and not found.interrupted:
             step = found.steps[-1]
             p95 = "-" if step.p95_s is None else f"{step.p95_s:.1f} s"
-            verdict = "[green]holds[/]" if step.held else f"[red]{step.why_not}[/]"
+            long = f" for {step.lasted_s / 60:.1f} min" if step.confirms else ""
+            verdict = f"[green]holds{long}[/]" if step.held else f"[red]{step.why_not}[/]"
             screen.print(f"{step.per_h:7.0f}/h  {step.studies:4} studies  p95 {p95:>8}  {verdict}")
     if found is None:
         _complain(("interrupted: nothing was measured",))
@@ -223,15 +244,18 @@ def _finish_search(found: Found, path: Path | None, as_json: bool) -> None:
     _complain(found.faults)
     if found.interrupted:
         raise typer.Exit(_INTERRUPTED)
-    if found.faults or not found.per_h:
+    if found.faults or not found.best:
         raise typer.Exit(1)
 
 
 def _held(found: Found) -> str:
-    if found.per_h or not found.steps:
-        return f"holds [bold]{found.per_h:.0f} studies an hour[/], p95 ≤ {found.limit_s:g} s"
-    lowest = min(found.steps, key=lambda step: step.per_h)
-    return f"[bold]no rate holds[/], at {lowest.per_h:.0f} an hour: {lowest.why_not}"
+    if held := found.best:
+        long = f"{held.lasted_s / 60:.1f} min" if held.confirms else "a short step, not confirmed"
+        rate = f"[bold]{held.per_h:.0f} studies an hour[/]"
+        return f"holds {rate}, p95 ≤ {found.limit_s:g} s, for {long}"
+    if lowest := found.lowest_failed:
+        return f"[bold]no rate holds[/], at {lowest.per_h:.0f} an hour: {lowest.why_not}"
+    return "no rate was tried to its end"
 
 
 def _give(content: Mapping[str, Any], path: Path | None, as_json: bool) -> None:

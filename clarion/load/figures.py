@@ -2,17 +2,17 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import fmean
 
-from clarion.following import Job, seconds_between
+from clarion.following import Job
 from clarion.load.judging import codes_of, ended
 from clarion.load.sending import Sent
-from shared.pipelines.definition import INGEST
 
-Sources = Mapping[str, frozenset[str]]
-"""The stages that each stage takes its inputs from."""
+LOOK_S = 1.0
+"""How often the jobs API is asked, s: an end is seen that much later at most."""
 
 
 @dataclass(frozen=True)
@@ -27,23 +27,22 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stage over all jobs."""
-
-    took: Spread
-    """From its start to its end."""
-    wait: Spread
-    """From its last input's end to its start: what it stood in a queue."""
-    busy: float
-    """Its work in seconds for each second between the first start and the last end of any."""
-
-
-@dataclass(frozen=True)
 class Done:
     """A study that was sent, and one of its jobs, which has ended."""
 
     sent: Sent
     job: Job
+    shown_at: float
+    """When the jobs API first showed it as ended, s since 1970."""
+
+    @property
+    def end_to_end_s(self) -> float:
+        """From the arrival of the study's first image until its job is shown as ended.
+
+        The time at which the job was read to be over counts, which `finished_at` leaves out:
+        that is the end of the last stage. Delivery comes after.
+        """
+        return self.shown_at - moment(self.job["received_at"])
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -59,19 +58,41 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(len(values), p50, p95, p99, round(max(values), 3))
 
 
-def end_to_end_s(job: Job) -> float | None:
-    """From the arrival of a study's first image to the end of its job; delivery comes after."""
-    return seconds_between(job["received_at"], job["finished_at"])
-
-
 def by_lane(done: Iterable[Done]) -> dict[str, Spread]:
     """End to end of the jobs that completed: one that fails is soon over."""
     found: dict[str, list[float]] = defaultdict(list)
-    for each in done:
-        took = end_to_end_s(each.job)
-        if took is not None and each.job["status"] == "completed":
-            found[each.job["lane"]].append(took)
+    for each in _completed(done):
+        found[each.job["lane"]].append(each.end_to_end_s)
     return {lane: spread(values) for lane, values in sorted(found.items())}
+
+
+def _completed(done: Iterable[Done]) -> Iterator[Done]:
+    return (each for each in done if each.job["status"] == "completed")
+
+
+def growth(done: Iterable[Done]) -> float | None:
+    """How many seconds longer end to end is for each second that passes.
+
+    The last third of the studies that completed, by arrival, against the first; above 0 the queue
+    grows. None for fewer than three.
+    """
+    came = sorted((moment(each.job["received_at"]), each.end_to_end_s) for each in _completed(done))
+    third = len(came) // 3
+    if not third:
+        return None
+    (began, before), (ended, after) = (
+        map(fmean, zip(*some, strict=True)) for some in (came[:third], came[-third:])
+    )
+    return round((after - before) / (ended - began), 3) if ended > began else None
+
+
+def shown_after(done: Iterable[Done]) -> Spread | None:
+    """From the end of a job's last stage until the jobs API shows the job as ended.
+
+    That is what the results service takes, and up to `LOOK_S`.
+    """
+    taken = [max(0.0, each.shown_at - moment(each.job["finished_at"])) for each in _completed(done)]
+    return spread(taken) if taken else None
 
 
 def left_out(done: Iterable[Done]) -> dict[str, int]:
@@ -80,64 +101,14 @@ def left_out(done: Iterable[Done]) -> dict[str, int]:
     return dict(sorted(Counter(ended(job["status"], codes_of(job)) for job in jobs).items()))
 
 
-def by_stage(done: Sequence[Done], sources: Sources) -> dict[str, Stage]:
-    """Each stage that ran, in the order of the pipeline."""
-    took: dict[str, list[float]] = defaultdict(list)
-    waits: dict[str, list[float]] = defaultdict(list)
-    for each in done:
-        for name, start, end in _ran(each.job):
-            took[name].append(end - start)
-    for name in took:
-        waits[name] = _waits(name, done, sources.get(name, frozenset()))
-    moments = [moment for each in done for _, *pair in _ran(each.job) for moment in pair]
-    wall = max(moments) - min(moments) if moments else 0.0
-    return {
-        name: Stage(spread(took[name]), spread(waits[name]), round(sum(took[name]) / wall, 3))
-        for name in sorted(took, key=[*sources, *took].index)
-        if wall > 0 and waits[name]
-    }
-
-
-def _ran(job: Job) -> list[tuple[str, float, float]]:
-    """Name, start and end of the stages that computed something."""
-    return [
-        (stage["stage"], _moment(stage["started_at"]), _moment(stage["finished_at"]))
-        for stage in job["stages"]
-        if stage["started_at"] and stage["finished_at"]
-    ]
-
-
-def _waits(name: str, done: Sequence[Done], before: frozenset[str]) -> list[float]:
-    """How long a stage's work stood ready, in each job.
-
-    Behind ingest, where the job does not say when it became ready, the quiet time is left out:
-    the shortest time from the sender's last image to the start, among senders that behaved alike.
-    A version that began before the sender ended waited for nobody.
-    """
-    raw: dict[str, list[float]] = defaultdict(list)
-    for each in done:
-        stages = {stage: (start, end) for stage, start, end in _ran(each.job)}
-        if name not in stages:
-            continue
-        start = stages[name][0]
-        ends = [stages[source][1] for source in before if source in stages]
-        if ends:
-            raw[""].append(max(0.0, start - max(ends)))
-        elif before <= {INGEST} and start >= each.sent.ended:
-            raw[each.sent.order.fault].append(start - each.sent.ended)
-        else:
-            raw[""].append(0.0)
-    least = {kind: min(found) if kind else 0.0 for kind, found in raw.items()}
-    return [value - least[kind] for kind, found in raw.items() for value in found]
-
-
 def finished_per_h(done: Sequence[Done]) -> float | None:
-    """Jobs an hour between the first end and the last; None for fewer than two."""
-    ends = sorted(_moment(each.job["finished_at"]) for each in done if each.job["finished_at"])
+    """Jobs an hour between the first end that was shown and the last; None for fewer than two."""
+    ends = sorted(each.shown_at for each in done)
     if len(ends) < 2 or ends[-1] <= ends[0]:
         return None
     return round((len(ends) - 1) / (ends[-1] - ends[0]) * 3600, 1)
 
 
-def _moment(text: str) -> float:
+def moment(text: str) -> float:
+    """A time of the API, s since 1970."""
     return datetime.fromisoformat(text).timestamp()

@@ -3,7 +3,7 @@ delivered twice.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,10 @@ class Filed:
     """What the receiving PACS has of the studies that were sent, against what the jobs say."""
 
     twice: tuple[str, ...] = ()
-    """Instances that no job accounts for, or that are filed in two places."""
+    """Instances that no job accounts for, or that are filed in two places.
+
+    Of a study whose job is open only the latter: its outputs are on their way.
+    """
     missing: tuple[str, ...] = ()
     """Instances that are delivered, as their job says, and not there."""
     repeated: int = 0
@@ -111,18 +114,31 @@ def unexpected(sent: Iterable[Sent], newest: Mapping[str, Job]) -> list[str]:
     ]
 
 
-def filed(sent: Iterable[Sent], jobs: Iterable[Job], received: Path, repeated: int) -> Filed:
-    """Compare the PACS's folder, `<study>/<series>/<instance>.dcm`, with the jobs' outputs."""
+def filed(
+    sent: Iterable[Sent],
+    settled_cases: Collection[str],
+    jobs: Iterable[Job],
+    received: Path,
+    repeated: int,
+) -> Filed:
+    """Compare the PACS's folder, `<study>/<series>/<instance>.dcm`, with the jobs' outputs.
+
+    `jobs` are those that are settled; of a settled case these are all.
+    """
     said = {
         output["sop_instance_uid"]
         for job in jobs
         for output in job["outputs"]
         if output["sop_instance_uid"] and _is_at_pacs(output)
     }
-    there = Counter(
-        path.stem for each in sent for path in (received / each.study_instance_uid).glob("*/*.dcm")
-    )
-    twice = (uid for uid, count in there.items() if count > 1 or uid not in said)
+    there: Counter[str] = Counter()
+    unsaid: set[str] = set()
+    for each in sent:
+        found = [path.stem for path in (received / each.study_instance_uid).glob("*/*.dcm")]
+        there.update(found)
+        if each.case_id in settled_cases:
+            unsaid |= set(found) - said
+    twice = unsaid | {uid for uid, count in there.items() if count > 1}
     return Filed(tuple(sorted(twice)), tuple(sorted(said - there.keys())), repeated)
 
 

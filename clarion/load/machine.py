@@ -55,20 +55,22 @@ class Meter:
     """Measures from its making on."""
 
     addresses: Addresses
-    backlog: dict[str, int] = field(default_factory=dict)
-    """By service: the most events that its consumer group was behind."""
+    backlog: Mapping[str, int] | None = None
+    """By service: how many events its consumer group was behind at the last look; None: unknown."""
+    backlog_most: dict[str, int] = field(default_factory=dict)
+    """The most so far."""
     _cpu: CpuTimes | None = None
     _triton: Mapping[str, TritonQueue] = field(default_factory=dict)
 
     def begin(self) -> None:
         self._cpu, self._triton = cpu_times(), self._queues()
 
-    def look(self) -> Mapping[str, int]:
-        """The backlog now, by service, and remembered where it is the most so far."""
-        now = backlog_of(_json(self.addresses.snapshot)) if self.addresses.snapshot else {}
-        for service, events in now.items():
-            self.backlog[service] = max(events, self.backlog.get(service, 0))
-        return now
+    def look(self) -> None:
+        """Ask for the backlog."""
+        snapshot = _json(self.addresses.snapshot) if self.addresses.snapshot else None
+        self.backlog = None if snapshot is None else backlog_of(snapshot)
+        for service, events in (self.backlog or {}).items():
+            self.backlog_most[service] = max(events, self.backlog_most.get(service, 0))
 
     def cpu_percent(self) -> float:
         """Of the whole machine since `begin`, whoever used it."""

@@ -36,6 +36,7 @@ class Order:
     source: int
     """Which of the sources it is made of."""
     modality: str = CT
+    """Of a phantom; a study in files keeps its own."""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from clarion.load import figures
-from clarion.load.figures import Done, Sources, Spread, Stage
+from clarion.load.figures import Done, Spread
 from clarion.load.judging import Filed, Lost, NotCompleted
 from clarion.load.machine import TritonQueue
 from clarion.load.sending import Sent
+from clarion.load.stages import Sources, Stage, by_stage
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Machine:
     cpu_percent: float
     backlog_most: Mapping[str, int]
     triton: Mapping[str, TritonQueue]
+    backlog: Mapping[str, int] | None = None
+    """By service: events behind, at the last look; None: unknown."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,20 @@ class Report:
     interrupted: bool
     sending: Sending
     jobs: Mapping[str, int]
-    """Jobs that have ended, by status; of all versions."""
+    """Jobs that have ended and are delivered, by status; of all versions."""
     waiting: int
     """Studies that a job is still due for."""
     waiting_most: int
     finished_per_h: float | None
     lanes: Mapping[str, Spread]
-    """End to end, from the first image's arrival to the job's end; of jobs that completed."""
+    """End to end, from the first image's arrival until the job is shown as ended; of jobs that
+    completed."""
     stages: Mapping[str, Stage]
     machine: Machine
+    growth: float | None = None
+    """How many seconds longer end to end is for each second of the run."""
+    shown_after: Spread | None = None
+    """From the end of a job's last stage until the job is shown as ended."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Jobs that ended otherwise, by status and codes."""
     unanswered: int = 0
@@ -136,8 +144,10 @@ def report(
         waiting_most=waiting[1],
         finished_per_h=figures.finished_per_h(done),
         lanes=figures.by_lane(done),
+        growth=figures.growth(done),
+        shown_after=figures.shown_after(done),
         left_out=figures.left_out(done),
-        stages=figures.by_stage(done, sources),
+        stages=by_stage(done, sources),
         machine=machine,
         unanswered=unanswered,
     )

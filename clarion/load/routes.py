@@ -12,6 +12,7 @@ from clarion.storage import Target
 from deploy.embedded.home import Home
 from services.ingest.settings import IngestSettings, Route
 from shared.events.models import Lane
+from shared.pipelines.definition import Definition, parse
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Way:
 
     target: Target
     priority: Lane
-    pipeline: str
+    definition: Definition
+    """Of the pipeline that it leads to."""
 
 
 def routes(home: Home) -> Mapping[str, Route]:
@@ -45,4 +47,9 @@ def _way(lane: Lane, aes: Mapping[str, Route], port: int) -> Way:
             f"in the home's settings.yaml, as {{LOAD: {{pipeline: covid19-ct, lane: {lane}}}}}"
         )
     priority = Lane.STAT if whole[own].lane != lane else Lane.ROUTINE
-    return Way(Target(own, "127.0.0.1", port), priority, whole[own].pipeline)
+    return Way(Target(own, "127.0.0.1", port), priority, definition(whole[own].pipeline))
+
+
+def definition(pipeline: str) -> Definition:
+    """The pipeline as ingest reads it."""
+    return parse((IngestSettings().pipelines / f"{pipeline}.yaml").read_text())

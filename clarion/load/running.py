@@ -11,15 +11,15 @@ import httpx
 
 from clarion.failure import Failure
 from clarion.load.crew import Crew, Task
-from clarion.load.figures import Sources
+from clarion.load.figures import LOOK_S
 from clarion.load.judging import lost, not_completed, unexpected
 from clarion.load.machine import Meter
 from clarion.load.plan import Order
 from clarion.load.report import Machine, Report, Verdict, report
+from clarion.load.stages import Sources
 from clarion.load.tracking import Tracker
 
 _ROUND_S = 0.25
-_LOOK_S = 1.0
 _AHEAD = 2
 """Tasks given out for each sender, so that it makes the next study while it waits."""
 _SHOWN = 300
@@ -84,7 +84,7 @@ class Run:
             time.sleep(_ROUND_S)
         until = time.monotonic() + (0 if self.interrupts.count > 1 else self.drain_s)
         while not self._asked(self.tracker.look_at_all) and time.monotonic() < until:
-            time.sleep(_LOOK_S)
+            time.sleep(LOOK_S)
         return self._judged()
 
     def _give(self) -> None:
@@ -107,7 +107,7 @@ class Run:
                 self.tracker.expect(sent)
 
     def _look(self) -> None:
-        if time.monotonic() - self.looked < _LOOK_S:
+        if time.monotonic() - self.looked < LOOK_S:
             return
         ended = len(self.tracker.jobs)
         self._asked(self.tracker.look)
@@ -144,9 +144,17 @@ class Run:
             done[-newest:] if newest else done,
             (len(self.tracker.waiting()), self.waiting_most),
             self.sources,
-            Machine(self.meter.cpu_percent(), dict(self.meter.backlog), self.meter.triton()),
+            self._machine(),
             time.monotonic() - self.begun,
             self.unanswered,
+        )
+
+    def _machine(self) -> Machine:
+        return Machine(
+            cpu_percent=self.meter.cpu_percent(),
+            backlog_most=dict(self.meter.backlog_most),
+            triton=self.meter.triton(),
+            backlog=self.meter.backlog,
         )
 
     def _judged(self) -> Report:

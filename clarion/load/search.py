@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any
 
-from clarion.load import capacity
 from clarion.load.arrivals import at_once, steady
-from clarion.load.capacity import Limit, Step, judge, next_rate, studies_of, what_limits
+from clarion.load.capacity import best, next_planned
+from clarion.load.limits import Limit, what_limits
 from clarion.load.plan import Mix, orders
 from clarion.load.report import Report
 from clarion.load.session import Session
+from clarion.load.steps import Planned, Step, judge
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,15 @@ class Found:
     interrupted: bool
 
     @property
-    def per_h(self) -> float:
-        """The highest rate that held; 0: none."""
-        return capacity.best(self.steps)
+    def best(self) -> Step | None:
+        """The highest rate that held; None: none."""
+        return best(self.steps)
+
+    @property
+    def lowest_failed(self) -> Step | None:
+        """The lowest rate that did not hold."""
+        failed = (step for step in self.steps if not step.held)
+        return min(failed, key=lambda step: step.per_h, default=None)
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -33,16 +40,15 @@ class Found:
         return tuple(line for report in self.reports for line in report.verdict.faults)
 
     def limit(self) -> Limit | None:
-        """What is in the way of more, from the lowest rate that did not hold."""
-        failed = [index for index, step in enumerate(self.steps) if not step.held]
-        if not failed:
-            return None
-        return what_limits(self.reports[min(failed, key=lambda index: self.steps[index].per_h)])
+        """What is in the way of more."""
+        failed = self.lowest_failed
+        return what_limits(failed, self.reports[self.steps.index(failed)]) if failed else None
 
     def to_json(self) -> Mapping[str, Any]:
-        limit = self.limit()
+        limit, held = self.limit(), self.best
         return {
-            "capacity_per_h": round(self.per_h, 1),
+            "capacity_per_h": round(held.per_h, 1) if held else 0.0,
+            "confirmed": bool(held and held.confirms),
             "p95_limit_s": self.limit_s,
             "interrupted": self.interrupted,
             "limited_by": asdict(limit) if limit else None,
@@ -66,12 +72,22 @@ def search(
     sent = 1
     steps: list[Step] = []
     reports: list[Report] = []
-    while (rate := next_rate(steps, first, limit_s)) and not session.interrupts.count:
-        count = studies_of(rate, step_s)
-        due = orders(steady(rate / 3600), range(sent, sent + count), mix, chance)
-        report = session.run(due, count, f"step {len(steps) + 1}: {rate:.0f} studies an hour")
-        sent += count
+    while not session.interrupts.count:
+        planned = next_planned(steps, first, step_s, limit_s)
+        if planned is None:
+            return
+        numbers = range(sent, sent + planned.studies)
+        due = orders(steady(planned.per_h / 3600), numbers, mix, chance)
+        report = session.run(due, len(numbers), _title(planned, len(steps) + 1))
+        sent += len(numbers)
         if not report.interrupted:
             reports.append(report)
-            steps.append(judge(rate, step_s, report, limit_s))
+            steps.append(judge(planned, report, limit_s))
         yield Found(limit_s, tuple(steps), tuple(reports), report.interrupted)
+
+
+def _title(planned: Planned, number: int) -> str:
+    rate = f"{planned.per_h:.0f} studies an hour"
+    if not planned.confirms:
+        return f"step {number}: {rate}"
+    return f"step {number}: does the machine hold {rate} for {planned.takes_s / 60:.1f} min?"

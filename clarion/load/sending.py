@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from clarion.failure import Failure
-from clarion.load.plan import CT, Fault, Order
+from clarion.load.plan import Fault, Order
 from clarion.load.routes import Way
 from clarion.load.studies import Study
 from clarion.part10 import Instance
@@ -41,15 +41,12 @@ class Sent:
     """Why it is not stored whole; empty when every instance was acknowledged."""
     unanswered: int = 0
     """Instances that the receiver said nothing to at first: they were sent once more."""
+    makes_job: bool = True
+    """Whether the pipeline admits an instance of it."""
 
     @property
     def stored(self) -> bool:
         return not self.why_not
-
-    @property
-    def makes_job(self) -> bool:
-        """Whether a pipeline admits it."""
-        return self.order.modality == CT
 
 
 def send(order: Order, study: Study, way: Way, late_s: float) -> Sent:
@@ -71,7 +68,7 @@ def send(order: Order, study: Study, way: Way, late_s: float) -> Sent:
     return Sent(
         order=order,
         study_instance_uid=study.study_instance_uid,
-        case_id=case_id(way.pipeline, study.study_instance_uid, _GROUP),
+        case_id=case_id(way.definition.pipeline, study.study_instance_uid, _GROUP),
         began=began,
         ended=time.time(),
         instances=len(study.instances),
@@ -79,6 +76,7 @@ def send(order: Order, study: Study, way: Way, late_s: float) -> Sent:
         late_s=late_s,
         unanswered=unanswered,
         why_not=why_not,
+        makes_job=study.makes_job(way.definition.input),
     )
 
 

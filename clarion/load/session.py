@@ -11,17 +11,18 @@ from rich.console import Console
 from rich.progress import Progress
 
 from clarion import demo_study
+from clarion.failure import Failure
 from clarion.load import system
 from clarion.load.arrivals import Profile
 from clarion.load.crew import Belongings, Crew, hired
-from clarion.load.figures import Sources
 from clarion.load.identities import Run as Identities
 from clarion.load.machine import Meter
 from clarion.load.plan import CT, Mix, Order
 from clarion.load.report import Report
-from clarion.load.routes import routes, ways
+from clarion.load.routes import Way, routes, ways
 from clarion.load.running import Interrupts, Run
-from clarion.load.studies import Source, recorded
+from clarion.load.stages import Sources
+from clarion.load.studies import Recorded, Source, is_admitted, recorded
 from clarion.load.tracking import Tracker
 from clarion.load.view import shown
 from deploy.embedded.home import Home
@@ -87,7 +88,7 @@ class Session:
                 recorded=self.recorded,
             )
             report = run.go()
-        at_pacs = system.filed_at_pacs(self.home, tracker.sent, list(tracker.jobs.values()), log)
+        at_pacs = system.filed_at_pacs(self.home, tracker, log)
         return replace(report, verdict=replace(report.verdict, filed=at_pacs))
 
 
@@ -99,9 +100,22 @@ def phantoms(name: str, seed: int, screen: Console) -> tuple[Source, ...]:
         return tuple(draw(replace(RECIPES[name], seed=each)) for each in drawing)
 
 
-def folders(paths: Sequence[Path]) -> tuple[Source, ...]:
+def folders(paths: Sequence[Path]) -> tuple[Recorded, ...]:
     """The studies below the folders. Raises Failure when there are none."""
     return recorded(paths)
+
+
+def admitted(home: Home, kind: Kind, sources: tuple[Recorded, ...]) -> tuple[Recorded, ...]:
+    """Those that make a job, whatever the lane. Raises Failure: none does."""
+    rules = [way.definition.input for way in _leads(home, kind).values()]
+    found = tuple(each for each in sources if all(is_admitted(each, rule) for rule in rules))
+    if not found:
+        raise Failure("no-studies: no pipeline admits a study below the folders of --from")
+    return found
+
+
+def _leads(home: Home, kind: Kind) -> Mapping[Lane, Way]:
+    return ways(kind.used_lanes(), routes(home), home.ports["ingest.dicom"])
 
 
 @contextmanager
@@ -115,8 +129,8 @@ def opened(
     interrupts: Interrupts,
 ) -> Iterator[Session]:
     """Senders at the home's system. Raises Failure for what stands against it."""
-    leads = ways(kind.used_lanes(), routes(home), home.ports["ingest.dicom"])
-    stages = system.stage_sources(sorted({way.pipeline for way in leads.values()}))
+    leads = _leads(home, kind)
+    stages = {k: v for way in leads.values() for k, v in way.definition.sources.items()}
     with tempfile.TemporaryDirectory(prefix="clarion-load-") as folder:
         identities = Identities(secrets.randbelow(10**8))
         belongings = Belongings(sources, leads, identities, Path(folder))

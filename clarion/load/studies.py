@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
+from pydicom.multival import MultiValue
 from pydicom.uid import (
     UID,
     DigitalXRayImageStorageForPresentation,
@@ -20,6 +21,10 @@ from clarion.load.plan import CT, Order
 from clarion.part10 import Instance, find
 from phantom.anatomy import Phantom
 from phantom.dicom import file_meta, series, write
+from services.ingest.cases import admits
+from shared.dicom.headers import Headers
+from shared.manifest import INDEXED
+from shared.pipelines.definition import InputRules
 
 _OTHERS: dict[str, tuple[UID, int]] = {
     "DX": (DigitalXRayImageStorageForPresentation, 2),
@@ -48,6 +53,12 @@ class Study:
 
     study_instance_uid: str
     instances: tuple[Instance, ...]
+    headers: tuple[Headers, ...]
+    """What ingest will know of each instance."""
+
+    def makes_job(self, rules: InputRules) -> bool:
+        """Whether the pipeline's rules admit an instance of it."""
+        return any(admits(rules, each) for each in self.headers)
 
 
 def recorded(paths: Iterable[Path]) -> tuple[Recorded, ...]:
@@ -64,6 +75,12 @@ def recorded(paths: Iterable[Path]) -> tuple[Recorded, ...]:
     )
 
 
+def is_admitted(source: Recorded, rules: InputRules) -> bool:
+    """Whether a study in files makes a job."""
+    read = (dcmread(each.path, stop_before_pixels=True) for each in source.instances)
+    return any(admits(rules, _headers(dataset)) for dataset in read)
+
+
 def make(order: Order, source: Source, run: Run, folder: Path) -> Study:
     """Write the study of an order into `folder`, which is made."""
     if isinstance(source, Phantom):
@@ -76,7 +93,13 @@ def make(order: Order, source: Source, run: Run, folder: Path) -> Study:
     return Study(
         str(datasets[0].StudyInstanceUID),
         tuple(_instance(ds, path) for ds, path in zip(datasets, paths, strict=True)),
+        tuple(map(_headers, datasets)),
     )
+
+
+def _headers(dataset: Dataset) -> Headers:
+    values = {each.keyword: each.value for each in dataset if each.keyword in INDEXED}
+    return Headers({k: [*v] if isinstance(v, MultiValue) else v for k, v in values.items()})
 
 
 def _renewed(source: Recorded, seed: int) -> list[Dataset]:

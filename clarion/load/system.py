@@ -1,22 +1,17 @@
 """The embedded system that is put under load: this machine's own, never another."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from clarion import api
 from clarion.failure import Failure
-from clarion.following import Job
-from clarion.load.figures import Sources
 from clarion.load.judging import Filed, filed, repeats
 from clarion.load.machine import Addresses
-from clarion.load.sending import Sent
+from clarion.load.tracking import Tracker
 from deploy.embedded.home import Home
 from deploy.embedded.system import is_running
-from services.ingest.settings import IngestSettings
-from shared.pipelines.definition import parse
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _SNAPSHOT = "statistics.statistics"
@@ -44,15 +39,6 @@ def addresses(home: Home) -> Addresses:
     return Addresses(f"http://{home.local('triton-metrics')}/metrics", snapshot)
 
 
-def stage_sources(pipelines: Sequence[str]) -> Sources:
-    """Which stages each stage takes its inputs from; of the pipelines that are sent to."""
-    folder = IngestSettings().pipelines
-    found: dict[str, frozenset[str]] = {}
-    for name in pipelines:
-        found |= parse((folder / f"{name}.yaml").read_text()).sources
-    return found
-
-
 @dataclass(frozen=True)
 class PacsLog:
     """The embedded PACS's log from a moment on."""
@@ -75,8 +61,9 @@ class PacsLog:
             return repeats(log.read())
 
 
-def filed_at_pacs(home: Home, sent: Sequence[Sent], jobs: Sequence[Job], log: PacsLog) -> Filed:
+def filed_at_pacs(home: Home, tracker: Tracker, log: PacsLog) -> Filed:
     """Against the PACS's folder; nothing to compare where outputs go elsewhere."""
     if "CLARION_DESTINATIONS" in home.settings.environment:
         return Filed()
-    return filed(sent, jobs, home.received, log.repeats())
+    settled = tracker.settled_cases()
+    return filed(tracker.sent, settled, tracker.jobs.values(), home.received, log.repeats())

@@ -25,6 +25,7 @@ Show = Callable[[Report], object]
 def shown(console: Console, title: str) -> Iterator[Show]:
     """What takes each report of a run, until the block ends."""
     if not console.is_terminal:
+        console.print(title, soft_wrap=True)
         yield _Told(console)
         return
     with Live(console=console, refresh_per_second=4, transient=True) as screen:
@@ -49,9 +50,11 @@ def line(report: Report) -> str:
     sending, cpu = report.sending, report.machine.cpu_percent
     ended = sum(report.jobs.values())
     jobs = "1 job" if ended == 1 else f"{ended} jobs"
+    behind = report.machine.backlog
+    lag = "" if behind is None else f", {sum(behind.values())} events behind"
     return (
         f"{report.elapsed_s:6.0f} s  {sending.studies} of {sending.planned} sent, "
-        f"{jobs} ended, {report.waiting} waiting, CPU {cpu:.0f} %"
+        f"{jobs} ended, {report.waiting} waiting, CPU {cpu:.0f} %{lag}"
     )
 
 
@@ -74,6 +77,8 @@ def _rates(report: Report) -> Text:
         told.append(f"sent {sending.per_h:.0f}/h")
     if report.finished_per_h:
         told.append(f"finished {report.finished_per_h:.0f}/h")
+    if report.shown_after:
+        told.append(f"jobs end {report.shown_after.p95:.1f} s (p95) after their last stage")
     if sending.late and sending.late.p95 > 1:
         told.append(f"senders late by {sending.late.p95:.1f} s (p95)")
     if faults := {name: n for name, n in sorted(sending.faults.items()) if name != Fault.NONE}:
@@ -114,8 +119,12 @@ def _machine(report: Report) -> Table:
             table.add_row("Triton", f"{told} computed (means)", style="dim")
     behind = {name: most for name, most in report.machine.backlog_most.items() if most}
     if behind:
-        listed = ", ".join(f"{name} {most}" for name, most in sorted(behind.items()))
-        table.add_row("Kafka", f"most events behind: {listed}", style="dim")
+        now = report.machine.backlog
+        listed = (
+            f"{name} {'-' if now is None else now.get(name, 0)} ({most})"
+            for name, most in sorted(behind.items())
+        )
+        table.add_row("Kafka", f"events behind (most): {', '.join(listed)}", style="dim")
     return table
 
 

@@ -33,6 +33,7 @@ def test_another_machine_is_never_put_under_load(
         ["--phantoms", "HUGE"],
         ["--profile", "quiet-night"],
         ["--profile", "hospital-hour", "--from", "."],
+        ["--profile", "hospital-hour", "--capacity"],
         ["--studies", "0"],
     ],
 )

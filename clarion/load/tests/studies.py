@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+from clarion.load.figures import Done
 from clarion.load.plan import Fault, Order
 from clarion.load.sending import Sent
 from shared.events.models import Lane
@@ -14,11 +15,27 @@ def order(number: int = 0, fault: Fault = Fault.NONE, modality: str = "CT") -> O
     return Order(number, 0.0, Lane.ROUTINE, fault, 0, modality)
 
 
-def sent(case: str = "case", ended: float = 100.0, modality: str = "CT", why_not: str = "") -> Sent:
+def sent(
+    case: str = "case", ended: float = 100.0, why_not: str = "", *, makes_job: bool = True
+) -> Sent:
     """A study on its way for ten seconds until `ended`."""
     return Sent(
-        order(modality=modality), f"2.25.{case}", case, ended - 10, ended, 4, 1000, 0.0, why_not
+        order=order(),
+        study_instance_uid=f"2.25.{case}",
+        case_id=case,
+        began=ended - 10,
+        ended=ended,
+        instances=4,
+        size=1000,
+        late_s=0.0,
+        why_not=why_not,
+        makes_job=makes_job,
     )
+
+
+def done(case: str = "case", came: float = 90.0, shown_at: float = 150.0, **changed: Any) -> Done:
+    """A job whose first image came at `came`, and that was shown as ended at `shown_at`."""
+    return Done(sent(case), job(case, received_at=moment(came), **changed), shown_at)
 
 
 def job(

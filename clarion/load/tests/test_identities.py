@@ -9,10 +9,11 @@ from pydicom.uid import MRImageStorage
 
 from clarion.failure import Failure
 from clarion.load.identities import Run, own_uids, renew
-from clarion.load.studies import make, recorded
+from clarion.load.studies import is_admitted, make, recorded
 from clarion.load.tests.studies import order
 from phantom.dicom import write
 from phantom.studies import SLAB, drawn, slab
+from shared.pipelines.definition import InputRules
 
 RUN = Run(7)
 
@@ -65,6 +66,17 @@ def test_each_study_of_a_folder_is_a_source(tmp_path: Path) -> None:
     for seed in (1, 2):
         write(slab(seed)[:2], tmp_path / str(seed))
     assert [len(source.instances) for source in recorded([tmp_path])] == [2, 2]
+
+
+def test_a_study_makes_a_job_by_any_attribute_that_the_rules_name(tmp_path: Path) -> None:
+    datasets = slab(1)[:2]
+    datasets[1].ImageType = ["DERIVED", "SECONDARY", "MPR"]
+    write(datasets, tmp_path / "scans")
+    [source] = recorded([tmp_path / "scans"])
+    made = make(order(), source, RUN, tmp_path / "made")
+    for kind, admitted in (("MPR", True), ("LOCALIZER", False)):
+        rules = InputRules(admit={"image_type": (kind,), "modality": ("CT", "MR")})
+        assert made.makes_job(rules) is is_admitted(source, rules) is admitted
 
 
 def test_a_folder_without_dicom_is_refused(tmp_path: Path) -> None:

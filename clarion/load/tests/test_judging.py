@@ -49,26 +49,31 @@ def test_a_study_that_was_not_acknowledged_is_not_lost() -> None:
 
 
 def test_a_study_of_another_modality_makes_no_job() -> None:
-    xray = sent("xray", modality="DX")
+    xray = sent("xray", makes_job=False)
     assert lost([xray], {}) == []
     assert unexpected([xray], {"xray": job("xray")}) == ["job-of-x"]
 
 
 def test_the_pacs_has_each_output_once(tmp_path: Path) -> None:
     _file(tmp_path, "series/1", "series/2")
-    found = filed([sent()], [job(outputs=[output("1"), output("2")])], tmp_path, 0)
+    found = filed([sent()], {"case"}, [job(outputs=[output("1"), output("2")])], tmp_path, 0)
     assert (found.twice, found.missing) == ((), ())
 
 
 def test_an_output_under_two_uids_or_in_two_series_is_delivered_twice(tmp_path: Path) -> None:
     _file(tmp_path, "series/1", "other/1", "series/9")
-    found = filed([sent()], [job(outputs=[output("1")])], tmp_path, 0)
+    found = filed([sent()], {"case"}, [job(outputs=[output("1")])], tmp_path, 0)
     assert found.twice == ("1", "9")
+
+
+def test_what_an_open_job_has_delivered_so_far_is_not_delivered_twice(tmp_path: Path) -> None:
+    _file(tmp_path, "series/1", "series/2", "other/2")
+    assert filed([sent()], set(), [], tmp_path, 0).twice == ("2",)
 
 
 def test_what_is_said_to_be_delivered_is_there(tmp_path: Path) -> None:
     outputs = [output("1"), output("2", "failed")]
-    assert filed([sent()], [job(outputs=outputs)], tmp_path, 0).missing == ("1",)
+    assert filed([sent()], {"case"}, [job(outputs=outputs)], tmp_path, 0).missing == ("1",)
 
 
 def test_the_log_of_the_pacs_tells_what_came_again() -> None:

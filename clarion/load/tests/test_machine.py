@@ -1,6 +1,17 @@
 """What the machine, Triton and the statistics service tell is read as they tell it."""
 
-from clarion.load.machine import CpuTimes, TritonQueue, backlog_of, triton_queues, used_percent
+import httpx
+import pytest
+
+from clarion.load.machine import (
+    Addresses,
+    CpuTimes,
+    Meter,
+    TritonQueue,
+    backlog_of,
+    triton_queues,
+    used_percent,
+)
 
 METRICS = """\
 # HELP nv_inference_request_success Number of successful inference requests
@@ -36,3 +47,19 @@ def test_a_backlog_is_added_up_over_lanes() -> None:
     ]
     assert backlog_of({"backlog": lines}) == {"reader": 5}
     assert backlog_of(None) == {}
+
+
+def test_the_backlog_now_is_told_beside_the_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [
+        httpx.Response(200, json={"backlog": [{"service": "reader", "events": events}]})
+        for events in (7, 2)
+    ]
+    answers.append(httpx.Response(503))
+    monkeypatch.setattr(httpx, "get", lambda *_, **__: answers.pop(0))
+    meter = Meter(Addresses("http://127.0.0.1:9/metrics", "http://127.0.0.1:9/snapshot"))
+    found = []
+    for _ in range(3):
+        meter.look()
+        found.append(meter.backlog)
+    assert found == [{"reader": 7}, {"reader": 2}, None]
+    assert meter.backlog_most == {"reader": 7}

@@ -13,7 +13,7 @@ from clarion.load.identities import Run as Identities
 from clarion.load.machine import Addresses, Meter
 from clarion.load.plan import Mix, Order, orders
 from clarion.load.report import Report
-from clarion.load.routes import Way
+from clarion.load.routes import Way, definition
 from clarion.load.running import Interrupts, Run
 from clarion.load.studies import recorded
 from clarion.load.tests.studies import chance, job
@@ -63,7 +63,7 @@ def receiver() -> Iterator[Receiver]:
 def belongings(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Belongings:
     folder = tmp_path_factory.mktemp("load")
     write(slab(1)[:2], folder / "scans")
-    way = Way(Target("PACS", "127.0.0.1", receiver.port), Lane.ROUTINE, "covid19-ct")
+    way = Way(Target("PACS", "127.0.0.1", receiver.port), Lane.ROUTINE, definition("covid19-ct"))
     return Belongings(recorded([folder / "scans"]), {Lane.ROUTINE: way}, Identities(1), folder)
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from clarion.failure import Failure
+from clarion.load.identities import Run
 from clarion.load.plan import Fault
-from clarion.load.routes import Way, ways
+from clarion.load.routes import Way, definition, ways
 from clarion.load.sending import send
-from clarion.load.studies import Study, recorded
+from clarion.load.studies import Study, make, recorded
 from clarion.load.tests.studies import order
 from clarion.storage import Target
 from clarion.tests.receiver import Receiver, listening
@@ -17,6 +18,8 @@ from phantom.dicom import write
 from phantom.studies import slab
 from services.ingest.settings import Route
 from shared.events.models import Lane
+
+PIPELINE = definition("covid19-ct")
 
 
 @pytest.fixture
@@ -27,10 +30,9 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    datasets = slab(1)[:6]
-    write(datasets, tmp_path)
-    [source] = recorded([tmp_path])
-    return Study(str(datasets[0].StudyInstanceUID), source.instances)
+    write(slab(1)[:6], tmp_path / "scans")
+    [source] = recorded([tmp_path / "scans"])
+    return make(order(), source, Run(1), tmp_path / "made")
 
 
 @pytest.mark.parametrize(
@@ -47,9 +49,27 @@ def test_a_fault_loses_no_image(
     receiver: Receiver, study: Study, fault: Fault, associations: int
 ) -> None:
     sent = send(order(fault=fault), study, _way(receiver), 0.0)
-    assert (sent.stored, sent.instances) == (True, 6)
+    assert (sent.stored, sent.instances, sent.makes_job) == (True, 6, True)
     assert receiver.datasets.keys() == {each.sop_instance_uid for each in study.instances}
     assert receiver.associations == associations
+
+
+@pytest.mark.parametrize("modality", ["MR", "US", "DX", "SR"])
+def test_a_study_of_one_s_own_makes_a_job_if_its_headers_are_admitted(
+    receiver: Receiver, tmp_path: Path, modality: str
+) -> None:
+    datasets = slab(1)[:3]
+    for dataset in datasets:
+        dataset.Modality = modality
+    write(datasets, tmp_path / "scans")
+    sources = recorded([tmp_path / "scans"])
+    alone = make(order(), sources[0], Run(1), tmp_path / "alone")
+    assert not send(order(), alone, _way(receiver), 0.0).makes_job
+
+    datasets[1].Modality = "CT"
+    write(datasets, tmp_path / "scans")
+    mixed = make(order(), sources[0], Run(2), tmp_path / "mixed")
+    assert send(order(), mixed, _way(receiver), 0.0).makes_job
 
 
 def test_what_nobody_answered_is_sent_once_more(receiver: Receiver, study: Study) -> None:
@@ -70,12 +90,15 @@ def test_an_image_that_is_refused_makes_the_study_not_stored(
 def test_an_association_that_is_rejected_makes_the_study_not_stored(
     receiver: Receiver, study: Study
 ) -> None:
-    nobody = Way(Target("NOBODY", "127.0.0.1", receiver.port), Lane.ROUTINE, "covid19-ct")
+    nobody = Way(Target("NOBODY", "127.0.0.1", receiver.port), Lane.ROUTINE, PIPELINE)
     assert "1/1/7" in send(order(), study, nobody, 0.0).why_not
 
 
 def test_a_lane_is_reached_by_its_title_or_stat_by_priority() -> None:
-    aes = {"USUAL": Route(pipeline="p"), "NIGHT": Route(pipeline="p", lane=Lane.BULK)}
+    aes = {
+        "USUAL": Route(pipeline="covid19-ct"),
+        "NIGHT": Route(pipeline="covid19-ct", lane=Lane.BULK),
+    }
     found = ways(list(Lane), aes, 104)
     assert {lane: (way.target.ae_title, way.priority) for lane, way in found.items()} == {
         Lane.STAT: ("USUAL", Lane.STAT),
@@ -86,8 +109,8 @@ def test_a_lane_is_reached_by_its_title_or_stat_by_priority() -> None:
 
 def test_a_lane_that_no_title_leads_to_is_told_how_to_get_one() -> None:
     with pytest.raises(Failure, match=r"lane-without-route: .*CLARION_AES"):
-        ways([Lane.BULK], {"USUAL": Route(pipeline="p")}, 104)
+        ways([Lane.BULK], {"USUAL": Route(pipeline="covid19-ct")}, 104)
 
 
 def _way(receiver: Receiver) -> Way:
-    return Way(Target("PACS", "127.0.0.1", receiver.port), Lane.ROUTINE, "covid19-ct")
+    return Way(Target("PACS", "127.0.0.1", receiver.port), Lane.ROUTINE, PIPELINE)

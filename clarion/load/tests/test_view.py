@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from clarion.load.figures import Spread, Stage
+from clarion.load.figures import Spread
 from clarion.load.machine import TritonQueue
 from clarion.load.plan import Fault
 from clarion.load.report import Machine, Report, sending
+from clarion.load.stages import Stage
 from clarion.load.tests.studies import order, sent
-from clarion.load.view import picture
+from clarion.load.view import line, picture, shown
 
 ABORTED = replace(sent("b", ended=130), order=order(fault=Fault.ABORT))
 SPREAD = Spread(250, 12.3, 45.6, 123.4, 1234.5)
@@ -25,7 +26,12 @@ REPORT = Report(
     finished_per_h=298.2,
     lanes={"routine": SPREAD},
     stages={name: Stage(SPREAD, SPREAD, 1.93) for name in STAGES},
-    machine=Machine(99.3, BEHIND, {"covid_classifier": TritonQueue(1000, 2_000_000, 300_000_000)}),
+    machine=Machine(
+        99.3,
+        BEHIND,
+        {"covid_classifier": TritonQueue(1000, 2_000_000, 300_000_000)},
+        {"lesion_seg": 7, "results": 2},
+    ),
 )
 
 
@@ -48,8 +54,8 @@ def test_eighty_columns_show_every_heading_and_figure() -> None:
         "stage, s jobs p50 p95 p99 p50 p95 p99 busy",
         *(f"{name} 250 {figures} 1.93" for name in STAGES),
         "Triton covid_classifier: 1000 requests, 2 ms queued, 300 ms computed (means)",
-        "Kafka most events behind: classifier 12, lesion_seg 12, lung_seg 12, ratio 12,",
-        "results 12",
+        "Kafka events behind (most): classifier 0 (12), lesion_seg 7 (12), lung_seg 0",
+        "(12), ratio 0 (12), results 2 (12)",
     ]
     assert [line for line in wanted if line not in words] == []
 
@@ -58,6 +64,24 @@ def test_what_was_sent_again_for_want_of_an_answer_is_told() -> None:
     report = replace(REPORT, sending=sending([replace(sent("a"), unanswered=3), ABORTED], 250))
     assert report.to_json()["sending"]["unanswered"] == 3
     assert "sent again, for want of an answer: 3 instances" in " ".join(_words(80, report))
+
+
+def test_a_line_tells_how_far_the_services_are_behind_now() -> None:
+    unknown = replace(REPORT, machine=replace(REPORT.machine, backlog=None))
+    assert line(REPORT).endswith("CPU 99 %, 9 events behind")
+    assert line(unknown).endswith("CPU 99 %")
+
+
+def test_where_no_terminal_is_the_title_is_told_too() -> None:
+    console = Console(width=80, force_terminal=False)
+    with console.capture() as said, shown(console, "does it hold 300 an hour for 5 min?"):
+        pass
+    assert "for 5 min?" in said.get()
+
+
+def test_what_results_takes_is_told() -> None:
+    report = replace(REPORT, shown_after=Spread(2, 0.5, 4.2, 4.2, 4.2))
+    assert "jobs end 4.2 s (p95) after their last stage" in " ".join(_words(80, report))
 
 
 def test_what_no_percentile_is_of_is_told_with_its_codes() -> None:
