@@ -4,6 +4,7 @@ from typing import Any
 
 import yaml
 
+from deploy.embedded.triton import EACH_MODEL_FOR_ITSELF
 from shared.catalog import Catalog, Service
 
 _DATA = "/var/lib/clarion"
@@ -94,7 +95,7 @@ def _infrastructure() -> dict[str, Any]:
         },
         "triton": {
             "image": "${TRITON_IMAGE:?name NVIDIA's Triton server image}",
-            "command": ["tritonserver", "--model-repository=/models", *_TRACING],
+            "command": _TRITON,
             "volumes": ["./models:/models:ro"],
             "ipc": "shareable",
             "shm_size": "4gb",
@@ -129,7 +130,10 @@ def _infrastructure() -> dict[str, Any]:
     }
 
 
-_TRACING = [
+_TRITON = [
+    "tritonserver",
+    "--model-repository=/models",
+    *EACH_MODEL_FOR_ITSELF,
     "--trace-config=mode=opentelemetry",
     "--trace-config=opentelemetry,url=http://jaeger:4318/v1/traces",
     "--trace-config=opentelemetry,resource=service.name=triton",

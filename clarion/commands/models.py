@@ -21,7 +21,7 @@ from clarion.options import HomeOption, JsonOption
 from deploy.embedded.cache import REPOSITORY
 from deploy.embedded.home import Home, home_folder, open_home
 from deploy.embedded.system import is_running
-from deploy.modelrepo.candidates import candidates
+from deploy.modelrepo.candidates import answering, candidates
 from deploy.modelrepo.origin import Source
 from deploy.modelrepo.repository import Repository
 from deploy.modelrepo.seeding import seed
@@ -114,12 +114,12 @@ def add(
         else:
             path = Path(what)
             package, origin = opened(path, scratch, name), Source(source=str(path.resolve()))
+        for note in package.notes:  # they may tell why Triton refuses it
+            typer.echo(note, err=True)
         added = _add(repository, place.server, package, origin)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in added], indent=1))
         return
-    for note in package.notes:
-        typer.echo(note)
     for each in added:
         typer.echo(_told_of_added(each))
 
@@ -196,7 +196,7 @@ def verify(as_json: JsonOption = False, home: HomeOption = None) -> None:
     found = [
         {"name": name, "version": number, "changed": repository.changed(name, number)}
         for name in repository.names()
-        for number in repository.versions(name)
+        for number in repository.known(name)
     ]
     if as_json:
         typer.echo(json.dumps(found, indent=1))
@@ -238,9 +238,8 @@ def _add(
     found = candidates(package.folder, source, package.card)
     if not found:
         raise Failure(f"no-version: {package.name} has no numbered folder with weights")
-    return [
-        promotion.add(repository, server, package.name, each, _now()) for each in found.values()
-    ]
+    first = answering(package.folder, found)
+    return promotion.add_all(repository, server, package.name, found, first, _now())
 
 
 @contextmanager

@@ -74,13 +74,13 @@ class Shelf:
         except ValidationError as error:
             faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             said = "; ".join(faults)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, RecursionError) as error:
             said = f"not YAML: {error}"
         raise Refused("bad-catalog", f"{self._catalog_file}: {said}")
 
     def fetch(self, entry: Entry, into: Path) -> tuple[Path, Path]:
         """The entry's file, its digest checked, and its card. Raises `Refused`."""
-        file = self._fetched(entry.file, into)
+        file = self._fetched(entry.file, into / "file")
         found = file_digest(file)
         if found != entry.sha256:
             raise Refused(
@@ -88,9 +88,10 @@ class Shelf:
                 f"{entry.file} has the sha256 {found}, the catalog tells {entry.sha256}. "
                 "Nothing was added: ask who keeps the catalog",
             )
-        return file, self._fetched(entry.card, into)
+        return file, self._fetched(entry.card, into / "card")
 
     def _fetched(self, relative: str, into: Path) -> Path:
+        into.mkdir(exist_ok=True)
         path = into / Path(relative).name
         self._copy(_beside(self._catalog_file, relative), path)
         return path

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clarion.models.server import ModelServer, ServerDown, States
+from deploy.modelrepo.refused import Refused
 from deploy.modelrepo.repository import Repository
 
 Entry = dict[str, Any]
@@ -86,13 +87,21 @@ def _model(repository: Repository, name: str, states: States | None) -> Iterator
             "version": number,
             "active": number == active and not repository.is_aside(name),
             "triton": state,
-            "task": repository.parameters(name, number).get("kind"),
+            "task": _task(repository, name, number),
             "sha256": origin.weights,
             "licence": origin.licence,
             "source": origin.source,
             "publisher_version": origin.version,
             "added_at": origin.added_at.isoformat(),
         }
+
+
+def _task(repository: Repository, name: str, number: int) -> str | None:
+    """None also where the version's configuration can't be read, of which `verify` tells."""
+    try:
+        return repository.parameters(name, number).get("kind")
+    except (Refused, FileNotFoundError):
+        return None
 
 
 def _told(

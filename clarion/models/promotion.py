@@ -1,5 +1,6 @@
 """Which version answers: chosen, taken back, loaded, and the repository left whole if it fails."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ _CHANGED = {
     "files-missing": "files of it are gone or can't be read",
 }
 _REMEDY = {
+    "files-missing": "bring them back; until then promote another version",
     EDITED: "promote or load it again to write that anew; to keep the edit, add it as a version",
 }
 _OTHER = "bring the file back, or add what is there now as a version of its own"
@@ -88,8 +90,8 @@ def load(repository: Repository, server: ModelServer, name: str) -> Switched:
     loaded.
     """
     with repository.changing():
-        active, named = _active(repository, name)
-        renewed = _require_unchanged(repository, name, active) or not named
+        active = _chosen(repository, name)
+        renewed = _require_unchanged(repository, name, active)
         was_aside = repository.is_aside(name)
         repository.take_back(name)
         if renewed:
@@ -124,10 +126,12 @@ def add(
     name: str,
     candidate: Candidate,
     at: datetime,
+    wished: int | None = None,
 ) -> Added:
     """Lay a version into the repository; the first of a new model answers at once.
 
-    Raises `Refused`; a new model that the server can't load is taken out again.
+    It gets the wished number if that is free, else the next. Raises `Refused`; a new model that
+    the server can't load is taken out again.
     """
     with repository.changing():
         held = repository.holding(name, _key(candidate))
@@ -135,7 +139,7 @@ def add(
             answers = held == repository.active(name) and not repository.is_aside(name)
             return Added(name, held, False, answers, False)
         is_new = name not in repository.names()
-        number = repository.add(name, candidate, at)
+        number = repository.add(name, candidate, at, wished)
         if not is_new:
             return Added(name, number, True, False, False)
         try:
@@ -145,6 +149,31 @@ def add(
             raise
         repository.note(name, number, "promote", "operator", at)
         return Added(name, number, True, True, loaded)
+
+
+def add_all(
+    repository: Repository,
+    server: ModelServer,
+    name: str,
+    versions: Mapping[int, Candidate],
+    answering: int,
+    at: datetime,
+) -> list[Added]:
+    """Lay a model's versions into the repository in their order, or none where one is unusable.
+
+    The `answering` one answers at once where the model is new. Raises `Refused`.
+    """
+    for each in versions.values():
+        _key(each)
+    numbers = sorted(versions)
+    if name in repository.names():
+        return [add(repository, server, name, versions[each], at) for each in numbers]
+    answering_first = sorted(numbers, key=lambda number: number != answering)
+    added = [
+        add(repository, server, name, versions[each], at, numbers.index(each) + 1)
+        for each in answering_first
+    ]
+    return sorted(added, key=lambda each: each.version)
 
 
 def _choose(
@@ -175,18 +204,12 @@ def _choose(
     return Chosen(name, number, before, loaded)
 
 
-def _active(repository: Repository, name: str) -> tuple[int, bool]:
-    """The version that is to answer, and whether Triton is told of it.
-
-    An edit may have taken the number out, and Triton would let the highest answer: then it is the
-    one that was chosen last.
-    """
-    known = repository.versions(name)
-    active = repository.active(name)
-    if active is not None:
-        return active, True
-    chosen = [each.version for each in repository.promotions(name)]
-    return (chosen or known)[-1], False
+def _chosen(repository: Repository, name: str) -> int:
+    repository.versions(name)
+    chosen = repository.chosen(name)
+    if chosen is None:
+        raise Refused("no-version", f"{name} has no version; add one")
+    return chosen
 
 
 def _require_unchanged(repository: Repository, name: str, number: int) -> bool:

@@ -1,6 +1,7 @@
 """`clarion models` in a home that is down."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from clarion.__main__ import build
+from clarion.bundles import convert
+from clarion.models.tests import bundles
 from clarion.models.tests.publisher import Publisher
 from deploy.modelrepo.tests.models import put
 
@@ -77,6 +80,17 @@ def test_what_a_catalog_offers_comes_with_its_licence_and_card(
     assert card.read_text() == "# lungs 1.0"
 
 
+def test_what_to_know_of_a_bundle_is_told_beside_the_answer(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert, "convert", bundles.convert)
+
+    told = operator.types("add", str(bundles.bundle(tmp_path / "theirs")), "--json")
+
+    [added] = json.loads(told.stdout)
+    assert (added["name"], told.stderr) == ("theirs", f"{bundles.NOTE}\n")
+
+
 def test_a_changed_file_is_found(operator: Operator) -> None:
     operator.types("add", operator.lungs(b"mine"))
     (operator.home / "models/lung_seg/2/model.onnx").write_bytes(b"others")
@@ -86,6 +100,31 @@ def test_a_changed_file_is_found(operator: Operator) -> None:
     assert found.exit_code == 1
     assert "lung_seg 2: weights-changed" in found.stdout
     assert "lung_seg 1: as it was added" in found.stdout
+
+
+def test_a_version_that_answered_and_is_gone_is_missed(operator: Operator) -> None:
+    operator.types("add", operator.lungs(b"mine"))
+    operator.types("promote", "lung_seg", "2")
+    shutil.rmtree(operator.home / "models/lung_seg/2")
+
+    found = operator.types("verify")
+
+    assert found.exit_code == 1
+    assert "lung_seg 2: files-missing" in found.stdout
+    assert "lung_seg 1: as it was added" in found.stdout
+
+
+@pytest.mark.parametrize("broken", ["lung_seg/config.pbtxt", "lung_seg/1/config.pbtxt"])
+def test_a_configuration_that_can_not_be_read_hides_no_model(
+    operator: Operator, broken: str
+) -> None:
+    listed = {each["name"] for each in operator.reads("list")}
+    with (operator.home / "models" / broken).open("a") as file:
+        file.write("parameters {")
+
+    assert {each["name"] for each in operator.reads("list")} == listed
+    changed = {each["name"]: each["changed"] for each in operator.reads("verify")}
+    assert [name for name in sorted(changed) if changed[name]] == ["lung_seg"]
 
 
 def test_what_is_no_model_is_refused_with_what_would_be_one(

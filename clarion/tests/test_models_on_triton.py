@@ -131,16 +131,36 @@ def test_no_request_fails_while_versions_come_and_go(home: Home) -> None:
     assert all(answers == {FACTORS[version]} for version, answers in clients.units)
 
 
+def _broken(folder: Path) -> Candidate:
+    made = _made(folder)
+    (made.weights / "model.onnx").write_bytes(b"no graph")
+    return made
+
+
 def test_what_triton_can_not_load_leaves_what_answers(home: Home, tmp_path: Path) -> None:
-    broken = _made(tmp_path / "broken")
-    (broken.weights / "model.onnx").write_bytes(b"no graph")
-    _add(home, broken)
+    _add(home, _broken(tmp_path / "broken"))
 
     with pytest.raises(Refused, match="version 1 goes on answering"):
         home.promote(3)
 
     inference = TritonInference(home.server.address, shared_memory=False)
+    inference.probe()
     assert inference.identity("doubling").version == "1"
+    assert np.array_equal(inference.infer("doubling", {"x": X}, ("y",))["y"], X * 2)
+    inference.close()
+
+
+def test_a_model_that_can_not_be_loaded_keeps_no_server_from_its_work(
+    home: Home, tmp_path: Path
+) -> None:
+    home.server.stop()
+    promotion.add(home.repository, NoServer(), "unused", _broken(tmp_path / "broken"), AT)
+
+    home.server.start()
+
+    assert home.triton.states()["unused"] == {1: "UNAVAILABLE"}
+    inference = TritonInference(home.server.address, shared_memory=False)
+    inference.probe()
     assert np.array_equal(inference.infer("doubling", {"x": X}, ("y",))["y"], X * 2)
     inference.close()
 

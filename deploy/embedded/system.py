@@ -7,7 +7,7 @@ only then the services start. Down: the services first, while Kafka still takes 
 import asyncio
 import fcntl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,6 +79,7 @@ async def bring_up(
         await _topics(home, progress, deadline_s)
         _start(control, [each for each in wanted if each.is_service])
         await _all_ready(home, wanted, progress, deadline_s)
+        await _tell_of_models(home, progress)
 
 
 async def bring_down(home: Home, progress: Progress) -> None:
@@ -110,6 +111,26 @@ def seed_models(home: Home, progress: Progress) -> None:
         waits = f"new, and waits: clarion models promote {new.name} {new.version}"
         said = "answers" if new.answers else waits
         progress("models", f"{new.name} {new.version} {said}")
+
+
+async def _tell_of_models(home: Home, progress: Progress) -> None:
+    """Which models Triton could not load: it starts without them, and studies fail there."""
+    if home.settings.triton:
+        return
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        index = f"http://127.0.0.1:{home.ports['triton-http']}/v2/repository/index"
+        found = (await client.post(index)).raise_for_status().json()
+    for told in not_loaded(found):
+        progress("models", told)
+
+
+def not_loaded(index: Iterable[Mapping[str, str]]) -> list[str]:
+    """What Triton's index of its repository says of versions that it tried and does not have."""
+    return [
+        f"{each['name']} {each.get('version', '')} does not answer: {each.get('reason', '')}"
+        for each in index
+        if each.get("state") == "UNAVAILABLE" and each.get("reason") != "unloaded"
+    ]
 
 
 async def parts(home: Home, runtime: Runtime, catalog: Catalog) -> list[Part]:

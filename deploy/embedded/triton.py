@@ -18,6 +18,9 @@ from deploy.embedded.runtime import (
 
 PROBE_INTERVAL_S = 0.1
 SPAN_DELAY_MS = 200
+EACH_MODEL_FOR_ITSELF = ("--exit-on-error=false", "--strict-readiness=false")
+"""A model that can't be loaded is an error in the log. It neither ends the server nor keeps it from
+being ready, which only a restart would mend."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +44,12 @@ class TritonServer:
 
 
 def command(server: TritonServer, runtime: Runtime) -> list[str]:
-    """tritonserver with every model loaded, and more to be loaded through its API.
-
-    A model that can't be loaded is an error in the log and not the end of the others.
-    """
+    """tritonserver with every model loaded, and more to be loaded through its API."""
     prefix = f"shm-region-prefix-name={server.shared_memory_prefix}"
     return [
         str(runtime.tritonserver),
         f"--model-repository={server.repository}",
-        *["--model-control-mode=explicit", "--load-model=*", "--exit-on-error=false"],
+        *["--model-control-mode=explicit", "--load-model=*", *EACH_MODEL_FOR_ITSELF],
         *["--disable-auto-complete-config"],
         f"--backend-directory={runtime.triton_backends}",
         f"--backend-config=python,{prefix}",
@@ -77,18 +77,13 @@ def environment(runtime: Runtime) -> dict[str, str]:
 
 
 async def wait_until_ready(server: TritonServer, deadline_s: float) -> None:
-    """Return once every model is loaded and serves; TimeoutError at the deadline."""
-    await wait_until_answered(f"http://127.0.0.1:{server.http_port}/v2/health/ready", deadline_s)
-
-
-async def wait_until_answered(address: str, deadline_s: float) -> None:
-    """Return once a GET of `address` succeeds; TimeoutError at the deadline."""
+    """Return once it serves every model that could be loaded; TimeoutError at the deadline."""
     async with asyncio.timeout(deadline_s):
-        while not await answers(address):
+        while not await _answers(f"http://127.0.0.1:{server.http_port}/v2/health/ready"):
             await asyncio.sleep(PROBE_INTERVAL_S)
 
 
-async def answers(address: str) -> bool:
+async def _answers(address: str) -> bool:
     """One probe: does a GET of `address` succeed now? No proxy stands before a local server."""
     async with httpx.AsyncClient(trust_env=False, verify=False, timeout=5) as client:  # noqa: S501
         try:

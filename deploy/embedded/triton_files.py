@@ -11,10 +11,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.embedded.cache import InstallFailed, install_once, named_after
+from deploy.embedded.cache import REPOSITORY, InstallFailed, install_once, named_after
 
 LOCK = Path(__file__).with_name("requirements-triton.lock")
 _OUR_BACKENDS = sorted(Path(__file__).with_name("backends").glob("*/model.py"))
+_THEIR_IMPORT = Path("shared", "inference", "weights.py")
+"""What our backends import of Clarion's, by the same path beside them."""
 STUB = "triton_python_backend_stub"
 
 
@@ -35,7 +37,8 @@ def site_packages(environment: Path) -> Path:
 
 def backends_folder(cache: Path) -> Path:
     """The backend folder; apart from the wheels, so that a change of ours installs none anew."""
-    return cache / named_after("backends", LOCK, *_OUR_BACKENDS, salt=python_version())
+    sources = (LOCK, *_OUR_BACKENDS, REPOSITORY / _THEIR_IMPORT)
+    return cache / named_after("backends", *sources, salt=python_version())
 
 
 def install_triton(cache: Path, progress: Callable[[str], None]) -> Path:
@@ -89,7 +92,8 @@ def _lay_out_backends(server: Path, backends: Path) -> None:
     """`python/` is the server's own backend with the stub beside it; the rest are folders of ours.
 
     A folder with a `model.py` is a python-based backend: Triton runs it through `python/`, and
-    `backend: "onnxruntime"` in a config.pbtxt works as it does on NVIDIA's container.
+    `backend: "onnxruntime"` in a config.pbtxt works as it does on NVIDIA's container. Such a folder
+    is on its import path.
     """
     shutil.copytree(server / "backends" / "python", backends / "python")
     stub = server / "python_backend_stubs" / python_version() / STUB
@@ -97,5 +101,7 @@ def _lay_out_backends(server: Path, backends: Path) -> None:
         raise InstallFailed(f"Triton's wheel has no stub for Python {python_version()}")
     shutil.copy2(stub, backends / "python" / STUB)
     for model in _OUR_BACKENDS:
-        (backends / model.parent.name).mkdir()
-        shutil.copy2(model, backends / model.parent.name)
+        backend = backends / model.parent.name
+        (backend / _THEIR_IMPORT.parent).mkdir(parents=True)
+        shutil.copy2(model, backend)
+        shutil.copy2(REPOSITORY / _THEIR_IMPORT, backend / _THEIR_IMPORT)

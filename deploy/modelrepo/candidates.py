@@ -1,5 +1,6 @@
 """The versions in a folder that is a Triton model, of ours or of anybody."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from deploy.modelrepo import configuration
@@ -11,13 +12,34 @@ def is_triton_model(folder: Path) -> bool:
     return (folder / configuration.FILE).is_file()
 
 
-def candidates(folder: Path, source: Source, card: Path | None = None) -> dict[int, Candidate]:
-    """Its versions by number, lowest first; what a version lacks of its own is the model's.
+def model_of(folder: Path) -> Path | None:
+    """The Triton model that a folder is, or is a version of; None for what is neither."""
+    whole = folder.resolve()
+    if whole.name.isdigit() and is_triton_model(whole.parent):
+        return whole.parent
+    return whole if is_triton_model(whole) else None
 
-    A `card` of who offers them, as in a catalog, precedes those in the folder.
+
+def candidates(folder: Path, source: Source, card: Path | None = None) -> dict[int, Candidate]:
+    """Its versions by number, lowest first, or the one that it is itself.
+
+    What a version lacks of its own is the model's. A `card` of who offers them, as in a catalog,
+    precedes those in the folder.
     """
-    numbers = sorted(int(each.name) for each in folder.iterdir() if each.name.isdigit())
-    return {number: _candidate(folder, folder / str(number), source, card) for number in numbers}
+    model, whole = model_of(folder) or folder, folder.resolve()
+    numbered = sorted((int(each.name), each) for each in whole.iterdir() if each.name.isdigit())
+    if not numbered and whole.name.isdigit():
+        numbered = [(int(whole.name), whole)]
+    return {number: _candidate(model, version, source, card) for number, version in numbered}
+
+
+def answering(folder: Path, numbers: Collection[int]) -> int:
+    """Of a Triton model's versions the one that Triton lets answer: the highest that it may."""
+    model = model_of(folder)
+    if model is None or len(numbers) == 1:
+        return max(numbers)
+    config = configuration.read(model / configuration.FILE)
+    return max({*config.version_policy.specific.versions} & {*numbers} or numbers)
 
 
 def _candidate(model: Path, version: Path, source: Source, card: Path | None) -> Candidate:

@@ -40,6 +40,11 @@ def fingerprint(config: ModelConfig) -> str:
     return hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()
 
 
+def key(config: ModelConfig) -> tuple[str | None, str]:
+    """The digests of the weights that a configuration tells, and of itself."""
+    return parameters(config).get(_DIGEST), fingerprint(config)
+
+
 def for_version(config: ModelConfig, name: str, number: int, digest: str) -> str:
     """The text with which one version of a model answers, telling the digest of its weights."""
     chosen = model_config_pb2.ModelConfig()

@@ -43,7 +43,7 @@ class Inference(Protocol):
         ...
 
     def probe(self) -> None:
-        """Raises `Unavailable("triton")` unless the server is live and ready."""
+        """Raises `Unavailable("triton")` unless the server is live, whatever models it has."""
         ...
 
 

@@ -1,10 +1,28 @@
-"""The digest by which results tell which weights made them."""
+"""Which files are a version's weights, and the digest by which results tell what made them.
+
+The embedded Triton computes the digest with this file too, in an environment without Clarion's
+packages: it needs the standard library alone.
+"""
 
 import hashlib
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import Path, PurePath
 
-BESIDE = frozenset({"config.pbtxt", "card.md", "origin.yaml"})
-"""What a version's folder may hold that is about the weights and none of them."""
+LEFT_BEHIND = ("__pycache__", "__MACOSX", ".*")
+"""Patterns of names, of files and folders, that programs leave behind: no part of a model."""
+_ABOUT = frozenset({".md", ".pbtxt", ".yaml"})
+"""Suffixes of what lies in a version's folder, is about the weights, and is none of them."""
+
+
+def weights_files(version: Path) -> list[Path]:
+    """Every file of a version's folder that its digest is of, in the order of paths."""
+    return sorted(
+        each
+        for each in version.rglob("*")
+        if each.is_file()
+        and each.suffix not in _ABOUT
+        and not is_left_behind(each.relative_to(version))
+    )
 
 
 def weights_digest(version: Path) -> str:
@@ -13,7 +31,7 @@ def weights_digest(version: Path) -> str:
     One file is the rule, and `sha256sum` on it tells the same. Raises `FileNotFoundError` for a
     folder without weights.
     """
-    files = _weights(version)
+    files = weights_files(version)
     if not files:
         raise FileNotFoundError(f"no weights in {version}")
     if len(files) == 1:
@@ -28,11 +46,6 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _weights(version: Path) -> list[Path]:
-    return sorted(
-        each
-        for each in version.rglob("*")
-        if each.is_file()
-        and each.name not in BESIDE
-        and "__pycache__" not in each.relative_to(version).parts
-    )
+def is_left_behind(path: PurePath) -> bool:
+    """Whether one of its names, relative to the model, is of those that nobody meant."""
+    return any(fnmatch(name, pattern) for name in path.parts for pattern in LEFT_BEHIND)

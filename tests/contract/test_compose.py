@@ -32,6 +32,12 @@ def test_a_misspelt_key_of_a_service_is_found(tmp_path: Path) -> None:
     assert "depend_on" in judged.stdout
 
 
+def test_one_broken_model_neither_ends_triton_nor_keeps_it_from_being_ready() -> None:
+    compose = yaml.safe_load(_COMPOSE.read_text())
+    flags = set(compose["services"]["triton"]["command"])
+    assert {"--exit-on-error=false", "--strict-readiness=false"} <= flags
+
+
 def test_what_the_compose_file_refers_to_exists() -> None:
     compose = yaml.safe_load(_COMPOSE.read_text())
     services: dict[str, Any] = compose["services"]

@@ -38,6 +38,13 @@ class Publisher:
         kept = [each for each in known if each["version"] != version]
         path.write_text(yaml.safe_dump({"models": [*kept, entry]}))
 
+    def rename(self, file: str, to: str) -> None:
+        """Keep a file elsewhere below the catalog, which tells where."""
+        (self.folder / to).parent.mkdir(exist_ok=True)
+        (self.folder / file).rename(self.folder / to)
+        path = self.folder / "catalog.yaml"
+        path.write_text(path.read_text().replace(f": {file}\n", f": {to}\n"))
+
     def answer(self, request: httpx.Request) -> httpx.Response:
         """The same over HTTP, below /models/."""
         path = self.folder / request.url.path.removeprefix("/models/")

@@ -51,6 +51,18 @@ def test_a_model_comes_with_its_card_and_its_origin(shelf: Shelf, scratch: Path)
     assert version.source.licence == "CC-BY-4.0"
 
 
+def test_a_card_of_the_same_name_is_another_file(
+    shelf: Shelf, publisher: Publisher, scratch: Path
+) -> None:
+    publisher.rename("lungs-2.0.zip", "files/lungs")
+    publisher.rename("card.md", "cards/lungs")
+
+    file, card = shelf.fetch(chosen(shelf.read(scratch), "lungs"), scratch)
+
+    assert opened(file, scratch, None).name == "lungs"
+    assert card.read_text() == "# lungs 2.0"
+
+
 def test_a_version_is_chosen_by_name(shelf: Shelf, scratch: Path) -> None:
     assert chosen(shelf.read(scratch), "lungs@1.0").file == "lungs-1.0.zip"
     with pytest.raises(Refused, match=r"it offers: lungs@1\.0, lungs@2\.0"):
@@ -96,6 +108,13 @@ def test_a_catalog_that_says_too_little_is_refused(
     path = publisher.folder / "catalog.yaml"
     entries = yaml.safe_load(path.read_text())["models"]
     path.write_text(yaml.safe_dump({"models": [spoil(each) for each in entries]}))
+    with httpx.Client() as client, pytest.raises(Refused, match="bad-catalog"):
+        Shelf(str(publisher.folder), client).read(scratch)
+
+
+@pytest.mark.parametrize("text", ["models: [", "models: " + 3000 * "["])
+def test_what_is_no_yaml_is_refused(text: str, publisher: Publisher, scratch: Path) -> None:
+    (publisher.folder / "catalog.yaml").write_text(text)
     with httpx.Client() as client, pytest.raises(Refused, match="bad-catalog"):
         Shelf(str(publisher.folder), client).read(scratch)
 

@@ -1,5 +1,6 @@
 """Promotion, rollback, loading and adding, against a server in memory."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +47,17 @@ class Home:
         serving = self.server.serving("lungs")
         return serving.version if serving else None
 
+    def add_model(self, name: str, weights: dict[int, str], answering: int) -> list[Added]:
+        """A folder of versions, each with its weights; none where those are empty."""
+        versions = {
+            number: candidate(self.folder / "offered" / str(number) / name, each.encode())
+            for number, each in weights.items()
+        }
+        for number, each in weights.items():
+            if not each:
+                (versions[number].weights / "model.onnx").unlink()
+        return promotion.add_all(self.repository, self.server, name, versions, answering, AT)
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
@@ -70,6 +82,34 @@ def test_a_new_model_that_can_not_be_loaded_is_not_kept(home: Home) -> None:
     with pytest.raises(Refused, match="triton-refused"):
         home.add("lesions", "weights")
     assert home.repository.names() == ["lungs"]
+
+
+def test_of_a_new_model_the_version_answers_that_did_where_it_came_from(home: Home) -> None:
+    weights = {3: "old", 7: "chosen", 8: "newest"}
+
+    assert home.add_model("lesions", weights, answering=7) == [
+        Added("lesions", 1, True, False, False),
+        Added("lesions", 2, True, True, True),
+        Added("lesions", 3, True, False, False),
+    ]
+
+    chosen = home.repository.version("lesions", 2) / "model.onnx"
+    assert (chosen.read_text(), home.repository.active("lesions")) == ("chosen", 2)
+
+
+def test_of_a_model_that_is_there_more_versions_wait_in_their_order(home: Home) -> None:
+    added = home.add_model("lungs", {1: "weights 4", 2: "weights 5"}, answering=2)
+
+    assert [(each.version, each.answers) for each in added] == [(4, False), (5, False)]
+    assert home.answering == 1
+
+
+@pytest.mark.parametrize("name", ["lungs", "lesions"])
+def test_where_one_version_is_unusable_none_is_added(home: Home, name: str) -> None:
+    with pytest.raises(Refused, match="no-weights"):
+        home.add_model(name, {1: "whole", 2: ""}, answering=1)
+
+    assert (home.repository.names(), home.repository.versions("lungs")) == (["lungs"], [1, 2, 3])
 
 
 def test_a_promoted_version_answers(home: Home) -> None:
@@ -114,7 +154,9 @@ def test_weights_that_changed_are_not_loaded(home: Home) -> None:
 
 
 @pytest.mark.parametrize("unloaded", [False, True])
-@pytest.mark.parametrize(("said", "edited"), [('"0.5"', '"0.9"'), ("versions: 2", "")])
+@pytest.mark.parametrize(
+    ("said", "edited"), [('"0.5"', '"0.9"'), ("versions: 2", ""), ("parameters {", "parameters [")]
+)
 def test_what_was_edited_by_hand_is_not_loaded(
     home: Home, said: str, edited: str, unloaded: bool
 ) -> None:
@@ -133,6 +175,23 @@ def test_what_was_edited_by_hand_is_not_loaded(
     assert (serving.version, serving.parameters["threshold"]) == (2, "0.5")
     assert read_by_triton.read_text() == text
     assert home.load() == Switched("lungs", 2, True)
+
+
+def test_a_promotion_writes_anew_what_triton_could_not_read(home: Home) -> None:
+    read_by_triton = home.repository.folder / "lungs" / "config.pbtxt"
+    read_by_triton.write_text("parameters {")
+
+    assert home.promote(2) == Chosen("lungs", 2, None, True)
+    assert home.answering == 2
+
+
+def test_what_was_chosen_and_is_gone_is_not_loaded(home: Home) -> None:
+    home.promote(2)
+    shutil.rmtree(home.repository.version("lungs", 2))
+
+    with pytest.raises(Refused, match="files-missing"):
+        home.load()
+    assert home.add("lungs", "weights 4").version == 4
 
 
 def test_while_the_server_is_down_a_promotion_waits_for_its_start(home: Home) -> None:

@@ -51,6 +51,21 @@ async def test_up_is_up_once_and_down_leaves_nothing(home: Home, runtime: Runtim
     assert marked_processes(home.folder) == []
 
 
+async def test_a_model_that_can_not_be_loaded_is_told_of_and_stops_nobody(
+    home: Home, runtime: Runtime
+) -> None:
+    broken = home.models / "broken"
+    (broken / "1").mkdir(parents=True)
+    (broken / "1" / "model.onnx").write_bytes(b"no network")
+    (broken / "config.pbtxt").write_text('name: "broken"\nbackend: "onnxruntime"\n')
+    told: list[str] = []
+
+    await bring_up(home, runtime, CATALOG, lambda *both: told.append(" ".join(both)), 60)
+
+    [said] = [each for each in told if "does not answer" in each]
+    assert said.startswith("models broken 1 does not answer: ")
+
+
 async def test_a_killed_service_comes_back_and_a_killed_supervisor_takes_all_along(
     home: Home, runtime: Runtime
 ) -> None:

@@ -1,6 +1,7 @@
 """The embedded Triton serves an ONNX model through a backend that its wheel does not have."""
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from deploy.embedded import triton
 from deploy.embedded.ports import free_ports
 from deploy.embedded.runtime import Runtime, missing_shared_library, unsupported_platform
 from deploy.embedded.tests.processes import running
+from shared.inference.weights import weights_digest
 
 pytestmark = [
     pytest.mark.e2e,
@@ -77,7 +79,7 @@ def client(
     server = triton.TritonServer(models, grpc_port, http_port, metrics_port)
     environment = triton.environment(runtime)
     with running(triton.command(server, runtime), log, environment):
-        asyncio.run(_until_linear_is_loaded(server))
+        asyncio.run(triton.wait_until_ready(server, deadline_s=60))
         with triton_grpc.InferenceServerClient(f"127.0.0.1:{server.grpc_port}") as connected:
             yield connected
             connected.unregister_system_shared_memory()
@@ -142,10 +144,46 @@ def test_a_new_version_is_loaded_while_the_server_runs(
     )
 
 
-async def _until_linear_is_loaded(server: triton.TritonServer) -> None:
-    """The misconfigured model keeps the server as a whole from being ready: ask for the one."""
-    address = f"http://127.0.0.1:{server.http_port}/v2/models/linear/ready"
-    await triton.wait_until_answered(address, deadline_s=60)
+@pytest.mark.parametrize("beside", ["README.md", ".DS_Store", "more/model.data"])
+def test_a_model_with_more_than_its_weights_is_what_its_digest_tells(
+    client: triton_grpc.InferenceServerClient, models: Path, beside: str
+) -> None:
+    name = Path(beside).stem.strip(".").lower()
+    _put_stamped_model(models / name, beside)
+
+    client.load_model(name)
+
+    assert client.is_model_ready(name)
+
+
+def test_other_weights_are_refused_also_where_a_copy_of_the_first_is_kept(
+    client: triton_grpc.InferenceServerClient, models: Path
+) -> None:
+    weights = _put_stamped_model(models / "swapped", "card.md") / "model.onnx"
+    weights.rename(weights.with_name("model.onnx.bak"))
+    shutil.copyfile(models / "same_FP32" / "1" / "model.onnx", weights)
+
+    with pytest.raises(InferenceServerException, match=r"sha256 of model\.onnx, model\.onnx\.bak"):
+        client.load_model("swapped")
+
+
+def test_weights_by_a_name_that_no_digest_is_of_are_refused(
+    client: triton_grpc.InferenceServerClient, models: Path
+) -> None:
+    version = _put_stamped_model(models / "hidden", "card.md")
+    shutil.copyfile(version / "model.onnx", version / "notes.md")
+    with (models / "hidden" / "config.pbtxt").open("a") as file:
+        file.write('default_model_filename: "notes.md"\n')
+
+    with pytest.raises(InferenceServerException, match=r"notes\.md is no name for weights"):
+        client.load_model("hidden")
+
+
+def test_the_log_names_weights_whose_digest_nobody_tells(
+    client: triton_grpc.InferenceServerClient, log: Path
+) -> None:
+    assert client.is_model_ready("linear")
+    assert "linear/1/model.onnx is not checked" in log.read_text()
 
 
 def _input(x: NDArray[np.float32]) -> triton_grpc.InferInput:
@@ -192,6 +230,17 @@ def _put_model(folder: Path, version: int, scale: float) -> None:
     )
     _save(graph, folder / str(version))
     (folder / "config.pbtxt").write_text(CONFIG)
+
+
+def _put_stamped_model(folder: Path, beside: str) -> Path:
+    """A linear model that tells its digest, with a file beside its weights; returns the version."""
+    _put_model(folder, version=1, scale=1.0)
+    version = folder / "1"
+    (version / beside).parent.mkdir(exist_ok=True)
+    (version / beside).write_text("something")
+    said = f'parameters {{ key: "sha256" value {{ string_value: "{weights_digest(version)}" }} }}\n'
+    (folder / "config.pbtxt").write_text(CONFIG + said)
+    return version
 
 
 def _put_misconfigured_model(folder: Path) -> None:

@@ -1,8 +1,11 @@
 """Versions beside each other, and what Triton reads of them."""
 
 import hashlib
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -90,6 +93,90 @@ def test_a_change_is_found(repository: Repository, file: str, code: str) -> None
 def test_weights_that_are_gone_are_missed(repository: Repository) -> None:
     (repository.version("lungs", 2) / "model.onnx").unlink()
     assert repository.changed("lungs", 2) == "files-missing"
+
+
+def test_a_version_that_answered_once_and_is_gone_is_missed(repository: Repository) -> None:
+    repository.note("lungs", 2, "promote", "operator", AT)
+    shutil.rmtree(repository.version("lungs", 2))
+
+    assert (repository.versions("lungs"), repository.known("lungs")) == ([1], [1, 2])
+    assert repository.changed("lungs", 2) == "files-missing"
+
+
+@pytest.mark.parametrize("chosen_by", ["promotion", "what Triton reads"])
+def test_the_number_of_a_version_that_is_gone_is_no_others(
+    repository: Repository, tmp_path: Path, chosen_by: str
+) -> None:
+    if chosen_by == "promotion":
+        repository.note("lungs", 2, "promote", "operator", AT)
+    else:
+        repository.activate("lungs", 2)
+    shutil.rmtree(repository.version("lungs", 2))
+
+    assert repository.add("lungs", candidate(tmp_path / "c" / "lungs", b"three"), AT, 2) == 3
+
+
+def test_what_is_active_and_gone_comes_back_under_its_number(
+    repository: Repository, tmp_path: Path
+) -> None:
+    repository.activate("lungs", 1)
+    shutil.rmtree(repository.version("lungs", 1))
+
+    others = candidate(tmp_path / "c" / "lungs", b"one", "0.9")
+    same = candidate(tmp_path / "d" / "lungs", b"one", "0.5")
+    numbers = [repository.add("lungs", each, AT) for each in (others, same)]
+
+    assert numbers == [3, 1]
+    assert repository.changed("lungs", 1) is None
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda said: said + b"parameters {", lambda said: said + b"# L\xf6wen"],
+    ids=["no configuration", "no UTF-8"],
+)
+def test_what_triton_can_not_read_is_an_edit_and_hides_nothing(
+    repository: Repository, spoil: Callable[[bytes], bytes]
+) -> None:
+    repository.note("lungs", 2, "promote", "operator", AT)
+    repository.activate("lungs", 2)
+    read = repository.folder / "lungs" / "config.pbtxt"
+    whole = read.read_bytes()
+    read.write_bytes(spoil(whole))
+
+    assert (repository.active("lungs"), repository.chosen("lungs")) == (None, 2)
+    assert repository.changed("lungs", 2) == "active-configuration-changed"
+    assert repository.changed("lungs", 1) is None
+
+    assert repository.activate("lungs", 2) == spoil(whole)
+    assert (read.read_bytes(), repository.changed("lungs", 2)) == (whole, None)
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    memory = Path("/dev/shm")  # noqa: S108
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("one file system is all that is here")
+    with TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_models_on_another_disk_are_added_to_and_unloaded(tmp_path: Path, other_disk: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "models").symlink_to(other_disk)
+    repository = Repository(tmp_path / "home" / "models")
+
+    for weights in (b"one", b"two"):
+        new = candidate(tmp_path / str(weights) / "lungs", weights)
+        repository.add("lungs", new, AT)
+    repository.set_aside("lungs")
+    unloaded = (repository.is_aside("lungs"), list(other_disk.iterdir()))
+    repository.take_back("lungs")
+
+    assert unloaded == (True, [])
+    assert (repository.is_aside("lungs"), repository.versions("lungs")) == (False, [1, 2])
+    assert [each.name for each in other_disk.iterdir()] == ["lungs"]
+    assert repository.changed("lungs", 2) is None
 
 
 def test_what_is_not_here_is_refused_with_what_is(repository: Repository) -> None:

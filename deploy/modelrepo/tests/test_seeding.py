@@ -1,5 +1,6 @@
 """Reference models come into a home and overrule nobody there."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def repository(tmp_path: Path, reference: Path) -> Repository:
 
 def test_what_is_there_is_not_brought_again(repository: Repository, reference: Path) -> None:
     assert seed(repository, reference, AT) == []
+
+
+def test_what_is_gone_is_brought_again_under_its_number(
+    repository: Repository, reference: Path
+) -> None:
+    shutil.rmtree(repository.version("lungs", 1))
+    assert seed(repository, reference, AT) == [Seeded("lungs", 1, True)]
+    assert repository.changed("lungs", 1) is None
 
 
 def test_a_newer_reference_answers_where_nobody_chose(

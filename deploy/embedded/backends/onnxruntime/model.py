@@ -2,12 +2,11 @@
 
 It stands in for the native backend, which Triton's wheel lacks, and takes the same config.pbtxt:
 the same file name, the same parameters for threads, and tensors with the batch dimension in front
-where `max_batch_size` is above zero. It runs inside Triton, in an environment of its own, and so
-imports nothing of Clarion's.
+where `max_batch_size` is above zero. It runs inside Triton, in an environment of its own: of
+Clarion's it imports only the digest of weights, which is laid out beside it.
 """
 
 import ctypes
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import triton_python_backend_utils as pb_utils
+
+from shared.inference.weights import weights_digest, weights_files
 
 DEFAULT_FILE = "model.onnx"
 SHRINKAGE = "memory.enable_memory_arena_shrinkage"
@@ -24,8 +25,6 @@ _LEVELS = {
     1: ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     2: ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
 }
-ABOUT = (".pbtxt", ".md", ".yaml")
-"""What a version's folder may hold that is about the weights."""
 _USED = b"used_dltensor"
 _rename_capsule = ctypes.pythonapi.PyCapsule_SetName
 _rename_capsule.argtypes = [ctypes.py_object, ctypes.c_char_p]
@@ -38,8 +37,9 @@ class TritonPythonModel:
         """Open the version's model; what ONNX Runtime says about a broken one reaches Triton."""
         config = json.loads(args["model_config"])
         name = config.get("default_model_filename") or DEFAULT_FILE
-        path = Path(args["model_repository"]) / args["model_version"] / name
-        _refuse_changed(path, config.get("parameters", {}))
+        version = Path(args["model_repository"]) / args["model_version"]
+        path = version / name
+        _refuse_changed(version, path, config.get("parameters", {}))
         self.session = ort.InferenceSession(
             str(path), _options(config), providers=["CPUExecutionProvider"]
         )
@@ -88,20 +88,27 @@ class TritonPythonModel:
             )
 
 
-def _refuse_changed(path: Path, parameters: dict[str, Any]) -> None:
+def _refuse_changed(version: Path, path: Path, parameters: dict[str, Any]) -> None:
     """Results say by the digest in the configuration which weights made them: it has to be true.
 
-    Weights of several files have another digest, which `clarion models` looks after.
+    A configuration that tells none, as in a repository that Clarion did not write, makes results
+    that tell none: the server's log says so.
     """
-    told = parameters.get("sha256", {}).get("string_value")
-    files = [p for p in path.parent.rglob("*") if p.is_file() and p.suffix not in ABOUT]
-    if told and files == [path]:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != told:
-            raise pb_utils.TritonModelException(
-                f"the sha256 of {path.name} is {digest}; config.pbtxt tells {told}"
-            )
+    told = _text(parameters, "sha256")
+    if not told:
+        pb_utils.Logger.log_warn(f"{path} is not checked: config.pbtxt tells no sha256")
+        return
+    files = weights_files(version)
+    if path.is_file() and path not in files:
+        raise pb_utils.TritonModelException(
+            f"{path.name} is no name for weights: the sha256 of a version leaves such files out"
+        )
+    digest = weights_digest(version)
+    if digest != told:
+        names = ", ".join(each.relative_to(version).as_posix() for each in files)
+        raise pb_utils.TritonModelException(
+            f"the sha256 of {names} is {digest}; config.pbtxt tells {told}"
+        )
 
 
 # Tensors cross through DLPack alone. The backend's own conversion was built for numpy 1 and reads
