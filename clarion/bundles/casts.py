@@ -12,23 +12,19 @@ _REAL = {"float", "float32", "float64", "double"}
 _WHOLE = {"int", "int16", "int32", "int64", "short", "long"}
 
 
-def check(step: Component, place: int | None, *, whole: bool) -> None:
+def check(step: Component, *, whole: bool) -> None:
     """Raises `Refused` for a `dtype` that rounds or cuts the image.
 
-    `place` is the image's among the keys of the step, each of which may have a type of its own.
     `whole`: the intensities are whole numbers there, as HU are, so that integers hold them.
     """
-    said = step.as_written("dtype")
-    each = said if isinstance(said, list) else [said]
-    its = each if place is None or len(each) == 1 else each[place : place + 1]
-    for dtype in its:
-        name = _name(dtype)
-        if name not in _REAL and not (whole and name in _WHOLE):
-            raise step.refused(
-                "not-expressible",
-                f"dtype is {dtype}, which rounds or cuts the intensities that it has there",
-                "write float32, or int16 or wider as long as they are HU",
-            )
+    dtype = step.as_written("dtype")
+    name = _name(dtype)
+    if name not in _REAL and not (whole and name in _WHOLE):
+        raise step.refused(
+            "not-expressible",
+            f"dtype is {dtype}, which rounds or cuts the intensities that it has there",
+            "write float32, or int16 or wider as long as they are HU",
+        )
 
 
 def is_whole(intensity: Intensity) -> bool:

@@ -1,7 +1,7 @@
 """One `_target_` of a configuration, whose arguments are all read or refused, none overlooked."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, TypeVar
 
 from clarion.bundles.references import Expression
@@ -50,7 +50,7 @@ class Component:
         if _has_expression(value):
             raise self.refused(
                 "expression-not-run",
-                f"{name} is Python ({value}), and code of a bundle is never run",
+                f"{name} is Python ({value}), and Python of a bundle is never run",
                 "write the value out",
             )
         return value
@@ -80,8 +80,16 @@ class Component:
         value = self.take("keys", [])
         return [value] if isinstance(value, str) else list(value)
 
+    def read_for(self, key: str, keys: Sequence[str], arguments: Set[str]) -> None:
+        """Of the arguments that may be given once for each of `keys`, keep what is for `key`."""
+        place = keys.index(key) if key in keys else 0
+        for name in arguments & self._arguments.keys():
+            value = self._arguments[name]
+            if isinstance(value, list) and len(value) in {1, len(keys)}:
+                self._arguments[name] = value[place] if len(value) > 1 else value[0]
+
     def only(self, name: str, allowed: Sequence[Any], default: Any, remedy: str) -> None:
-        """Refuse any value of an argument but these; one for each key may be given as a list."""
+        """Refuse any value of an argument but these, also in a list."""
         value = self.take(name, default)
         for each in value if isinstance(value, list) else [value]:
             if each not in allowed:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from clarion.bundles import inferer, metadata, postprocessing, preprocessing, recipe
+from clarion.bundles.classes import Classes
 from clarion.bundles.component import components
 from clarion.bundles.model_folder import write_card, write_configuration
 from clarion.bundles.package import Bundle, opened
@@ -19,6 +20,12 @@ from deploy.modelrepo.refused import Refused
 _NO_BACKEND = (
     "the weights are TorchScript, which the embedded Triton has no backend for: serve this model "
     "with a Triton that has the pytorch backend (NVIDIA's container)"
+)
+
+_EXPORT_ANEW = (
+    "give the bundle models/model.pt with network_def in configs/inference.json, or export "
+    "model.ts with --use_trace True: a network that is traced goes to ONNX where a scripted one "
+    "does not"
 )
 
 
@@ -34,8 +41,9 @@ class Converted:
 def convert(bundle: Path, into: Path, name: str | None = None) -> Converted:
     """Convert a bundle (folder or zip) into a new folder of `into`.
 
-    The bundle's own code is never run. Raises `Refused` for what the pipeline can't express, for
-    a name that is taken, and where PyTorch is missing.
+    Python of the bundle is never run; its TorchScript is, where the network can't be had otherwise.
+    Raises `Refused` for what the pipeline can't express, for a name that is taken, and where
+    PyTorch is missing.
     """
     with tempfile.TemporaryDirectory() as scratch:
         found = opened(bundle, Path(scratch))
@@ -79,10 +87,12 @@ def _written(folder: Path, name: str, bundle: Bundle, read: Recipe) -> tuple[str
     from clarion.bundles import network
 
     size, any_size = recipe.input_size(read), read.before.size is None and not read.inferer.window
-    net = network.opened(bundle)
+    net, why_script = network.opened(bundle)
     channels = network.output_channels(net, size, read.classifies)
     parameters = recipe.parameters(read, channels)
-    made = network.export(net, size, folder / "1", read.classifies, any_size)
+    classes = read.classes(channels) if read.classifies else None
+    order = classes.channels if classes else None
+    made = network.export(net, size, folder / "1", order, any_size)
     spatial = [-1, -1, -1] if any_size else list(reversed(size))
     digest = hashlib.sha256(made.path.read_bytes()).hexdigest()
     write_configuration(
@@ -95,30 +105,53 @@ def _written(folder: Path, name: str, bundle: Bundle, read: Recipe) -> tuple[str
         | {"input_tensor": made.input_tensor, "output_tensor": made.output_tensor}
         | {"sha256": digest},
     )
-    notes = _notes(read, made.why_torchscript)
+    notes = (
+        *_notes_on_network(why_script, made.why_torchscript),
+        *(_notes_on_classes(classes) if classes else _notes_on_masks(read)),
+    )
     runtime = "TorchScript" if made.why_torchscript else "ONNX Runtime"
     card = folder / "card.md"
     write_card(card, name, read.metadata, read.before.steps, notes, (runtime, made.difference))
     return notes
 
 
-def _notes(read: Recipe, why_torchscript: str | None) -> tuple[str, ...]:
-    """What the operator should know: what the pipeline does in its own way."""
+def _notes_on_network(why_script: str | None, why_torchscript: str | None) -> list[str]:
+    """What the operator should know of where the weights came from, and what they became."""
     notes = []
+    if why_script:
+        notes.append(f"models/model.ts, which is a program, was run to convert it ({why_script})")
     if why_torchscript:
-        notes.append(f"ONNX can't hold the network ({why_torchscript}); {_NO_BACKEND}")
-    if read.classifies:
-        notes.append("the mask of the lungs is the pipeline's own, at the scan's voxels")
-        if read.after.cut:
-            notes.append("the pipeline reports probabilities; the class is the reader's to judge")
-    else:
-        if not read.after.inverted:
-            notes.append("the bundle leaves the mask at the model's spacing; here it is the scan's")
-        if not read.after.cut:
-            notes.append("the bundle leaves probabilities; here the likeliest label is taken")
-    if read.inferer.window is None and not read.classifies:
+        notes.append(
+            f"the network could not be exported to ONNX ({why_torchscript}); {_NO_BACKEND}"
+        )
+        if why_script:
+            notes.append(_EXPORT_ANEW)
+    return notes
+
+
+def _notes_on_classes(classes: Classes) -> list[str]:
+    """What the operator should know of a classifier's report."""
+    about = f"the report is about {classes.subject!r}, the last of the model's classes"
+    if not classes.plain:
+        about += "; channel_def leaves open which of them is looked for"
+    notes = [about]
+    if classes.threshold is None:
+        notes.append("the bundle tells no operating point, so the report has none")
+    notes.append("the mask of the lungs is the pipeline's own, at the scan's voxels")
+    notes.append("the pipeline reports probabilities; the class is the reader's to judge")
+    return notes
+
+
+def _notes_on_masks(read: Recipe) -> list[str]:
+    """What the pipeline does with a mask in its own way."""
+    notes = []
+    if not read.after.inverted:
+        notes.append("the bundle leaves the mask at the model's spacing; here it is the scan's")
+    if not read.after.cut:
+        notes.append("the bundle leaves probabilities; here the likeliest label is taken")
+    if read.inferer.window is None:
         notes.append("a scan goes through the network whole: its memory grows with the scan")
-    return tuple(notes)
+    return notes
 
 
 def _need_torch(bundle: Bundle) -> None:

@@ -42,9 +42,9 @@ def read(section: Sequence[Component]) -> Inferer:
 
 def _sliding(inferer: Component) -> Inferer:
     window = inferer.triple("roi_size")
-    if min(window) <= 0:
+    if min(window) <= 0 or any(each % 1 for each in window):
         raise inferer.refused(
-            "not-expressible", f"roi_size is {window}", "give the size along each axis"
+            "not-expressible", f"roi_size is {window}", "give a whole number for each axis"
         )
     overlap = inferer.triple("overlap", 0.25)
     if not all(0 <= each < 1 for each in overlap):

@@ -31,13 +31,12 @@ def read(said: Mapping[str, Any], folder: Path) -> Metadata:
     taken: Mapping[str, Any] = inputs.get(image) or {}
     _check(taken)
     output: Mapping[str, Any] = outputs.get("pred") or next(iter(outputs.values()), {})
-    names = output.get("channel_def") or {}
     texts = ("description", "intended_use", "data_source", "eval_metrics", "copyright", "authors")
     return Metadata(
         plain(said.get("name") or folder.name),
         plain(said.get("version") or "unknown"),
         image,
-        {int(channel): plain(name) for channel, name in names.items()},
+        _channels(output.get("channel_def") or {}),
         _multiple(taken.get("spatial_shape") or []),
         {each: plain(said[each]) for each in texts if said.get(each)},
     )
@@ -46,6 +45,22 @@ def read(said: Mapping[str, Any], folder: Path) -> Metadata:
 def plain(value: Any) -> str:
     """One line that can stand in a configuration's string, and, without a comma, in its labels."""
     return " ".join(str(value).replace('"', "'").replace("\\", "/").split())
+
+
+def label(name: str) -> str:
+    """A name as it can stand in a model's labels, which commas separate."""
+    return name.replace(",", " ").strip()
+
+
+def _channels(said: Any) -> dict[int, str]:
+    """`channel_def`, which may also be a plain list. Raises `Refused`."""
+    try:
+        pairs = enumerate(said) if isinstance(said, list) else said.items()
+        return {int(channel): plain(name) for channel, name in pairs}
+    except (AttributeError, ValueError):
+        raise Refused(
+            "bad-channel-def", f"channel_def is {said!r}; give each channel's number its name"
+        ) from None
 
 
 def _check(taken: Mapping[str, Any]) -> None:

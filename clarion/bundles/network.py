@@ -3,7 +3,7 @@
 The one module that needs PyTorch, and MONAI where a bundle has weights alone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from clarion.bundles import script
 from clarion.bundles.component import Component
 from clarion.bundles.package import Bundle
 from clarion.bundles.references import followed
@@ -37,36 +38,43 @@ class Exported:
 
 
 class Turned(nn.Module):
-    """The network for axes (z, y, x): MONAI's are (x, y, z)."""
+    """The network for axes (z, y, x): MONAI's are (x, y, z). `classes` is a classifier's order."""
 
-    def __init__(self, network: nn.Module, classifies: bool) -> None:
+    order: Tensor
+
+    def __init__(self, network: nn.Module, classes: Sequence[int] | None) -> None:
         super().__init__()
         self.network = network
-        self.classifies = classifies
+        self.classifies = classes is not None
+        self.register_buffer("order", torch.tensor(list(classes or ())).long())
 
     def forward(self, volume: Tensor) -> Tensor:
         output = self.network(volume.permute(0, 1, 4, 3, 2))
-        if not self.classifies:
+        if self.classifies:
+            output = output.index_select(1, self.order)
+        else:
             output = output.permute(0, 1, 4, 3, 2)
         return output.contiguous()
 
 
-def opened(bundle: Bundle) -> nn.Module:
-    """The network, for inference. No code of the bundle's is run. Raises `Refused`."""
-    if bundle.torchscript:
-        try:
-            scripted: nn.Module = torch.jit.load(str(bundle.torchscript), map_location="cpu")
-        except (RuntimeError, ValueError) as error:
-            raise Refused("unreadable-network", f"models/model.ts: {_first(error)}") from error
-        return scripted.eval()
-    network = _built(bundle.inference)
+def opened(bundle: Bundle) -> tuple[nn.Module, str | None]:
+    """The network, for inference, and why it is the bundle's TorchScript where it is.
+
+    That is a program, so it is taken only where MONAI's own network with the bundle's weights
+    can't be. Raises `Refused`.
+    """
+    if bundle.torchscript is None:
+        return _with_weights(bundle), None
+    if bundle.weights is None:
+        return script.opened(bundle.torchscript), "models/ has no model.pt"
     try:
-        network.load_state_dict(_state(bundle))
-    except RuntimeError as error:
-        raise Refused(
-            "weights-do-not-fit", f"models/model.pt does not fit network_def: {_first(error)}"
-        ) from error
-    return network.eval()
+        return _with_weights(bundle), None
+    except Refused as refused:
+        why = f"models/model.pt can't be used: {refused.text}"
+    try:
+        return script.opened(bundle.torchscript), why
+    except Refused as refused:
+        raise Refused(refused.code, f"{refused.text}; {why}") from refused
 
 
 def output_channels(network: nn.Module, size: Size, classifies: bool) -> int:
@@ -91,12 +99,15 @@ def output_channels(network: nn.Module, size: Size, classifies: bool) -> int:
 
 
 def export(
-    network: nn.Module, size: Size, folder: Path, classifies: bool, any_size: bool
+    network: nn.Module, size: Size, folder: Path, classes: Sequence[int] | None, any_size: bool
 ) -> Exported:
-    """Write `model.onnx`, or `model.pt` (TorchScript) where ONNX can't hold the network."""
-    turned, example = _turned(network, classifies), _example(size)
+    """Write `model.onnx`, or `model.pt` (TorchScript) where ONNX fails.
+
+    `classes` are a classifier's channels in the order that is wanted, None for a segmentation.
+    """
+    turned, example = _turned(network, classes), _example(size)
     try:
-        path = _as_onnx(turned, example, folder / "model.onnx", classifies, any_size)
+        path = _as_onnx(turned, example, folder / "model.onnx", classes is not None, any_size)
         difference = _difference(turned, path, example)
     except Exception as error:  # whatever the exporter meets: it has no error of its own
         why = _first(error)
@@ -111,8 +122,8 @@ def export(
     return Exported(path, "INPUT__0", "OUTPUT__0", 0.0, why)
 
 
-def _turned(network: nn.Module, classifies: bool) -> nn.Module:
-    turned: nn.Module = Turned(network, classifies).eval()
+def _turned(network: nn.Module, classes: Sequence[int] | None) -> nn.Module:
+    turned: nn.Module = Turned(network, classes).eval()
     # What is TorchScript already can't be traced once more as a part of something.
     scripted = isinstance(network, torch.jit.ScriptModule)
     return torch.jit.script(turned) if scripted else turned
@@ -157,30 +168,45 @@ def _example(size: Size) -> Tensor:
     return torch.from_numpy(values)
 
 
+def _with_weights(bundle: Bundle) -> nn.Module:
+    network = _built(bundle.inference)
+    try:
+        network.load_state_dict(_state(bundle))
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise Refused(
+            "weights-do-not-fit", f"models/model.pt does not fit network_def: {_first(error)}"
+        ) from error
+    return network.eval()
+
+
 def _built(inference: Mapping[str, Any]) -> nn.Module:
     """The network of `network_def`: a class of MONAI's with plain arguments, nothing else."""
-    from monai.networks import nets
-
+    try:
+        from monai.networks import nets
+    except ImportError as error:
+        raise Refused("monai-missing", "building the network of network_def needs it") from error
     definition = followed(inference.get("network_def", inference.get("network")), inference)
     if not isinstance(definition, Mapping):
         raise Refused(
             "no-network", "inference has no network_def; export the bundle as TorchScript"
         )
     component = Component("network_def", definition)
-    arguments = {key: component.take(key) for key in definition if not key.startswith("_")}
+    # What "pretrained…" would fetch from elsewhere, the weights in model.pt replace.
+    wanted = (key for key in definition if not key.startswith(("_", "pretrained")))
+    arguments = {key: component.take(key) for key in wanted}
     path, _, name = component.target.rpartition(".")
     known = not path or path.startswith("monai.networks.nets")
     found = getattr(nets, name, None) if known else None
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise component.refused(
             "network-not-known",
-            f"{component.target} is no network of monai.networks.nets, and code of a bundle is "
+            f"{component.target} is no network of monai.networks.nets, and Python of a bundle is "
             "never run",
             "export the bundle as TorchScript, models/model.ts (monai.bundle ckpt_export)",
         )
     try:
         built: nn.Module = found(**arguments)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever a network makes of its arguments
         raise component.refused(
             "network-not-built", _first(error), "check network_def, or export models/model.ts"
         ) from error

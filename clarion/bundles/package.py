@@ -16,7 +16,7 @@ _INFERENCE = ("inference.json", "inference.yaml", "inference.yml")
 
 @dataclass(frozen=True)
 class Bundle:
-    """What is needed of a bundle; `torchscript` is preferred to `weights` where there are both."""
+    """What is needed of a bundle; where it has both, `weights` are preferred to `torchscript`."""
 
     folder: Path
     metadata: Mapping[str, Any]

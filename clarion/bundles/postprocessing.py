@@ -16,6 +16,12 @@ _NOTHING_CHANGES = {
     *("CopyItemsd", "EnsureChannelFirstd"),
 }
 """What they save, the pipeline saves in its own way: as DICOM."""
+_PREDICTION = "pred"
+"""MONAI's key of what its inferer gave."""
+_FOR_EACH_KEY = {
+    *("sigmoid", "softmax", "other", "nearest_interp", "post_func"),
+    *("argmax", "threshold", "to_onehot", "rounding"),
+}
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class Postprocessing:
 
     activation: Literal["softmax", "sigmoid"] | None = None
     cut: Literal["argmax", "threshold"] | None = None
-    threshold: float = 0.5
+    threshold: float | None = None
     inverted: bool = False
     largest: bool = False
     kept: tuple[int, ...] | None = None
@@ -38,7 +44,9 @@ def read(steps: Sequence[Component]) -> Postprocessing:
         if step.name in _NOTHING_CHANGES:
             continue
         reader = step.reader(_READERS, "leave it out if the mask is good without")
-        step.ignore("keys", "allow_missing_keys")
+        keys = step.as_written("keys")
+        step.read_for(_PREDICTION, keys if isinstance(keys, list) else [keys], _FOR_EACH_KEY)
+        step.ignore("allow_missing_keys")
         found = reader(step, found)
         step.finish()
     return found
@@ -77,7 +85,6 @@ def _invert(step: Component, so_far: Postprocessing) -> Postprocessing:
 def _as_discrete(step: Component, so_far: Postprocessing) -> Postprocessing:
     argmax = step.flag("argmax", False)
     threshold = step.take("threshold")
-    threshold = threshold[0] if isinstance(threshold, list) and threshold else threshold
     for name in ("to_onehot", "rounding"):
         step.only(name, (None,), None, "leave it out: a mask holds each label's number")
     step.ignore("dim", "keepdim", "dtype")

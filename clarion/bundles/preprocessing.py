@@ -21,6 +21,7 @@ _NOTHING_CHANGES = {
 }
 _CALLED = {"lung", "lungs", "mask", "masks", "seg", "segmentation", "label", "roi"}
 """Words of a key that calls the lungs' mask."""
+_FOR_EACH_KEY = {"mode", "padding_mode", "scale_extent", "align_corners", "dtype", "anti_aliasing"}
 _SHORTEN = "leave it out if the network does without it, or resample and crop before the pipeline"
 
 
@@ -58,23 +59,19 @@ def read(steps: Sequence[Component], image: str) -> Preprocessing:
     """All steps on the image. Raises `Refused`, naming the first that can't be expressed."""
     found = Preprocessing(image)
     for step in steps:
+        keys = step.keys()
+        step.read_for(image, keys, _FOR_EACH_KEY)
         if step.name in _NOTHING_CHANGES:
-            _cast(step, found)
+            if image in keys:
+                casts.check(step, whole=found.whole)
             continue
         reader = step.reader(_READERS, _SHORTEN)
-        keys = step.keys()
         if image not in keys:
             continue
         found = replace(reader(step, found), steps=(*found.steps, step.name))
         step.ignore("allow_missing_keys", "lazy", "meta_keys", "meta_key_postfix")
         step.finish()
     return found
-
-
-def _cast(step: Component, so_far: Preprocessing) -> None:
-    keys = step.keys()
-    if so_far.image in keys:
-        casts.check(step, keys.index(so_far.image), whole=so_far.whole)
 
 
 def _orientation(step: Component, so_far: Preprocessing) -> Preprocessing:
@@ -114,9 +111,8 @@ def _resize(step: Component, so_far: Preprocessing) -> Preprocessing:
     step.only("anti_aliasing", (False, None), False, 'set it to false, or use mode "area"')
     step.only("align_corners", (False, None), None, "set it to false")
     step.ignore("anti_aliasing_sigma")
-    casts.check(step, None, whole=False)
+    casts.check(step, whole=False)
     mode = step.take("mode", "area")
-    mode = mode[0] if isinstance(mode, list) and mode else mode
     sampling = {"trilinear": "linear", "area": "area"}.get(str(mode))
     if sampling is None:
         raise step.refused("not-expressible", f"mode is {mode!r}", "use trilinear or area")
@@ -131,7 +127,7 @@ def _scale_range(step: Component, so_far: Preprocessing) -> Preprocessing:
     low, high = step.number("a_min"), step.number("a_max")
     first, last = step.number("b_min"), step.number("b_max")
     clip = step.flag("clip", False)
-    casts.check(step, None, whole=False)
+    casts.check(step, whole=False)
     if low == high:
         raise step.refused("bad-argument", "a_min and a_max are the same", "give a range")
     slope = (last - first) / (high - low)
@@ -152,7 +148,7 @@ def _normalize(step: Component, so_far: Preprocessing) -> Preprocessing:
             deviation = float(value) or 1.0
     step.only("nonzero", (False,), False, "set it to false")
     step.ignore("channel_wise")
-    casts.check(step, None, whole=False)
+    casts.check(step, whole=False)
     return _bent(step, so_far, lambda it: it.then_line(1 / deviation, -mean / deviation))
 
 

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+from clarion.bundles import classes
 from clarion.bundles import inferer as inferers
+from clarion.bundles.classes import Classes
 from clarion.bundles.inferer import Inferer
-from clarion.bundles.metadata import Metadata
+from clarion.bundles.metadata import Metadata, label
 from clarion.bundles.postprocessing import Postprocessing
 from clarion.bundles.preprocessing import Preprocessing
 from deploy.modelrepo.refused import Refused
+from services.classifier.expected import ClassificationParameters
+from shared.imaging.model_parameters import BadModel, SegmentationParameters, read_parameters
 
 Size = tuple[int, int, int]
 
@@ -24,6 +28,10 @@ class Recipe:
     @property
     def classifies(self) -> bool:
         return self.before.size is not None
+
+    def classes(self, channels: int) -> Classes:
+        """Of a classifier. Raises `Refused`."""
+        return classes.read(self.metadata.channels, self.after, channels)
 
 
 def checked(recipe: Recipe) -> Recipe:
@@ -57,13 +65,25 @@ def input_size(recipe: Recipe) -> Size:
 
 
 def parameters(recipe: Recipe, channels: int) -> dict[str, str]:
-    """The model's `parameters { }`, without its tensors' names and digest. Raises `Refused`."""
+    """The model's `parameters { }`, without its tensors' names and digest.
+
+    Raises `Refused`, also for what the pipeline could not read as parameters again.
+    """
     if recipe.classifies:
-        return _common(recipe, _classes(recipe, channels)) | _classification(recipe)
-    return _common(recipe, _labels(recipe, channels)) | _segmentation(recipe, channels)
+        made = _classification(recipe, recipe.classes(channels))
+    else:
+        made = _segmentation(recipe, channels)
+    kind = ClassificationParameters if recipe.classifies else SegmentationParameters
+    try:
+        read_parameters(kind, recipe.metadata.name, made)
+    except BadModel as error:
+        raise Refused(
+            "bad-parameters", f"the pipeline could not read them again: {error}"
+        ) from error
+    return made
 
 
-def _common(recipe: Recipe, labels: dict[int, str]) -> dict[str, str]:
+def _common(recipe: Recipe, labels: dict[int, str], threshold: float | None) -> dict[str, str]:
     metadata, before, after = recipe.metadata, recipe.before, recipe.after
     intensity = before.intensity
     return {
@@ -80,7 +100,7 @@ def _common(recipe: Recipe, labels: dict[int, str]) -> dict[str, str]:
         "output": "logits",
         "activation": after.activation or "",
         "labels": ",".join(f"{value} {name}" for value, name in sorted(labels.items())),
-        "threshold": _numbers(after.threshold),
+        **({} if threshold is None else {"threshold": _numbers(threshold)}),
     }
 
 
@@ -98,7 +118,7 @@ def _segmentation(recipe: Recipe, channels: int) -> dict[str, str]:
             "not-expressible",
             f"KeepLargestConnectedComponentd is for the labels {list(kept)}; apply it to all",
         )
-    made = {
+    made = _common(recipe, _labels(recipe, channels), recipe.after.threshold) | {
         "spacing_mm": _numbers(*(recipe.before.spacing or ())),
         "grid": "centres",
         "postprocess": "largest-component-of-mask" if recipe.after.largest else "",
@@ -108,8 +128,8 @@ def _segmentation(recipe: Recipe, channels: int) -> dict[str, str]:
     return made | inferers.parameters(recipe.inferer)
 
 
-def _classification(recipe: Recipe) -> dict[str, str]:
-    return {
+def _classification(recipe: Recipe, found: Classes) -> dict[str, str]:
+    return _common(recipe, dict(enumerate(found.names)), found.threshold) | {
         "crop": "lungs",
         "margin_mm": "0",
         "size": " ".join(str(each) for each in reversed(recipe.before.size or ())),
@@ -135,7 +155,7 @@ def _outside_hu(recipe: Recipe) -> float:
 
 def _labels(recipe: Recipe, channels: int) -> dict[int, str]:
     """Number → name of what the mask can hold; 0 is the background."""
-    names = {value: _label(name) for value, name in recipe.metadata.channels.items()}
+    names = {value: label(name) for value, name in recipe.metadata.channels.items()}
     if recipe.after.activation == "sigmoid":
         if channels != 1 or recipe.after.cut == "argmax":
             raise Refused(
@@ -151,25 +171,6 @@ def _labels(recipe: Recipe, channels: int) -> dict[int, str]:
         )
     named = {value: names.get(value) or f"label {value}" for value in range(1, channels)}
     return {0: "background"} | named
-
-
-def _classes(recipe: Recipe, channels: int) -> dict[int, str]:
-    names = {value: _label(name) for value, name in recipe.metadata.channels.items()}
-    if recipe.after.activation == "sigmoid":
-        if channels != 1:
-            raise Refused(
-                "classes-not-exclusive",
-                f"{channels} classes of sigmoid don't exclude each other; one channel is expressed",
-            )
-        yes = names.get(1) or names.get(0) or "class 1"
-        return {0: names[0] if 1 in names and 0 in names else f"no {yes}", 1: yes}
-    if channels < 2:
-        raise Refused("not-expressible", "softmax of a single channel is always 1; use sigmoid")
-    return {value: names.get(value) or f"class {value}" for value in range(channels)}
-
-
-def _label(name: str) -> str:
-    return name.replace(",", " ").strip()
 
 
 def _check_classifier(recipe: Recipe) -> None:

@@ -36,15 +36,20 @@ Plane = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Heat:
-    """A map that a model told, and the value that has the full colour."""
+    """A map that a model told, in shares of its probability; `full` has the full colour."""
 
     told: Volume
     full: float
 
     @property
+    def least(self) -> float:
+        """What a place has to reach to be painted."""
+        return _FAINT * self.full
+
+    @property
     def cold(self) -> bool:
         """Whether nothing is strong enough to be painted."""
-        return bool(self.told.array.max() < _FAINT * self.full)
+        return bool(self.told.array.max() < self.least)
 
     def plane(self, ct: Volume, z: int) -> Plane:
         """The heat (y, x) of a slice of the CT, 0 to 1."""

@@ -59,6 +59,7 @@ def classification_pdf(
         "side": _side(probability, found.threshold),
         "training_data": plain(found.training_data),
         "heat": "untold" if heat is None else "cold" if heat.cold else "shown",
+        "heat_least": "" if heat is None else wording.percent(heat.least * 100),
     }
     return _pdf("classification.typ", CLASSIFICATION_TITLE, study, finding, pictures)
 

@@ -33,8 +33,16 @@ def _before(*steps: dict[str, Any]) -> dict[str, Any]:
 
 
 def _classifying(*steps: dict[str, Any]) -> dict[str, Any]:
-    after = [{"_target_": "Activationsd", "keys": "pred", "sigmoid": True}]
-    return written.inference([*LOAD, *steps], {"_target_": "SimpleInferer"}, after)
+    return written.inference([*LOAD, *steps], {"_target_": "SimpleInferer"}, [SIGMOID])
+
+
+def _classifier(folder: Path, *names: str, after: written.Steps) -> ClassificationParameters:
+    """What is read of a classifier whose channel_def has these names."""
+    before = [*LOAD, orientation(), RANGE, _crop("lung"), RESIZE]
+    configured = written.inference(before, {"_target_": "SimpleInferer"}, after)
+    channels = 1 if SIGMOID in after else len(names)
+    said = _parameters(folder, configured, written.metadata(*names), channels)
+    return read_parameters(ClassificationParameters, "classifier", said)
 
 
 def _crop(lungs: str) -> dict[str, Any]:
@@ -45,6 +53,10 @@ def _cast(dtype: Any, target: str = "CastToTyped", keys: Any = "image") -> dict[
     return {"_target_": target, "keys": keys, "dtype": dtype}
 
 
+SIGMOID = {"_target_": "Activationsd", "keys": "pred", "sigmoid": True}
+SOFTMAX = {"_target_": "Activationsd", "keys": "pred", "softmax": True}
+ARGMAX = {"_target_": "AsDiscreted", "keys": "pred", "argmax": True}
+CUT = {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.3}
 RESIZE = {"_target_": "Resized", "keys": "image", "spatial_size": [192, 192, 64]}
 UINT8 = "$__import__('numpy').uint8"
 
@@ -80,6 +92,93 @@ def test_a_classifier_of_the_lungs_is_read_whole(tmp_path: Path) -> None:
     assert (read.size, read.sampling, read.clip_first) == ((64, 192, 192), "area", True)
     assert (read.mask_outside, read.pad_value, read.margin_mm) == (True, -1000, 0)
     assert read.labels == {0: "no COVID-19", 1: "COVID-19"}
+
+
+@pytest.mark.parametrize(
+    ("names", "after", "threshold"),
+    [
+        (["COVID-19"], [SIGMOID], None),
+        (["COVID-19"], [SIGMOID, CUT], 0.3),
+        (["no", "yes"], [SOFTMAX], None),
+        (["no", "yes"], [SOFTMAX, ARGMAX], 0.5),
+        (["no", "viral", "bacterial"], [SOFTMAX, ARGMAX], None),
+    ],
+)
+def test_a_classifier_has_the_operating_point_that_its_bundle_tells(
+    tmp_path: Path, names: list[str], after: written.Steps, threshold: float | None
+) -> None:
+    assert _classifier(tmp_path, *names, after=after).threshold == threshold
+
+
+@pytest.mark.parametrize(
+    ("names", "subject"),
+    [
+        (["non-COVID-19", "COVID-19"], "COVID-19"),
+        (["COVID-19", "non-COVID-19"], "COVID-19"),
+        (["COVID-19 pneumonia", "nonCOVID"], "COVID-19 pneumonia"),
+        (["pneumonia", "healthy lungs"], "pneumonia"),
+        (["nodule", "no finding"], "nodule"),
+        (["nodule", "none"], "nodule"),
+        (["abnormal", "not abnormal", "normal"], "abnormal"),
+        (["usual interstitial", "nonspecific interstitial"], "nonspecific interstitial"),
+        (["viral", "bacterial", "normal"], "bacterial"),
+        (["normal", "not normal"], "not normal"),
+    ],
+)
+def test_the_class_that_is_looked_for_is_put_last(
+    tmp_path: Path, names: list[str], subject: str
+) -> None:
+    read = _classifier(tmp_path, *names, after=[SOFTMAX])
+
+    assert sorted(read.labels.values()) == sorted(names)
+    assert read.labels[len(names) - 1] == subject
+
+
+@pytest.mark.parametrize("keys", [["image", "label"], ["label", "image"]])
+def test_of_what_is_given_for_each_key_the_images_is_read(tmp_path: Path, keys: list[str]) -> None:
+    def of_each(image: Any, label: Any) -> list[Any]:
+        return [image if key == "image" else label for key in keys]
+
+    both = {"keys": keys, "mode": of_each("bilinear", "nearest")}
+    segmenting = _before(orientation(), spacing(1, 1, 2) | both, RANGE)
+    resize = RESIZE | {"keys": keys, "mode": of_each("trilinear", "nearest")}
+    classifying = _classifying(orientation(), RANGE, _crop("lung"), resize)
+
+    assert _parameters(tmp_path / "one", segmenting)["sampling"] == "linear"
+    assert _parameters(tmp_path / "two", classifying, channels=1)["sampling"] == "linear"
+
+
+@pytest.mark.parametrize("keys", [["pred", "label"], ["label", "pred"]])
+def test_of_what_is_given_for_each_key_the_predictions_is_read(
+    tmp_path: Path, keys: list[str]
+) -> None:
+    cut = {"keys": keys, "threshold": [0.3 if key == "pred" else 0.8 for key in keys]}
+    after = [*written.to_mask(threshold=0.5)[:2], CUT | cut]
+
+    said = _parameters(tmp_path, SEGMENTATION | {"postprocessing": after}, channels=1)
+
+    assert said["threshold"] == "0.3"
+
+
+def test_channels_may_be_named_by_a_list(tmp_path: Path) -> None:
+    said = written.metadata()
+    said["network_data_format"]["outputs"]["pred"]["channel_def"] = ["background", "lesion"]
+
+    assert _parameters(tmp_path, SEGMENTATION, said)["labels"] == "0 background,1 lesion"
+
+
+@pytest.mark.parametrize("channels", ["lesion", {"first": "lesion"}, 2])
+def test_a_channel_def_of_another_form_is_refused(tmp_path: Path, channels: Any) -> None:
+    said = written.metadata()
+    said["network_data_format"]["outputs"]["pred"]["channel_def"] = channels
+
+    with pytest.raises(Refused, match="bad-channel-def"):
+        _parameters(tmp_path, SEGMENTATION, said)
+
+
+def test_one_channel_under_two_names_is_refused_where_its_meaning_is_open(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="class-not-plain"):
+        _classifier(tmp_path, "COVID-19", "non-COVID-19", after=[SIGMOID])
 
 
 def test_intensities_that_are_not_clipped_keep_their_line(tmp_path: Path) -> None:
@@ -118,6 +217,8 @@ PERCENTILES = {"_target_": "ScaleIntensityRangePercentilesd", "keys": "image"}
 LAMBDA = {"_target_": "Orientationd", "keys": "image", "axcodes": "$open('/etc/passwd').read()"}
 RANGE = intensity(-1500, 500)
 MASKED = {"_target_": "MaskIntensityd", "keys": "image", "mask_key": "lung"}
+NEAREST = {"keys": ["image", "label"], "mode": ["nearest", "bilinear"]}
+NO_BLUR = {"mode": "gaussian", "sigma_scale": 0}
 TUMOUR = MASKED | {"mask_key": "tumour"}
 
 
@@ -144,6 +245,10 @@ TUMOUR = MASKED | {"mask_key": "tumour"}
         (_before(orientation(), spacing(1, 1, 1) | {"mode": 3}), "not-expressible", "mode is 3"),
         (_before(orientation(), spacing(1, 1, 1) | {"odd": 1}), "not-expressible", "odd"),
         (_before(orientation(), spacing(1, 1, 1), intensity(500, -500)), "not-expressible", "inv"),
+        (_before(orientation("RAX"), spacing(1, 1, 1), RANGE), "bad-parameters", "orientation"),
+        (_before(orientation(), spacing(1, 1, 1) | NEAREST, RANGE), "not-expressible", "nearest"),
+        (SEGMENTATION | {"inferer": SLIDING | NO_BLUR}, "bad-parameters", "blend_sigma"),
+        (SEGMENTATION | {"inferer": SLIDING | {"roi_size": [64.5, 64, 32]}}, "not-exp", "64.5"),
         (SEGMENTATION | {"inferer": {"_target_": "SliceInferer"}}, "inferer-not", "SliceInferer"),
         (SEGMENTATION | {"inferer": {"_target_": "SimpleInferer"}}, "no-window", "roi_size"),
         (SEGMENTATION | {"inferer": SLIDING | {"roi_size": "@nothing"}}, "unknown-ref", "nothing"),
