@@ -54,7 +54,7 @@ def _tell(text: str) -> None:
 def broker(folder: Path) -> Iterator[System]:
     """A broker with all topics; whatever is started on it ends with it."""
     runtime = install(cache_folder(), _tell)
-    port, controller_port, http, api = free_ports(4)
+    port, controller_port, http, api, figures = free_ports(5)
     node = kafka.KafkaNode(folder / "kafka", port, controller_port)
     kafka.prepare(node, runtime)
     told = {
@@ -64,6 +64,7 @@ def broker(folder: Path) -> Iterator[System]:
         "CLARION_LEDGER": f"sqlite:///{folder}/ledger.db",
         "CLARION_HTTP_PORT": str(http),
         "CLARION_API_PORT": str(api),
+        "CLARION_STATISTICS_PORT": str(figures),
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{http}",
     }
     system = System(folder, node.bootstrap, f"http://127.0.0.1:{http}", told)

@@ -2,16 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 
 import yaml
 
+from benchmarks.hearing import listening
 from benchmarks.instant_system import System
-from shared.bus.kafka import KafkaPublisher, group_consumer, read_facts, start_publisher
+from shared.bus.kafka import start_publisher
 from shared.bus.received import Received
 from shared.bus.units import DEFINITION
-from shared.catalog import ROOT, load_topics
+from shared.catalog import ROOT
 from shared.clock import system_clock
 from shared.events.models import Completeness, InputReady, Lane, PayloadRef
 from shared.events.wire import Event
@@ -19,8 +19,6 @@ from shared.identity import event_id, job_id, trace_id
 from shared.store.open import open_store
 
 _JOB_S = 300
-
-Hear = Callable[[Sequence[Received]], Awaitable[None]]
 
 
 async def run(system: System, numbers: range, together: int = 1) -> list[tuple[str, float]]:
@@ -33,7 +31,7 @@ async def run(system: System, numbers: range, together: int = 1) -> list[tuple[s
             finished.setdefault(received.event.subject, asyncio.Event()).set()
 
     refs = _payloads(system)
-    async with _listening(system.kafka, hear) as publisher:
+    async with listening(system.kafka, ("job-finished",), hear) as publisher:
 
         async def one(number: int) -> tuple[str, float]:
             job = job_id("benchmark", 1, str(number))
@@ -75,25 +73,6 @@ def _payloads(system: System) -> dict[str, PayloadRef]:
         DEFINITION: store.put(definition, "application/yaml"),
         "ingest.manifest": store.put(b"{}", "application/json"),
     }
-
-
-@asynccontextmanager
-async def _listening(bootstrap: str, hear: Hear) -> AsyncIterator[KafkaPublisher]:
-    publisher, producer = await start_publisher(bootstrap, "benchmark")
-    consumer = group_consumer(bootstrap, "benchmark", "1")
-    await consumer.start()
-    reading = asyncio.create_task(
-        read_facts(consumer, publisher, load_topics(), ("job-finished",), hear)
-    )
-    while not consumer.assignment():
-        await asyncio.sleep(0.05)
-    try:
-        yield publisher
-    finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
-        await consumer.stop()
-        await producer.stop()
 
 
 def _input_ready(job: str, refs: Mapping[str, PayloadRef]) -> Event:

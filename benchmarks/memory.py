@@ -1,89 +1,112 @@
-"""Whether anything grows: resident memory of every process over many jobs, handlers instant.
+"""Whether anything grows: resident memory of every process while small studies go through.
 
     python -m benchmarks.memory [--jobs N] [--json]
 
-`kb_per_job` is the slope of each process's resident memory, workers apart, from the 100th job on
-(a line through all samples: one late allocation of the allocator's is no leak). The broker is a
-JVM, whose heap has a bound of its own: it is told, and not counted.
+The studies are sent to the embedded system over DICOM, models answer in a moment, and what is made
+is delivered to the system's PACS before memory is looked at: of ingest, every service with its fork
+server and workers, Triton, Kafka, the PACS, and supervisord.
+
+`kb_per_job` is the slope of each process's resident memory from the 100th job on (a line through
+all samples: one late allocation of the allocator's is no leak). Memory that processes share counts
+in each. The broker is a JVM, whose heap has a bound of its own: it is told, and not counted.
 """
 
 import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import linear_regression
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
-from benchmarks import jobs
-from benchmarks.instant_system import System, broker, serve
+from benchmarks.hospital import hospital
 from benchmarks.report import tell
+from deploy.embedded.home import Home
+from deploy.embedded.supervisor import Control
+from phantom.studies import SLAB, drawn
+from shared.events.models import Lane
+from tests.chaos.models import make_instant
 
 _SETTLED = 100
 _BETWEEN = 20
-Sample = tuple[int, Mapping[str, float]]
-"""Jobs so far, and the KB of each process."""
+Key = TypeVar("Key", bound=Hashable)
 
 
-def _kb(system: System) -> dict[str, float]:
-    """Resident KB of each service's main process, and of each of its workers."""
-    found = {}
-    for name, process in system.processes.items():
-        found[name] = process.memory_info().rss / 1024
-        for number, child in enumerate(_workers(process)):
-            found[f"{name} worker {number}"] = child.memory_info().rss / 1024
+def processes(home: Home) -> dict[psutil.Process, str]:
+    """Every process of the home, and what it is called."""
+    programs = {psutil.Process(pid): name for name, pid in Control(home).pids().items()}
+    supervisors = {main.parent(): "supervisord" for main in programs}
+    found = {process: name for process, name in supervisors.items() if process}
+    for main, name in programs.items():
+        found |= family(main, name)
     return found
 
 
-def _workers(process: psutil.Process) -> list[psutil.Process]:
-    """Those that run handlers: children of the server that forks them."""
-    servers = process.children()
-    return sorted((child for one in servers for child in one.children()), key=lambda one: one.pid)
+def family(main: psutil.Process, name: str) -> Iterator[tuple[psutil.Process, str]]:
+    """A program, and what descends from it: numbered, the oldest first."""
+    yield main, name
+    numbers: Counter[str] = Counter()
+    for process in sorted(main.children(recursive=True), key=lambda each: each.create_time()):
+        kind = _kind(process, main)
+        yield process, f"{name} {kind} {numbers[kind]}"
+        numbers[kind] += 1
 
 
-def slopes(samples: Sequence[Sample]) -> dict[str, float]:
-    """KB per job of each process that was there all the time."""
+def _kind(process: psutil.Process, main: psutil.Process) -> str:
+    """A worker has the command of the server that forked it."""
+    command = " ".join(process.cmdline())
+    if "multiprocessing.forkserver" in command:
+        return "fork server" if process.ppid() == main.pid else "worker"
+    return "resource tracker" if "multiprocessing.resource_tracker" in command else process.name()
+
+
+def slopes(samples: Sequence[tuple[int, Mapping[Key, float]]]) -> dict[Key, float]:
+    """KB per job of each process that was there all the time; a sample is jobs so far, and KB."""
     numbers = [number for number, _ in samples]
     return {
-        name: linear_regression(numbers, [kb[name] for _, kb in samples]).slope
-        for name in samples[-1][1]
-        if all(name in kb for _, kb in samples)
+        process: linear_regression(numbers, [kb[process] for _, kb in samples]).slope
+        for process in samples[-1][1]
+        if all(process in kb for _, kb in samples)
     }
 
 
-def measure(count: int) -> dict[str, Any]:
+async def measure(folder: Path, count: int) -> dict[str, Any]:
     """Growth of each process over so many jobs after the first hundred."""
-    with (
-        tempfile.TemporaryDirectory(prefix="clarion-memory-") as name,
-        broker(Path(name)) as system,
-    ):
-        serve(system)
-        asyncio.run(jobs.run(system, range(_SETTLED)))
-        samples = [(0, _kb(system))]
-        for first in range(0, count, _BETWEEN):
-            end = min(first + _BETWEEN, count)
-            asyncio.run(jobs.run(system, range(_SETTLED + first, _SETTLED + end)))
-            samples.append((end, _kb(system)))
-    grown = slopes(samples)
+    samples = []
+    async with hospital(folder, drawn(SLAB), prepare=make_instant) as system:
+        for done in range(_BETWEEN, _SETTLED + count + 1, _BETWEEN):
+            await system.delivered(Lane.ROUTINE, _BETWEEN)
+            if done >= _SETTLED:
+                named = processes(system.home)
+                kb = {process: process.memory_info().rss / 1024 for process in named}
+                samples.append((done - _SETTLED, kb))
+                sys.stderr.write(f"{done} of {_SETTLED + count} jobs\n")
+    grown = {named[process]: slope for process, slope in slopes(samples).items()}
     counted = {name: slope for name, slope in grown.items() if name != "kafka"}
+    jobs, last = samples[-1]
     return {
-        "jobs": count,
+        "jobs": jobs,
         "kb_per_job": {name: round(slope, 1) for name, slope in grown.items()},
         "most_kb_per_job": round(max(counted.values()), 1),
         "all_kb_per_job": round(sum(counted.values()), 1),
-        "mb": {name: round(kb / 1024, 1) for name, kb in samples[-1][1].items()},
+        "mb": {named[process]: round(kb / 1024, 1) for process, kb in last.items()},
     }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=300, help="after the first hundred")
+    parser.add_argument(
+        "--jobs", type=int, default=300, help="after the first hundred, in twenties"
+    )
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
-    tell(measure(told.jobs), told.json)
+    with tempfile.TemporaryDirectory(prefix="clarion-memory-") as name:
+        figures = asyncio.run(measure(Path(name) / "home", told.jobs))
+    tell(figures, told.json)
     return 0
 
 

@@ -1,5 +1,9 @@
-"""What the platform costs: every handler instant, real Kafka, all services, one job at a time
-and then a stream of them.
+"""What the platform costs: every handler instant, real Kafka, one job at a time and then a stream
+of them.
+
+Not in the cost: delivery (the jobs have no destination: no association with a PACS, and none of the
+four dicom-delivered events of a job, which results publishes and statistics keeps), ingest, whose
+place the benchmark takes, and Triton.
 
 The peer, in the same run, is the bare relay: as many chained hops over the same broker, with one
 acknowledged send and one commit each, and nothing else: no outcome, no worker process, no ledger.
@@ -12,8 +16,8 @@ that count.
 
 `cpu_ms` is user and system time of each process per job, from /proc; `idle_cpu_ms_per_s` the same
 per second while nothing happens (and is taken off the time in which the last spans are exported).
-`--backlog` measures instead how a stage service and the ledger
-drain so many events; `--sample` adds where the main process of one service spends its CPU time.
+`--backlog` measures instead how a stage service, the ledger and statistics drain so many events;
+`--sample` adds where the main process of one service spends its CPU time.
 """
 
 import argparse
@@ -132,7 +136,7 @@ def measure(count: int, warm_up: int, sampled: str = "") -> dict[str, Any]:
 
 
 def measure_backlog(events: int) -> dict[str, Any]:
-    """How a stage service and the ledger drain a backlog."""
+    """How a stage service, the ledger and statistics drain a backlog."""
     with (
         tempfile.TemporaryDirectory(prefix="clarion-backlog-") as name,
         broker(Path(name)) as system,

@@ -1,7 +1,7 @@
 """A study through the whole system against the same functions in sequence in one process.
 
 Both ask the same Triton with the same models, on the same machine, in turns. The system's time
-runs from the end of the quiet time to the job's end; delivery is in neither.
+runs from the end of the quiet time to when job-finished is heard; delivery is in neither.
 
     python -m benchmarks.pipeline [--series FOLDER] [--repetitions N] [--json]
 """
@@ -11,7 +11,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -28,8 +28,9 @@ import services.lung_seg.handler
 import services.ratio.handler
 import services.reader.handler
 import services.writers.handler
+from benchmarks.hearing import Ended, Heard, listening
 from benchmarks.report import tell
-from clarion.part10 import find
+from clarion.part10 import Instance, find
 from clarion.storage import Target, store
 from deploy.embedded.cache import cache_folder
 from deploy.embedded.home import Home, create_home
@@ -40,7 +41,7 @@ from phantom import dicom as phantom_dicom
 from shared.bus.work import Handler
 from shared.catalog import ROOT, load_catalog
 from shared.events.models import Lane, PayloadRef
-from shared.identity import derived
+from shared.identity import case_id, derived
 from shared.inference.triton import TritonInference
 from shared.store.folder import FolderStore
 from shared.telemetry.tracing import EXPORTED_EVERY_S
@@ -59,7 +60,7 @@ _IN_ORDER = {
     "classification-report": "writers",
     "ratio-report": "writers",
 }
-_JOB_S = 180
+_PIPELINE = "covid19-ct"
 
 
 def _silent(*_: object) -> None:
@@ -102,34 +103,34 @@ def _datasets(series: Path | None) -> Iterator[FileDataset]:
 
 
 def _through_system(home: Home, study: Path) -> float:
-    """Seconds from the end of the quiet time to the job's end."""
-    before = {job["job_id"] for job in _get(home, "results.api", "/jobs")}
+    """Seconds from the end of the quiet time to when the job's end was heard."""
+    instances = find([study]).instances
+    header = pydicom.dcmread(instances[0].path, specific_tags=["StudyInstanceUID"])
+    case = case_id(_PIPELINE, str(header.StudyInstanceUID), "study")
+    ended = asyncio.run(_ended(home, instances, case))
+    time.sleep(2 * EXPORTED_EVERY_S)
+    return ended.at - _quiet_until(home, ended.trace_id)
+
+
+async def _ended(home: Home, instances: Sequence[Instance], case: str) -> Ended:
+    heard = Heard()
+    async with listening(home.local("kafka"), ("job-finished",), heard.hear):
+        await asyncio.to_thread(_send, home, instances)
+        return await heard.end_of(case)
+
+
+def _send(home: Home, instances: Sequence[Instance]) -> None:
     target = Target("COVID19", "127.0.0.1", home.ports["ingest.dicom"])
-    for answer in store(target, find([study]).instances, Lane.ROUTINE):
+    for answer in store(target, instances, Lane.ROUTINE):
         if not answer.stored:
             raise RuntimeError(f"not stored: {answer.status}")
-    deadline = time.monotonic() + _JOB_S
-    while time.monotonic() < deadline:
-        new = [j for j in _get(home, "results.api", "/jobs") if j["job_id"] not in before]
-        if new and new[0]["finished_at"]:
-            return _seconds(home, new[0]["job_id"])
-        time.sleep(0.2)
-    raise TimeoutError("the job did not end")
 
 
-def _seconds(home: Home, job_id: str) -> float:
-    job = _get(home, "results.api", f"/jobs/{job_id}")
-    if job["status"] != "completed":
-        raise RuntimeError(f"the job is {job['status']}: {job['reasons']}")
-    time.sleep(2 * EXPORTED_EVERY_S)
-    spans = _get(home, "console.http", f"/api/traces/{job['trace_id']}")["spans"]
-    quiet = max(span["end_ns"] for span in spans if span["name"] == "quiet-time")
-    finished = max(span["end_ns"] for span in spans if span["name"] == "finish")
-    return float(finished - quiet) / 1e9
-
-
-def _get(home: Home, port: str, path: str) -> Any:
-    return httpx.get(f"http://{home.local(port)}{path}", timeout=30).raise_for_status().json()
+def _quiet_until(home: Home, trace_id: str) -> float:
+    """When the quiet time of a study ended, in seconds since 1970."""
+    spans = httpx.get(f"http://{home.local('console.http')}/api/traces/{trace_id}", timeout=30)
+    found = spans.raise_for_status().json()["spans"]
+    return max(int(span["end_ns"]) for span in found if span["name"] == "quiet-time") / 1e9
 
 
 def _handlers(store: FolderStore, inference: TritonInference) -> Mapping[str, Handler]:

@@ -2,8 +2,8 @@
 
 The embedded system with the reference models, as a hospital has it. Urgent studies are sent one at
 a time, first to an idle system, then to one with at least so many bulk jobs queued; what is
-compared is the time from the release of the sender's association to the end of the job, less the
-quiet time that ingest waits. Ratios are of one run.
+compared is the time from the release of the sender's association to when job-finished is heard on
+the bus, less the quiet time that ingest waits. Ratios are of one run.
 
     python -m benchmarks.urgent [--urgent N] [--queued N] [--json]
 
@@ -24,12 +24,17 @@ from typing import Any
 
 import httpx
 
+from benchmarks.feeder import Feeder
+from benchmarks.hospital import Hospital, Timed, hospital
 from benchmarks.report import tell
-from benchmarks.urgent_system import Feeder, Hospital, Timed, hospital
 from clarion.load.machine import cpu_times, used_percent
+from phantom.anatomy import draw
+from phantom.recipe import Recipe
 from shared.events.models import Lane
 from shared.telemetry.tracing import EXPORTED_EVERY_S
 
+_RECIPE = Recipe(shape=(48, 128, 128), spacing=(6.0, 2.8, 2.8), lesions=4)
+"""A whole chest in thick slices."""
 _WARM_UP = 3
 _LISTED = 12
 
@@ -57,15 +62,15 @@ async def _busily(system: Hospital, count: int, queued: int) -> Busy:
     """The same, with so many bulk jobs that wait or are in work all the time."""
     async with Feeder(system, queued) as feeder:
         await feeder.full.wait()
-        began, ended, cpu = feeder.now(), system.ended(Lane.BULK), cpu_times()
+        began, ended, cpu = feeder.now(), system.heard.ended(Lane.BULK), cpu_times()
         timed = await _one_by_one(system, count, "busy")
         busy = used_percent(cpu, cpu_times())
-        bulk = system.ended(Lane.BULK) - ended
+        bulk = system.heard.ended(Lane.BULK) - ended
         return Busy(timed, busy, feeder.least, 3600 * bulk / (feeder.now() - began))
 
 
 async def _both(folder: Path, urgent: int, queued: int) -> dict[str, Any]:
-    async with hospital(folder) as system:
+    async with hospital(folder, draw(_RECIPE)) as system:
         await _one_by_one(system, _WARM_UP, "warm-up")
         idle = await _one_by_one(system, urgent, "idle")
         busy = await _busily(system, urgent, queued)

@@ -2,12 +2,17 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from clarion.load.judging import repeats
+from services.results.scu import ASSOCIATION_LOST, NO_RESPONSE
 from shared.identity import case_id
+from shared.telemetry.attributes import CODE, JOB
 from tests.chaos.plan import Plan
 from tests.chaos.poison import CAUSES
 from tests.chaos.running import Happened, settled
@@ -47,6 +52,8 @@ class Judged:
     objects: int
     came_again: int
     """Objects that the PACS was sent though it had them."""
+    explained: int
+    """So many of them at most are no defect: see `may_come_again`."""
     waited_s: float
     """For the last job."""
 
@@ -58,8 +65,11 @@ LOST = ("lost", "unfinished", "not-at-the-pacs")
 TWICE = ("two-jobs", "unexpected-at-the-pacs", "sent-again")
 _UNDER_WAY_TO_THE_PACS = 4
 """Objects at a moment: two replicas, two associations of each, one object that is not noted yet."""
-_UNANSWERED = 0.02
-"""Share of objects whose answer pynetdicom's own threads may lose: they are sent again."""
+_INTERRUPTS = ("disk-full", "clock-goes-ahead", "clock-goes-back")
+"""Faults of all services: an arrival can't be noted, or the claim on what is carried runs out."""
+_UNANSWERED = (ASSOCIATION_LOST.code, NO_RESPONSE.code)
+_NEXT_TRY_S = 1.0
+"""At the earliest after the one before."""
 
 
 def blamed(system: System, studies: Sequence[Study]) -> Iterator[Finding]:
@@ -80,14 +90,47 @@ def blamed(system: System, studies: Sequence[Study]) -> Iterator[Finding]:
 
 
 def interruptions(happened: Sequence[Happened]) -> int:
-    """How many of the faults struck who delivers, or who is delivered to."""
-    return sum(each.to.startswith(("results", "pacs")) for each in happened)
+    """How many of the faults struck who delivers.
+
+    What strikes who is delivered to, results tells itself: see `unanswered`.
+    """
+    return sum(each.to.startswith("results") or each.fault in _INTERRUPTS for each in happened)
 
 
-def repeated(came_again: int, objects: int, interrupted: int) -> Iterator[Finding]:
-    """What an interruption explains is sent again, and filed once; more than that is a defect."""
-    if came_again > interrupted * _UNDER_WAY_TO_THE_PACS + _UNANSWERED * objects:
-        said = f"{came_again} of {objects} objects, {interrupted} times interrupted"
+def may_come_again(interrupted: int, log: Iterable[str]) -> int:
+    """How many objects may be sent again, by what results logs and how often it was struck."""
+    return interrupted * _UNDER_WAY_TO_THE_PACS + unanswered(log)
+
+
+def unanswered(log: Iterable[str]) -> int:
+    """How often results got no answer to an object that it had sent, as it says itself.
+
+    It says so of each object that was still to come over that association, all at one moment.
+    """
+    told: dict[str, list[float]] = {}
+    for line in filter(None, map(_undelivered, log)):
+        if line[CODE] in _UNANSWERED:
+            at = datetime.fromisoformat(line["timestamp"]).timestamp()
+            told.setdefault(line[JOB], []).append(at)
+    return sum(
+        1 + sum(later - earlier >= _NEXT_TRY_S for earlier, later in pairwise(sorted(moments)))
+        for moments in told.values()
+    )
+
+
+def _undelivered(line: str) -> Mapping[str, str]:
+    """What a line tells of an object that was not delivered; who is killed leaves half a line."""
+    if '"not delivered"' in line:
+        with suppress(ValueError):
+            told: Mapping[str, str] = json.loads(line)
+            return told
+    return {}
+
+
+def repeated(came_again: int, objects: int, explained: int) -> Iterator[Finding]:
+    """What is explained is sent again, and filed once; more than that is a defect."""
+    if came_again > explained:
+        said = f"{came_again} of {objects} objects, of which {explained} are explained"
         yield Finding("sent-again", 0, said)
 
 
@@ -118,7 +161,8 @@ def judge(
             findings += [*_ended(study, job), *_delivered(study, job, system)]
             objects += len(dicom_outputs(job))
     came_again = _came_again(system)
-    findings += repeated(came_again, objects, interrupted)
+    explained = may_come_again(interrupted, _log(system))
+    findings += repeated(came_again, objects, explained)
     completed = [study for study, job in found.items() if job["status"] == "completed"]
     chosen = plan.sample([study.number for study in completed])
     sample = {study: found[study] for study in completed if study.number in chosen}
@@ -126,11 +170,27 @@ def judge(
     set_aside = sum(
         bool(study.poison) and job["status"] == "failed" for study, job in found.items()
     )
-    return Judged(findings, len(completed), set_aside, len(sample), objects, came_again, waited)
+    return Judged(
+        findings=findings,
+        completed=len(completed),
+        set_aside=set_aside,
+        compared=len(sample),
+        objects=objects,
+        came_again=came_again,
+        explained=explained,
+        waited_s=waited,
+    )
 
 
 def _came_again(system: System) -> int:
     return sum(repeats(log.read_bytes()) for log in system.home.logs.glob("pacs.log*"))
+
+
+def _log(system: System) -> Iterator[str]:
+    """What every replica of results has logged."""
+    for log in system.home.logs.glob("results*.log*"):
+        with log.open(errors="replace") as lines:
+            yield from lines
 
 
 def _case(study: Study) -> str:
@@ -153,14 +213,19 @@ def _counted(study: Study, jobs: Sequence[Job]) -> Iterator[Finding]:
 
 
 def _ended(study: Study, job: Job) -> Iterator[Finding]:
-    status, codes = job["status"], [reason["code"] for reason in job["reasons"]]
+    status = job["status"]
     if status == "running":
         waits = ", ".join(stage["stage"] for stage in job["waits_for"])
         yield Finding("unfinished", study.number, f"waits for {waits}")
     elif study.poison:
         yield from _set_aside(study, job)
     elif status != "completed":
-        yield Finding("not-completed", study.number, f"{status}: {', '.join(codes)}")
+        yield Finding("not-completed", study.number, _told(job))
+
+
+def _told(job: Job) -> str:
+    """How a job ended."""
+    return f"{job['status']}: {', '.join(reason['code'] for reason in job['reasons'])}"
 
 
 def _set_aside(study: Study, job: Job) -> Iterator[Finding]:
@@ -210,10 +275,20 @@ def _computed_anew(
     for study, job in sample.items():
         again = _later_run(system, job, patience_s)
         _ask_anew(system, coming)
-        before, after = output_digests(job), output_digests(again) if again else {}
+        yield from compared(study, job, again)
+
+
+def compared(study: Study, job: Job, again: Job | None) -> Iterator[Finding]:
+    """A completed job with its fresh run, which is None where it has not ended in time."""
+    if again is None:
+        yield Finding("not-run-again", study.number, "its fresh run has not ended")
+    elif again["status"] != job["status"]:
+        yield Finding("differs", study.number, f"its fresh run is {_told(again)}")
+    else:
+        before, after = output_digests(job), output_digests(again)
         names = sorted(name for name in before | after if before.get(name) != after.get(name))
         if names:
-            yield Finding("differs" if again else "not-run-again", study.number, ", ".join(names))
+            yield Finding("differs", study.number, ", ".join(names))
 
 
 def _ask_anew(system: System, coming: list[Job]) -> None:

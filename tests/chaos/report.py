@@ -31,6 +31,7 @@ def figures(plan: Plan, ran: Ran, judged: Judged, more: Mapping[str, Any]) -> di
         "twice": judged.count(*TWICE),
         "objects_at_the_pacs": judged.objects,
         "sent_again": judged.came_again,
+        "sent_again_explained": judged.explained,
         "computed_anew": judged.compared,
         **more,
         "faults": dict(sorted(Counter(each.fault for each in ran.happened).items())),

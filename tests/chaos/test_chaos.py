@@ -12,7 +12,7 @@ from deploy.embedded.install import install
 from deploy.embedded.runtime import missing_shared_library, unsupported_platform
 from shared.catalog import load_catalog
 from tests.chaos.faults import FAULTS, schedule
-from tests.chaos.judging import interruptions, judge, repeated
+from tests.chaos.judging import interruptions, judge
 from tests.chaos.plan import Plan
 from tests.chaos.poison import CAUSES
 from tests.chaos.running import run, system_of
@@ -36,13 +36,6 @@ def test_nothing_is_lost_and_nothing_comes_twice(tmp_path: Path) -> None:
     assert {each.fault for each in ran.happened} == set(FAULTS)
     assert (judged.completed, judged.set_aside) == (20 - len(CAUSES), len(CAUSES))
     assert (judged.compared, judged.objects) == (judged.completed, 4 * judged.completed)
-
-
-def test_what_is_sent_again_without_an_interruption_is_a_defect() -> None:
-    assert [finding.code for finding in repeated(8, 80, interrupted=0)] == ["sent-again"]
-    assert list(repeated(1, 80, interrupted=0)) == []
-    assert list(repeated(5, 80, interrupted=1)) == []
-    assert [finding.code for finding in repeated(6, 80, interrupted=1)] == ["sent-again"]
 
 
 def test_equal_plans_are_equal_and_another_seed_makes_another() -> None:

@@ -287,5 +287,6 @@ def dataset_digests(paths: Mapping[str, Path]) -> dict[str, str]:
 
 
 def output_digests(job: Job) -> dict[str, str]:
-    """sha256 of every output of a job, by the output's name."""
-    return digests({output["name"]: Path(output["path"]) for output in job["outputs"]})
+    """sha256 of every output that a job has made, by the output's name."""
+    made = {output["name"]: output["path"] for output in job["outputs"] if output["path"]}
+    return digests({name: Path(path) for name, path in made.items()})
