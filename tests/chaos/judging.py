@@ -15,6 +15,7 @@ from shared.identity import case_id
 from shared.telemetry.attributes import CODE, JOB
 from tests.chaos.plan import Plan
 from tests.chaos.poison import CAUSES
+from tests.chaos.progress import say
 from tests.chaos.running import Happened, settled
 from tests.chaos.studies import Study
 from tests.e2e.system import (
@@ -272,10 +273,12 @@ def _computed_anew(
     coming = list(sample.values())
     for _ in range(_UNDER_WAY):
         _ask_anew(system, coming)
-    for study, job in sample.items():
+    for number, (study, job) in enumerate(sample.items(), 1):
         again = _later_run(system, job, patience_s)
         _ask_anew(system, coming)
         yield from compared(study, job, again)
+        if number % _UNDER_WAY == 0 or number == len(sample):
+            say(f"{number} of {len(sample)} jobs were computed anew")
 
 
 def compared(study: Study, job: Job, again: Job | None) -> Iterator[Finding]:

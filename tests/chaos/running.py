@@ -17,6 +17,7 @@ from tests.chaos.clocks import adjustable
 from tests.chaos.faults import FAULTS, Planned
 from tests.chaos.models import make_instant
 from tests.chaos.plan import Plan
+from tests.chaos.progress import say
 from tests.chaos.scene import Scene
 from tests.chaos.storage import slowable
 from tests.chaos.studies import Study, send_until_stored
@@ -141,7 +142,9 @@ def _happen(planned: list[Planned], system: System, pace: Pace, poison: int) -> 
             pace.begin(fault)
             dice = Random(fault.seed)  # noqa: S311 - the same dice again
             scene = Scene(system.home, dice, () if _set_aside(system, poison) else ("reader",))
-            happened.append(Happened(fault.name, FAULTS[fault.name](scene), fault.after))
+            struck = Happened(fault.name, FAULTS[fault.name](scene), fault.after)
+            say(f"after study {struck.after}: {struck.fault}, {struck.to}")
+            happened.append(struck)
             time.sleep(_GAP_S)
     finally:
         pace.end()
@@ -168,6 +171,7 @@ def settled(system: System, jobs: int, patience_s: float) -> bool:
         known, over = _known_and_over(system)
         if over > most:
             most, deadline = over, time.monotonic() + patience_s
+            say(f"{over} of {max(known, jobs)} jobs have ended and are delivered")
         if time.monotonic() > deadline:
             return False
         looks = looks + 1 if over == known >= jobs else 0
