@@ -2,44 +2,21 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 
-from clarion.load.judging import repeats
-from services.results.scu import ASSOCIATION_LOST, NO_RESPONSE
 from shared.identity import case_id
-from shared.telemetry.attributes import CODE, JOB
+from tests.chaos.anew import computed_anew, told
+from tests.chaos.findings import Finding
 from tests.chaos.plan import Plan
 from tests.chaos.poison import CAUSES
-from tests.chaos.progress import say
-from tests.chaos.running import Happened, settled
+from tests.chaos.repeats import came_again, log_of_results, may_come_again, repeated
+from tests.chaos.running import settled
 from tests.chaos.studies import Study
-from tests.e2e.system import (
-    PIPELINE,
-    Job,
-    System,
-    dataset_digests,
-    dicom_outputs,
-    output_digests,
-)
+from tests.e2e.system import PIPELINE, Job, System, dataset_digests, dicom_outputs
 
 _ATTEMPTS = 3
-_LOOK_S = 0.5
-_UNDER_WAY = 40
-"""Fresh runs at a time."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What should not be; `study` is its number, for a study is named nowhere."""
-
-    code: str
-    study: int
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -64,13 +41,6 @@ class Judged:
 
 LOST = ("lost", "unfinished", "not-at-the-pacs")
 TWICE = ("two-jobs", "unexpected-at-the-pacs", "sent-again")
-_UNDER_WAY_TO_THE_PACS = 4
-"""Objects at a moment: two replicas, two associations of each, one object that is not noted yet."""
-_INTERRUPTS = ("disk-full", "clock-goes-ahead", "clock-goes-back")
-"""Faults of all services: an arrival can't be noted, or the claim on what is carried runs out."""
-_UNANSWERED = (ASSOCIATION_LOST.code, NO_RESPONSE.code)
-_NEXT_TRY_S = 1.0
-"""At the earliest after the one before."""
 
 
 def blamed(system: System, studies: Sequence[Study]) -> Iterator[Finding]:
@@ -88,51 +58,6 @@ def blamed(system: System, studies: Sequence[Study]) -> Iterator[Finding]:
     for job_id, number in studied.items():
         if (run := system.job(job_id)["run"]) != 1:
             yield Finding("run-again", number, f"run {run}, which nobody asked for")
-
-
-def interruptions(happened: Sequence[Happened]) -> int:
-    """How many of the faults struck who delivers.
-
-    What strikes who is delivered to, results tells itself: see `unanswered`.
-    """
-    return sum(each.to.startswith("results") or each.fault in _INTERRUPTS for each in happened)
-
-
-def may_come_again(interrupted: int, log: Iterable[str]) -> int:
-    """How many objects may be sent again, by what results logs and how often it was struck."""
-    return interrupted * _UNDER_WAY_TO_THE_PACS + unanswered(log)
-
-
-def unanswered(log: Iterable[str]) -> int:
-    """How often results got no answer to an object that it had sent, as it says itself.
-
-    It says so of each object that was still to come over that association, all at one moment.
-    """
-    told: dict[str, list[float]] = {}
-    for line in filter(None, map(_undelivered, log)):
-        if line[CODE] in _UNANSWERED:
-            at = datetime.fromisoformat(line["timestamp"]).timestamp()
-            told.setdefault(line[JOB], []).append(at)
-    return sum(
-        1 + sum(later - earlier >= _NEXT_TRY_S for earlier, later in pairwise(sorted(moments)))
-        for moments in told.values()
-    )
-
-
-def _undelivered(line: str) -> Mapping[str, str]:
-    """What a line tells of an object that was not delivered; who is killed leaves half a line."""
-    if '"not delivered"' in line:
-        with suppress(ValueError):
-            told: Mapping[str, str] = json.loads(line)
-            return told
-    return {}
-
-
-def repeated(came_again: int, objects: int, explained: int) -> Iterator[Finding]:
-    """What is explained is sent again, and filed once; more than that is a defect."""
-    if came_again > explained:
-        said = f"{came_again} of {objects} objects, of which {explained} are explained"
-        yield Finding("sent-again", 0, said)
 
 
 def judge(
@@ -161,13 +86,13 @@ def judge(
             job = found[study] = system.job(own[0]["job_id"])
             findings += [*_ended(study, job), *_delivered(study, job, system)]
             objects += len(dicom_outputs(job))
-    came_again = _came_again(system)
-    explained = may_come_again(interrupted, _log(system))
-    findings += repeated(came_again, objects, explained)
+    again = came_again(system)
+    explained = may_come_again(interrupted, log_of_results(system))
+    findings += repeated(again, objects, explained)
     completed = [study for study, job in found.items() if job["status"] == "completed"]
     chosen = plan.sample([study.number for study in completed])
     sample = {study: found[study] for study in completed if study.number in chosen}
-    findings += _computed_anew(system, sample, patience_s)
+    findings += computed_anew(system, sample, patience_s)
     set_aside = sum(
         bool(study.poison) and job["status"] == "failed" for study, job in found.items()
     )
@@ -177,21 +102,10 @@ def judge(
         set_aside=set_aside,
         compared=len(sample),
         objects=objects,
-        came_again=came_again,
+        came_again=again,
         explained=explained,
         waited_s=waited,
     )
-
-
-def _came_again(system: System) -> int:
-    return sum(repeats(log.read_bytes()) for log in system.home.logs.glob("pacs.log*"))
-
-
-def _log(system: System) -> Iterator[str]:
-    """What every replica of results has logged."""
-    for log in system.home.logs.glob("results*.log*"):
-        with log.open(errors="replace") as lines:
-            yield from lines
 
 
 def _case(study: Study) -> str:
@@ -221,12 +135,7 @@ def _ended(study: Study, job: Job) -> Iterator[Finding]:
     elif study.poison:
         yield from _set_aside(study, job)
     elif status != "completed":
-        yield Finding("not-completed", study.number, _told(job))
-
-
-def _told(job: Job) -> str:
-    """How a job ended."""
-    return f"{job['status']}: {', '.join(reason['code'] for reason in job['reasons'])}"
+        yield Finding("not-completed", study.number, told(job))
 
 
 def _set_aside(study: Study, job: Job) -> Iterator[Finding]:
@@ -261,54 +170,3 @@ def _delivered(study: Study, job: Job, system: System) -> Iterator[Finding]:
 
 def _digests(paths: Mapping[str, Path], wanted: set[str]) -> Mapping[str, str]:
     return dataset_digests({uid: paths[uid] for uid in wanted})
-
-
-def _computed_anew(
-    system: System, sample: Mapping[Study, Job], patience_s: float
-) -> Iterator[Finding]:
-    """A fresh run of each job, without faults: the same outputs, byte for byte.
-
-    Not all at once: each is waited for from when those before it have ended.
-    """
-    coming = list(sample.values())
-    for _ in range(_UNDER_WAY):
-        _ask_anew(system, coming)
-    for number, (study, job) in enumerate(sample.items(), 1):
-        again = _later_run(system, job, patience_s)
-        _ask_anew(system, coming)
-        yield from compared(study, job, again)
-        if number % _UNDER_WAY == 0 or number == len(sample):
-            say(f"{number} of {len(sample)} jobs were computed anew")
-
-
-def compared(study: Study, job: Job, again: Job | None) -> Iterator[Finding]:
-    """A completed job with its fresh run, which is None where it has not ended in time."""
-    if again is None:
-        yield Finding("not-run-again", study.number, "its fresh run has not ended")
-    elif again["status"] != job["status"]:
-        yield Finding("differs", study.number, f"its fresh run is {_told(again)}")
-    else:
-        before, after = output_digests(job), output_digests(again)
-        names = sorted(name for name in before | after if before.get(name) != after.get(name))
-        if names:
-            yield Finding("differs", study.number, ", ".join(names))
-
-
-def _ask_anew(system: System, coming: list[Job]) -> None:
-    """The first of those, if any is left."""
-    if coming:
-        asked = f"/jobs/{coming.pop(0)['job_id']}/rerun"
-        system.results.post(asked, params={"fresh": True}).raise_for_status()
-
-
-def _later_run(system: System, job: Job, patience_s: float) -> Job | None:
-    """The job's next run when it has ended; None when it does not in time.
-
-    Runs end about in the order in which they were asked for, so that each has its own time.
-    """
-    deadline = time.monotonic() + patience_s
-    while (now := system.job(job["job_id"]))["run"] == job["run"] or now["status"] == "running":
-        if time.monotonic() > deadline:
-            return None
-        time.sleep(_LOOK_S)
-    return now

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tests.chaos.blackout import black_out
-from tests.chaos.judging import Judged, blamed, interruptions, judge
+from tests.chaos.judging import Judged, blamed, judge
 from tests.chaos.outages import Survived, survive
 from tests.chaos.plan import Plan
+from tests.chaos.repeats import interruptions
 from tests.chaos.running import START_S, Ran, run, settled
 from tests.chaos.studies import Study
 from tests.e2e.system import System

@@ -12,9 +12,10 @@ from deploy.embedded.install import install
 from deploy.embedded.runtime import missing_shared_library, unsupported_platform
 from shared.catalog import load_catalog
 from tests.chaos.faults import FAULTS, schedule
-from tests.chaos.judging import interruptions, judge
+from tests.chaos.judging import judge
 from tests.chaos.plan import Plan
 from tests.chaos.poison import CAUSES
+from tests.chaos.repeats import interruptions
 from tests.chaos.running import run, system_of
 
 _WHY_NOT = unsupported_platform() or missing_shared_library()

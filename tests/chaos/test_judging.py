@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shared.telemetry.attributes import CODE, JOB
-from tests.chaos.judging import compared, interruptions, may_come_again, repeated, unanswered
+from tests.chaos.anew import compared
+from tests.chaos.repeats import interruptions, may_come_again, repeated, unanswered
 from tests.chaos.running import Happened
 from tests.chaos.studies import Study
 from tests.e2e.system import Job
