@@ -6,14 +6,20 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from benchmarks.hospital import Hospital
+from clarion.load.studies import Study
 from shared.events.models import Lane
 
 
 class Feeder:
-    """Sends bulk studies as long as fewer than wanted are queued."""
+    """Sends bulk studies as long as fewer than wanted are queued.
 
-    def __init__(self, system: Hospital, wanted: int) -> None:
+    So many as are made `ahead` are only sent once the queue is full: making them is the work of a
+    scanner, which stands elsewhere.
+    """
+
+    def __init__(self, system: Hospital, wanted: int, ahead: int) -> None:
         self._system, self._wanted = system, wanted
+        self._ahead, self._ready = ahead, list[Study]()
         self._margin = max(2, wanted // 10)
         self._stack = AsyncExitStack()
         self.full = asyncio.Event()
@@ -21,6 +27,8 @@ class Feeder:
         self.now = time.monotonic
 
     async def __aenter__(self) -> Self:
+        for _ in range(self._ahead):
+            self._ready.append(await asyncio.to_thread(self._system.made))
         group = await self._stack.enter_async_context(asyncio.TaskGroup())
         feeding = group.create_task(self._feed())
         self._stack.callback(feeding.cancel)
@@ -40,7 +48,12 @@ class Feeder:
                 self.full.set()
                 self.least = queued
             if sent - self._system.heard.ended(Lane.BULK) < self._wanted + 2 * self._margin:
-                await asyncio.to_thread(self._system.send, Lane.BULK)
+                await asyncio.to_thread(self._system.send, await self._study(), Lane.BULK)
                 sent += 1
             else:
                 await asyncio.sleep(0.1)
+
+    async def _study(self) -> Study:
+        if self.full.is_set() and self._ready:
+            return self._ready.pop()
+        return await asyncio.to_thread(self._system.made)

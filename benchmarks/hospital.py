@@ -13,7 +13,7 @@ import yaml
 from benchmarks.hearing import Heard, listening
 from clarion.load.identities import Run
 from clarion.load.plan import Fault, Order
-from clarion.load.studies import make
+from clarion.load.studies import Study, make
 from clarion.storage import Target, store
 from deploy.embedded.cache import cache_folder
 from deploy.embedded.home import Home, create_home, default_ports
@@ -64,21 +64,26 @@ class Hospital:
 
     async def timed(self, lane: Lane) -> Timed:
         """Send a new study, and wait for the end of its job."""
-        case, released = await asyncio.to_thread(self.send, lane)
+        study = await asyncio.to_thread(self.made)
+        case, released = await asyncio.to_thread(self.send, study, lane)
         ended = await self.heard.end_of(case)
         return Timed(ended.trace_id, ended.at - released - _QUIET_S)
 
     async def delivered(self, lane: Lane, studies: int) -> None:
         """Send so many new studies, and wait until the PACS has all that was made of them."""
-        sent = [await asyncio.to_thread(self.send, lane) for _ in range(studies)]
+        made = [await asyncio.to_thread(self.made) for _ in range(studies)]
+        sent = [await asyncio.to_thread(self.send, study, lane) for study in made]
         for case, _ in sent:
             await self.heard.delivery_of(case)
 
-    def send(self, lane: Lane) -> tuple[str, float]:
-        """Send a new study; its case, and when its association was released, in s since 1970."""
+    def made(self) -> Study:
+        """A new study, which lies ready to be sent."""
         number = next(self._numbers)
-        order = Order(number, 0.0, lane, Fault.NONE, 0)
-        study = make(order, self.phantom, Run(1), self.folder / str(number))
+        order = Order(number, 0.0, Lane.ROUTINE, Fault.NONE, 0)
+        return make(order, self.phantom, Run(1), self.folder / str(number))
+
+    def send(self, study: Study, lane: Lane) -> tuple[str, float]:
+        """Its case, and when its association was released, in s since 1970."""
         target = Target(_CALLED[lane], "127.0.0.1", self.home.ports["ingest.dicom"])
         for answer in store(target, study.instances, lane):
             if not answer.stored:

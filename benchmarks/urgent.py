@@ -3,7 +3,8 @@
 The embedded system with the reference models, as a hospital has it. Urgent studies are sent one at
 a time, first to an idle system, then to one with at least so many bulk jobs queued; what is
 compared is the time from the release of the sender's association to when job-finished is heard on
-the bus, less the quiet time that ingest waits. Ratios are of one run.
+the bus, less the quiet time that ingest waits. Studies are made before they are needed, and sent on
+the same machine. Ratios are of one run.
 
     python -m benchmarks.urgent [--urgent N] [--queued N] [--json]
 
@@ -60,7 +61,7 @@ async def _one_by_one(system: Hospital, count: int, what: str) -> list[Timed]:
 
 async def _busily(system: Hospital, count: int, queued: int) -> Busy:
     """The same, with so many bulk jobs that wait or are in work all the time."""
-    async with Feeder(system, queued) as feeder:
+    async with Feeder(system, queued, 2 * count) as feeder:
         await feeder.full.wait()
         began, ended, cpu = feeder.now(), system.heard.ended(Lane.BULK), cpu_times()
         timed = await _one_by_one(system, count, "busy")

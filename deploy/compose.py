@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 from deploy.embedded.triton import EACH_MODEL_FOR_ITSELF
+from shared.bus.slots import for_bulk
 from shared.catalog import Catalog, Service
 
 _DATA = "/var/lib/clarion"
@@ -180,4 +181,6 @@ def _service(service: Service) -> dict[str, Any]:
 
 def _memory(service: Service) -> str:
     """The workers' limits, and room for the process that talks to Kafka."""
-    return f"{service.resources.workers * service.resources.memory_mb + 512}m"
+    workers = service.resources.workers
+    of_bulk = for_bulk(workers) if service.operations and service.consumes else 0
+    return f"{(workers + of_bulk) * service.resources.memory_mb + 512}m"

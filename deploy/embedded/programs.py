@@ -14,6 +14,9 @@ from deploy.embedded.triton import TritonServer
 from shared.catalog import Catalog, Service
 
 _HTTP = ("http", "api")
+_BEHIND_WORKERS = "5"
+"""How courteous Triton is: what follows an inference of an urgent study goes before one of bulk,
+which Triton does not interrupt, and still before the workers that do bulk work."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def _triton(home: Home, runtime: Runtime) -> Program:
     server = triton_server(home)
     return Program(
         name="triton",
-        command=triton.command(server, runtime),
+        command=["nice", "-n", _BEHIND_WORKERS, *triton.command(server, runtime)],
         environment=triton.environment(runtime),
         port=server.grpc_port,
         ready_url=f"http://127.0.0.1:{server.http_port}/v2/health/ready",

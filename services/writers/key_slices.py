@@ -153,7 +153,7 @@ def _png(plane: NDArray[np.generic], heat: Plane, size: tuple[int, int]) -> byte
         warm = Image.fromarray(heat, "F").resize(size, Image.Resampling.BILINEAR)
         picture = Image.fromarray(painted(np.asarray(picture), np.asarray(warm)), "RGB")
     buffer = BytesIO()
-    picture.save(buffer, "PNG")
+    picture.save(buffer, "PNG", compress_level=0)  # Typst compresses it, whatever it is given
     return buffer.getvalue()
 
 

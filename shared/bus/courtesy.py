@@ -1,7 +1,7 @@
 """Bulk work gives way on the processor: a slot of its own helps nobody whose core is taken.
 
-Without a privilege a process can only be made more courteous, never less so again. So a worker that
-has done bulk work is kept for that; other work gets another in its place where none is left.
+Without a privilege a process can only be made more courteous, never less so again. So bulk has
+workers of its own, which nothing else is given.
 """
 
 import os
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-_NICE = 10
-"""About a ninth of what a thread gets that is not courteous; all of a core that nobody wants."""
+_NICE = 15
+"""About a thirtieth of what a thread gets that gives way to none; all of a core that is free."""
 _NS = 1e9
 
 

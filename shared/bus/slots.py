@@ -25,16 +25,21 @@ class _Waiter:
         return self.came + HANDICAP[self.lane_now()].total_seconds(), self.order
 
 
+def for_bulk(size: int) -> int:
+    """How many slots bulk has for itself, beside `size` of the other lanes."""
+    return max(1, size - 1)
+
+
 class Slots:
-    """As many slots as there are workers; with two or more, one that bulk can't take.
+    """`size` slots that bulk never takes, and its own beside them, which nothing else takes.
 
     Who waits is ranked when a slot is given, by the lane that it has then.
     """
 
     def __init__(self, size: int) -> None:
-        self._size = self._free = size
-        self._most_bulk = max(1, size - 1)
-        self._bulk = 0
+        self._size = {False: size, True: for_bulk(size)}
+        """Of the lanes that are not bulk, and of bulk."""
+        self._taken = {False: 0, True: 0}
         self._waiting: list[_Waiter] = []
         self._order = count()
         self._closed = False
@@ -47,7 +52,7 @@ class Slots:
         """Wait for a slot, most urgent first; `alone` waits until nothing else is in work.
 
         `came` is the loop's time when it came first, of who had a slot and could not use it.
-        Bulk that must be alone is so among bulk: beside it the one slot is open that is never its.
+        Bulk that must be alone is so among bulk: the slots of the other lanes stay open.
         """
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[Lane] = loop.create_future()
@@ -76,10 +81,8 @@ class Slots:
         bulk_waits = False
         for waiter in sorted(self._waiting, key=lambda waiter: waiter.rank):
             lane = waiter.lane_now()
-            if waiter.turn.done():
-                continue  # cancelled, and about to leave
-            if bulk_waits and (lane is Lane.BULK or self._free + self._bulk < self._size):
-                continue
+            if waiter.turn.done() or (bulk_waits and lane is Lane.BULK):
+                continue  # cancelled, and about to leave; or it would keep bulk from being alone
             if self._fits(waiter, lane):
                 self._waiting.remove(waiter)
                 self._take(waiter, lane)
@@ -87,36 +90,33 @@ class Slots:
             elif waiter.alone and lane is not Lane.BULK:
                 return  # whoever stands behind would keep it from ever being alone
             elif waiter.alone:
-                bulk_waits = True  # the same, but for the one slot that is never bulk's
+                bulk_waits = True
 
-    def _share(self, waiter: _Waiter, lane: Lane) -> int:
-        """How many slots it takes: alone means all that its lane may have."""
+    def _share(self, waiter: _Waiter, lane: Lane) -> dict[bool, int]:
+        """How many slots of either kind it takes: alone means all that are not kept from it."""
+        is_bulk = lane is Lane.BULK
         if not waiter.alone:
-            return 1
-        return self._most_bulk if lane is Lane.BULK else self._size
+            return {is_bulk: 1}
+        return {True: self._size[True]} if is_bulk else self._size
 
     def _fits(self, waiter: _Waiter, lane: Lane) -> bool:
-        share = self._share(waiter, lane)
-        if lane is Lane.BULK and self._bulk + share > self._most_bulk:
-            return False
-        return share <= self._free
+        share = self._share(waiter, lane).items()
+        return all(self._taken[kind] + count <= self._size[kind] for kind, count in share)
 
     def _take(self, waiter: _Waiter, lane: Lane) -> None:
-        share = self._share(waiter, lane)
-        self._free -= share
-        self._bulk += share if lane is Lane.BULK else 0
+        for kind, share in self._share(waiter, lane).items():
+            self._taken[kind] += share
 
     def _give_back(self, waiter: _Waiter, lane: Lane) -> None:
-        share = self._share(waiter, lane)
-        self._free += share
-        self._bulk -= share if lane is Lane.BULK else 0
-        if self._closed and self._free == self._size:
+        for kind, share in self._share(waiter, lane).items():
+            self._taken[kind] -= share
+        if self._closed and not any(self._taken.values()):
             self._all_free.set()
         self.serve()
 
     async def close(self, within_s: float) -> None:
         """Give no slot any more, and return when all that are taken were given back."""
         self._closed = True
-        if self._free < self._size:
+        if any(self._taken.values()):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._all_free.wait(), within_s)

@@ -5,6 +5,7 @@ import multiprocessing
 from typing import Any
 
 from shared.bus.execution import Defect, Down, Verdict
+from shared.bus.slots import for_bulk
 from shared.bus.work import Work
 from shared.bus.worker import NotAsked, Recipe, Worker, WorkerLost
 from shared.events.models import Lane
@@ -28,18 +29,22 @@ class DependencyDown(WorkerLost):
 
 
 class WorkerPool:
-    """As many workers as there are slots; each dead one is replaced before its slot is used."""
+    """A worker for each slot: those of bulk begin with its first work. See `Slots`.
+
+    Each dead one is replaced before it is asked.
+    """
 
     def __init__(self, recipe: Recipe, size: int, deadline_s: float) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(recipe.preload))
         self._recipe, self._size, self._deadline_s = recipe, size, deadline_s
-        self._idle: asyncio.LifoQueue[Worker | None] = asyncio.LifoQueue()
+        sizes = {False: size, True: for_bulk(size)}
+        self._free = {bulk: asyncio.Semaphore(count) for bulk, count in sizes.items()}
+        self._idle: dict[bool, list[Worker]] = {False: [], True: []}
 
     async def start(self) -> None:
-        """Start all workers. Raises `DependencyDown` when one can't build its ports."""
-        for worker in await asyncio.gather(*(self._hire() for _ in range(self._size))):
-            self._idle.put_nowait(worker)
+        """Start `size` workers. Raises `DependencyDown` when one can't build its ports."""
+        self._idle[False] += await asyncio.gather(*(self._hire() for _ in range(self._size)))
 
     async def _start(self) -> Worker:
         """A new process, which does not hold its ports yet.
@@ -88,50 +93,39 @@ class WorkerPool:
         except WorkerLost:
             return False
 
-    async def _choose(self, courteous: bool | None) -> Worker | None:
-        """An idle worker; if there is one, then one that is as courteous as is wanted."""
-        idle = [await self._idle.get()]
-        idle += [self._idle.get_nowait() for _ in range(self._idle.qsize())]
-        chosen = next((each for each in idle if each and each.gives_way is courteous), idle[0])
-        idle.remove(chosen)
-        for each in reversed(idle):
-            self._idle.put_nowait(each)
-        return chosen
-
     async def _ask(self, question: Work | str, deadline_s: float) -> Any:
-        courteous = question.lane is Lane.BULK if isinstance(question, Work) else None
-        worker = await self._choose(courteous)
-        try:
-            if worker and (not worker.alive or (worker.gives_way and courteous is False)):
-                await asyncio.to_thread(worker.end)
-                worker = None
-            worker = worker or await self._hire()
+        bulk = isinstance(question, Work) and question.lane is Lane.BULK
+        async with self._free[bulk]:
+            worker = self._idle[bulk].pop() if self._idle[bulk] else None
             try:
-                answer = await self._put(worker, question, deadline_s, courteous)
-            except NotAsked:
-                await asyncio.to_thread(worker.end)
-                worker = await self._hire()
-                answer = await self._put(worker, question, deadline_s, courteous)
-        except BaseException as error:
-            if worker:
-                await asyncio.to_thread(worker.end)
-            self._idle.put_nowait(None)
-            if isinstance(error, WorkerLost):
-                logger().error("worker lost", code=error.code)
-            raise
-        self._idle.put_nowait(worker)
-        return answer
+                if worker and not worker.alive:
+                    await asyncio.to_thread(worker.end)
+                    worker = None
+                worker = worker or await self._hire()
+                try:
+                    answer = await self._put(worker, question, deadline_s, bulk)
+                except NotAsked:
+                    await asyncio.to_thread(worker.end)
+                    worker = await self._hire()
+                    answer = await self._put(worker, question, deadline_s, bulk)
+            except BaseException as error:
+                if worker:
+                    await asyncio.to_thread(worker.end)
+                if isinstance(error, WorkerLost):
+                    logger().error("worker lost", code=error.code)
+                raise
+            self._idle[bulk].append(worker)
+            return answer
 
     async def _put(
-        self, worker: Worker, question: Work | str, deadline_s: float, courteous: bool | None
+        self, worker: Worker, question: Work | str, deadline_s: float, bulk: bool
     ) -> Any:
-        if courteous:
+        if bulk:
             worker.give_way()
         return await worker.ask(question, deadline_s)
 
     def stop(self) -> None:
         """End every idle worker."""
-        while not self._idle.empty():
-            worker = self._idle.get_nowait()
-            if worker:
-                worker.end(_GRACE_S)
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().end(_GRACE_S)

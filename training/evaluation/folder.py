@@ -52,7 +52,14 @@ def read_ct(path: Path) -> Volume:
     """A CT in HU. DICOM is read by the pipeline's own reader, with its refusals."""
     if path.is_dir():
         return _read_dicom(path)
-    return from_sitk(_read_image(path))
+    volume = from_sitk(_read_image(path))
+    if volume.array.dtype.itemsize < 2:
+        raise BadInput(
+            "no-hounsfield-units",
+            f"{path.name} has 8 bits a voxel, too few for HU; give the CT as it left the scanner, "
+            "before a window was applied",
+        )
+    return volume
 
 
 def read_mask(path: Path, ct: Volume, values: frozenset[int] | None = None) -> NDArray[np.uint8]:

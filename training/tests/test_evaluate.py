@@ -61,6 +61,7 @@ def test_what_is_hidden_and_a_folder_of_something_else_are_no_cases(tmp_path: Pa
         (lambda folder: (folder / "a.mask.nrrd").unlink(), "mask-missing"),
         (lambda folder: saved(block(), folder / "a.mask.nrrd", spacing=3.0), "grids-differ"),
         (lambda folder: (folder / "a.nrrd").write_text("no image"), "unreadable"),
+        (lambda folder: saved(block(), folder / "a.nrrd"), "no-hounsfield-units"),
     ],
 )
 def test_what_cannot_be_judged_is_refused_with_a_code(tmp_path: Path, spoil, code: str) -> None:  # type: ignore[no-untyped-def]

@@ -254,15 +254,17 @@ async def test_a_worker_that_dies_at_its_work_is_that_study_s_defect() -> None:
     assert (verdict.code, verdict.details) == ("worker-died", "exit code 3")
 
 
+async def _told(pool: WorkerPool, lane: Lane) -> Mapping[str, int]:
+    """What the worker says that does work of this lane."""
+    work = replace(work_for("left", MemoryStore(), {}, definition=PLAIN), lane=lane)
+    done = await pool.execute(work)
+    assert isinstance(done, Done)
+    return done.produced.facts
+
+
 async def _told_by(pool: WorkerPool, *lanes: Lane) -> list[Mapping[str, int]]:
-    """What the workers say that do work of these lanes, one after the other."""
-    told = []
-    for lane in lanes:
-        work = replace(work_for("left", MemoryStore(), {}, definition=PLAIN), lane=lane)
-        done = await pool.execute(work)
-        assert isinstance(done, Done)
-        told.append(done.produced.facts)
-    return told
+    """One after the other."""
+    return [await _told(pool, lane) for lane in lanes]
 
 
 async def test_bulk_gives_way_and_keeps_the_worker_that_did_bulk_before() -> None:
@@ -275,10 +277,23 @@ async def test_bulk_gives_way_and_keeps_the_worker_that_did_bulk_before() -> Non
     assert bulk["pid"] == again["pid"]
 
 
-async def test_where_only_a_worker_of_bulk_is_left_other_work_gets_a_new_one() -> None:
+async def test_bulk_has_workers_of_its_own_and_takes_none_from_other_work() -> None:
+    async with pool_of(telling, size=2) as pool:
+        before = await asyncio.gather(_told(pool, Lane.STAT), _told(pool, Lane.ROUTINE))
+        bulk = await _told(pool, Lane.BULK)
+        after = await asyncio.gather(_told(pool, Lane.STAT), _told(pool, Lane.ROUTINE))
+        again = await _told(pool, Lane.BULK)
+    pids = [{told["pid"] for told in asked} for asked in (before, after)]
+    assert pids[0] == pids[1]
+    assert bulk["pid"] == again["pid"]
+    assert {told["courtesy"] for told in (*before, *after)} == {0}
+
+
+async def test_with_one_slot_too_bulk_leaves_the_other_worker_as_it_was() -> None:
     async with pool_of(telling) as pool:
-        bulk, stat = await _told_by(pool, Lane.BULK, Lane.STAT)
+        stat, bulk, again = await _told_by(pool, Lane.STAT, Lane.BULK, Lane.STAT)
     assert bulk["courtesy"] > 0 == stat["courtesy"]
+    assert stat["pid"] == again["pid"]
 
 
 async def test_time_in_which_both_were_stopped_is_not_the_worker_s() -> None:
