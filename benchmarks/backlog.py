@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,8 +24,11 @@ _STANDS_S = 300
 _FEWEST = 12
 """Looks that a rate for each tenth needs."""
 
+_STAGE = "reader"
+_LONGER = 10
 Count = Callable[[], Awaitable[float]]
 """How many events are done."""
+Counting = Callable[[System], AbstractAsyncContextManager[Count]]
 
 
 @dataclass(frozen=True)
@@ -40,19 +43,24 @@ class Look:
 def drain(system: System, count: int) -> dict[str, Any]:
     """Put up a backlog, and let each service drain it: rate and CPU for each tenth.
 
-    One after the other, each alone with the broker.
+    One after the other, each alone with the broker; after the stage service the backlog is made
+    longer for the two that would drain a tenth of it between two of their commits.
     """
-    asyncio.run(jobs.all_at_once(system, count))
-    found = {}
-    for name, counting in _DRAINED.items():
-        found[name] = deciles(asyncio.run(_watched(system, name, counting)))
-        end(system, name)
+    asyncio.run(jobs.all_at_once(system, range(count)))
+    found = {_STAGE: _drained(system, _STAGE, _committed)}
+    asyncio.run(jobs.all_at_once(system, range(count, _LONGER * count)))
+    found["results"] = _drained(system, "results", _recorded)
+    found["statistics"] = _drained(system, "statistics", _kept)
     return found
 
 
-async def _watched(
-    system: System, name: str, counting: Callable[[System], AbstractAsyncContextManager[Count]]
-) -> list[Look]:
+def _drained(system: System, name: str, counting: Counting) -> dict[str, Any]:
+    looks = asyncio.run(_watched(system, name, counting))
+    end(system, name)
+    return deciles(looks)
+
+
+async def _watched(system: System, name: str, counting: Counting) -> list[Look]:
     """Start it, and look until everything that lay there before is done."""
     async with counting(system) as count, asyncio.TaskGroup() as group:
         whole = await _whole(system, name)
@@ -134,14 +142,6 @@ async def _kept(system: System) -> AsyncIterator[Count]:
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
-
-
-_STAGE = "reader"
-_DRAINED: Mapping[str, Callable[[System], AbstractAsyncContextManager[Count]]] = {
-    _STAGE: _committed,
-    "results": _recorded,
-    "statistics": _kept,
-}
 
 
 def deciles(looks: Sequence[Look]) -> dict[str, Any]:

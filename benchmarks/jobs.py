@@ -45,15 +45,15 @@ async def run(system: System, numbers: range, together: int = 1) -> list[tuple[s
         return await asyncio.gather(*(one(number) for number in numbers))
 
 
-async def all_at_once(system: System, count: int) -> None:
-    """Announce jobs, over all partitions, and wait for none."""
+async def all_at_once(system: System, numbers: range) -> None:
+    """Announce the jobs of these numbers, over all partitions, and wait for none."""
     refs = _payloads(system)
     publisher, producer = await start_publisher(system.kafka, "benchmark")
     try:
-        for first in range(0, count, 500):
+        for first in range(0, len(numbers), 500):
             jobs = [
                 (job_id("backlog", 1, str(number)), number % 4)
-                for number in range(first, min(first + 500, count))
+                for number in numbers[first : first + 500]
             ]
             await asyncio.gather(
                 *(

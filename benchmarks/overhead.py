@@ -16,8 +16,9 @@ that count.
 
 `cpu_ms` is user and system time of each process per job, from /proc; `idle_cpu_ms_per_s` the same
 per second while nothing happens (and is taken off the time in which the last spans are exported).
-`--backlog` measures instead how a stage service, the ledger and statistics drain so many events;
-`--sample` adds where the main process of one service spends its CPU time.
+`--backlog` measures instead how a stage service drains so many events, and the ledger and
+statistics ten times as many; `--sample` adds where the main process of one service spends its CPU
+time.
 """
 
 import argparse

@@ -180,7 +180,7 @@ def _service(service: Service) -> dict[str, Any]:
 
 
 def _memory(service: Service) -> str:
-    """The workers' limits, and room for the process that talks to Kafka."""
+    """The limits of all workers, and room for the process that talks to Kafka."""
     workers = service.resources.workers
-    of_bulk = for_bulk(workers) if service.operations and service.consumes else 0
+    of_bulk = for_bulk(workers) if any(each.inputs for each in service.operations.values()) else 0
     return f"{(workers + of_bulk) * service.resources.memory_mb + 512}m"

@@ -10,4 +10,5 @@ HANDICAP: Mapping[Lane, timedelta] = {
     Lane.ROUTINE: timedelta(minutes=10),
     Lane.BULK: timedelta(hours=1),
 }
-"""What waits counts as having come this much later: bulk overtakes stat after an hour's wait."""
+"""What waits counts as having come this much later: a delivery of bulk overtakes one of stat after
+an hour's wait, and so does routine in ten minutes, in a stage's slots too."""

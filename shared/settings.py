@@ -14,7 +14,7 @@ class Settings(BaseSettings):
     health_port: int = Field(0, description="port of /health; 0 lets the system choose")
     health_host: str = "127.0.0.1"
     instance: str = Field("1", description="names this replica for static group membership")
-    workers: int | None = Field(None, description="worker processes; default in service.yaml")
+    workers: int | None = Field(None, description="for stat and routine; default in service.yaml")
     deadline_s: float | None = Field(None, description="per unit of work; default likewise")
     memory_mb: int | None = Field(None, description="per worker process; default likewise")
 

@@ -154,7 +154,7 @@ class Attempting:
             return True
         if not await held.enter_async_context(self._turn.taken()):
             return False
-        down = [what for what in sorted(self._missed) if not await self._on.executor.is_up(what)]
+        down = [what for what in sorted(self._missed) if not await self._is_up(what)]
         for what in down:
             self._went_down(what)
         return not down
@@ -176,14 +176,17 @@ class Attempting:
         """What the outage was, asked before the slot is free: later it may be over."""
         if down.asked:
             self._missed.add(down.what)
-        if not await self._on.executor.is_up(down.what):
+        if not await self._is_up(down.what):
             self._went_down(down.what)  # nobody begins a call now
         elif down.asked:
             return _dependency_failed(down.what)
         return down
 
     def _went_down(self, what: str) -> None:
-        self._on.watch.went_down(what, partial(self._on.executor.is_up, what))
+        self._on.watch.went_down(what, partial(self._is_up, what))
+
+    async def _is_up(self, what: str) -> bool:
+        return await self._on.executor.is_up(what, self._lane())
 
     def _wanted(self) -> AbstractAsyncContextManager[None]:
         return self._on.control.while_wanted(self._woken.event.job_id, self._woken.event.run)
@@ -232,8 +235,7 @@ class Attempting:
             if not verdict.asked:
                 await asyncio.sleep(next(self._rests))
                 return None
-            is_up = partial(self._on.executor.is_up, verdict.what)
-            await self._on.watch.until_up(verdict.what, is_up)
+            await self._on.watch.until_up(verdict.what, partial(self._is_up, verdict.what))
         if verdict.what in self._met:
             return _dependency_failed(verdict.what)
         self._met.add(verdict.what)

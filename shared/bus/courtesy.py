@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-_NICE = 15
+NICE = 15
 """About a thirtieth of what a thread gets that gives way to none; all of a core that is free."""
 _NS = 1e9
 
 
 def give_way(pid: int) -> None:
     """Let every thread of a process be courteous; new ones will be, too."""
-    nice = min(os.getpriority(os.PRIO_PROCESS, 0) + _NICE, 19)
+    nice = min(os.getpriority(os.PRIO_PROCESS, 0) + NICE, 19)
     with suppress(OSError):  # it has ended, and whoever asks it finds that out
         for thread in Path("/proc", str(pid), "task").iterdir():
             with suppress(ProcessLookupError):

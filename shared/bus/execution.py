@@ -8,6 +8,7 @@ from typing import Protocol
 
 from shared.bus.work import Handler, Produced, Work
 from shared.errors import InputRejected, Reason, Unavailable
+from shared.events.models import Lane
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,11 @@ class Executor(Protocol):
         the handler was not asked."""
         ...
 
-    def is_up(self, what: str) -> Awaitable[bool]:
-        """Whether the dependency answers its own probe; not, when nobody is there to ask it."""
+    def is_up(self, what: str, lane: Lane) -> Awaitable[bool]:
+        """Whether the dependency answers its own probe; not, when nobody is there to ask it.
+
+        It is asked by whoever works for the lane, so that no other waits for the answer.
+        """
         ...
 
 

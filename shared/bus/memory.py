@@ -75,7 +75,7 @@ class InlineExecutor:
     async def execute(self, work: Work) -> Verdict:
         return await asyncio.to_thread(judge, self._ports.handle, work)
 
-    async def is_up(self, what: str) -> bool:
+    async def is_up(self, what: str, lane: Lane) -> bool:  # noqa: ARG002 - the port's
         try:
             self._ports.probes[what]()
         except Unavailable:

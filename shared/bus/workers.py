@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from shared.bus.execution import Defect, Down, Verdict
@@ -79,22 +80,24 @@ class WorkerPool:
         """Run the handler in a worker; one that is lost at it is the study's defect."""
         try:
             deadline_s = min(self._deadline_s, work.deadline_s or self._deadline_s)
-            verdict: Verdict = await self._ask(work, deadline_s)
+            verdict: Verdict = await self._ask(work, deadline_s, work.lane is Lane.BULK)
         except DependencyDown as outage:
             return Down(outage.what, asked=False)
         except WorkerLost as lost:
             return Defect(lost.code, "WorkerLost", work.stage, str(lost))
         return verdict
 
-    async def is_up(self, what: str) -> bool:
-        """Whether a worker's probe of the dependency succeeds."""
+    async def is_up(self, what: str, lane: Lane) -> bool:
+        """Whether the probe of the dependency succeeds in a worker of the lane.
+
+        Bulk that gets no worker holds up nobody else: workers there are while others have one.
+        """
         try:
-            return bool(await self._ask(what, _PROBE_S))
+            return bool(await self._ask(what, _PROBE_S, lane is Lane.BULK and what != _OWN))
         except WorkerLost:
             return False
 
-    async def _ask(self, question: Work | str, deadline_s: float) -> Any:
-        bulk = isinstance(question, Work) and question.lane is Lane.BULK
+    async def _ask(self, question: Work | str, deadline_s: float, bulk: bool) -> Any:
         async with self._free[bulk]:
             worker = self._idle[bulk].pop() if self._idle[bulk] else None
             try:
@@ -125,7 +128,7 @@ class WorkerPool:
         return await worker.ask(question, deadline_s)
 
     def stop(self) -> None:
-        """End every idle worker."""
-        for idle in self._idle.values():
-            while idle:
-                idle.pop().end(_GRACE_S)
+        """End every idle worker, all at once: each may take its grace."""
+        idle = [worker for workers in self._idle.values() for worker in workers]
+        with ThreadPoolExecutor() as ending:
+            list(ending.map(lambda worker: worker.end(_GRACE_S), idle))

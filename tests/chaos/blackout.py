@@ -40,7 +40,9 @@ def black_out(
     with gone("triton", system):
         with ThreadPoolExecutor(SENDERS) as senders:
             sent = {
-                study: senders.submit(send_until_stored, system.dicom_port, study.datasets)
+                study: senders.submit(
+                    send_until_stored, system.dicom_port, study.datasets, study.called
+                )
                 for study in studies
             }
             associations = {study: each.result() for study, each in sent.items()}

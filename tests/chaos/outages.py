@@ -51,7 +51,7 @@ def survive(system: System, of: str, studies: Sequence[Study], gone_s: float) ->
 
 
 def _submit(senders: ThreadPoolExecutor, system: System, study: Study) -> "Future[int]":
-    return senders.submit(send_until_stored, system.dicom_port, study.datasets)
+    return senders.submit(send_until_stored, system.dicom_port, study.datasets, study.called)
 
 
 def jobs_ended(system: System) -> int:

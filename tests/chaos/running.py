@@ -130,7 +130,7 @@ def run(plan: Plan, system: System) -> Ran:
 def _send(study: Study, system: System, pace: Pace) -> int:
     pace.may_send(study)
     try:
-        return send_until_stored(system.dicom_port, study.datasets)
+        return send_until_stored(system.dicom_port, study.datasets, study.called)
     finally:
         pace.stored()
 

@@ -34,8 +34,8 @@ class Scene:
 
     def workers(self) -> dict[str, int]:
         """One worker process of each stage service that has any now: its fork server's child."""
-        found = {name: children(server) for name, server in self.fork_servers().items()}
-        return {name: min(workers) for name, workers in found.items() if workers}
+        found = {name: sorted(children(server)) for name, server in self.fork_servers().items()}
+        return {name: self.random.choice(workers) for name, workers in found.items() if workers}
 
     def fork_servers(self) -> dict[str, int]:
         """The process that forks the workers of each stage service."""

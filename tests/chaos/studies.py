@@ -10,7 +10,7 @@ from phantom.dicom import Identity, series, uid
 from phantom.studies import SLAB, drawn
 from tests.chaos.poison import MARKER
 from tests.e2e import sending
-from tests.e2e.system import LONG
+from tests.e2e.system import LONG, NIGHT
 
 _AGAIN_S = 1.0
 _ANSWER_S = 10.0
@@ -33,6 +33,11 @@ class Study:
         return str(uid(self.seed, "study"))
 
     @property
+    def called(self) -> str:
+        """The AE title: every fifth study is bulk."""
+        return LONG if self.number % 5 else NIGHT
+
+    @property
     def datasets(self) -> list[Dataset]:
         """The same bytes each time."""
         made = series(drawn(SLAB), Identity.of(self.seed))
@@ -41,7 +46,7 @@ class Study:
         return made
 
 
-def send_until_stored(port: int, datasets: Sequence[Dataset]) -> int:
+def send_until_stored(port: int, datasets: Sequence[Dataset], called: str = LONG) -> int:
     """Send as a PACS does: what was not answered with Success is sent again.
 
     Gives the number of associations. Raises `TimeoutError` when something is never stored.
@@ -53,15 +58,15 @@ def send_until_stored(port: int, datasets: Sequence[Dataset]) -> int:
             raise TimeoutError(f"{len(waiting)} of {len(datasets)} instances are not stored")
         if associations:
             time.sleep(_AGAIN_S)
-        waiting = _not_stored(port, waiting)
+        waiting = _not_stored(port, waiting, called)
         associations += 1
     return associations
 
 
-def _not_stored(port: int, datasets: list[Dataset]) -> list[Dataset]:
+def _not_stored(port: int, datasets: list[Dataset], called: str) -> list[Dataset]:
     """What is left after one association, which may break off."""
     try:
-        association = sending.associate(port, LONG, datasets)
+        association = sending.associate(port, called, datasets)
     except (ConnectionError, AttributeError):  # nobody listens, or not any more
         return datasets
     association.dimse_timeout = _ANSWER_S

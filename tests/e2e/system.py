@@ -23,6 +23,7 @@ from deploy.embedded.survivors import marked_processes
 from deploy.embedded.system import bring_down, bring_up
 from phantom.studies import slab
 from shared.catalog import Catalog, load_catalog
+from shared.events.models import Lane
 from shared.identity import case_id
 from shared.telemetry.tracing import EXPORTED_EVERY_S
 from tests.e2e import sending
@@ -31,10 +32,10 @@ DATA = REPOSITORY.parent / "shared" / "data"
 PIPELINE, ECHO_PIPELINE = "covid19-ct", "covid19-ct-echo"
 DEFINITIONS = REPOSITORY / "deploy" / "pipelines"
 
-SHORT, LONG, TRICKLE, ECHO = "COVID19", "PATIENT", "TRICKLE", "ECHO"
+SHORT, LONG, TRICKLE, ECHO, NIGHT = "COVID19", "PATIENT", "TRICKLE", "ECHO", "NIGHT"
 """AE titles: one of a short quiet time, one that only a release ends in a test, one for instances
-that come one by one, and an echoing PACS."""
-_QUIET_S = {SHORT: 1.0, LONG: 30.0, TRICKLE: 5.0, ECHO: 1.0}
+that come one by one, an echoing PACS, and one whose studies are bulk."""
+_QUIET_S = {SHORT: 1.0, LONG: 30.0, TRICKLE: 5.0, ECHO: 1.0, NIGHT: 30.0}
 _START_S, _END_S, _LOOK_S = 300.0, 180.0, 0.1
 _LOOKS = round(1.5 * EXPORTED_EVERY_S / _LOOK_S)
 """Longer, together, than any process keeps its last spans back."""
@@ -237,7 +238,11 @@ def _write_settings(
     (pipelines / f"{ECHO_PIPELINE}.yaml").write_text(echoed.replace("[pacs]", "[echo]"))
     pacs = {"ae_title": "PACS", "host": "127.0.0.1", "port": ports["pacs"]}
     aes = {
-        title: {"pipeline": ECHO_PIPELINE if title == ECHO else PIPELINE, "quiet_s": quiet}
+        title: {
+            "pipeline": ECHO_PIPELINE if title == ECHO else PIPELINE,
+            "quiet_s": quiet,
+            "lane": str(Lane.BULK if title == NIGHT else Lane.ROUTINE),
+        }
         for title, quiet in _QUIET_S.items()
     }
     told = {

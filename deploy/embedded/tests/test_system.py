@@ -12,6 +12,7 @@ from deploy.embedded.home import Home, create_home
 from deploy.embedded.runtime import Runtime, missing_shared_library, unsupported_platform
 from deploy.embedded.survivors import Marked, marked_processes
 from deploy.embedded.system import AlreadyRunning, NotStarted, bring_down, bring_up, parts
+from shared.bus import courtesy
 from shared.catalog import Service
 
 pytestmark = [
@@ -51,12 +52,14 @@ async def test_up_is_up_once_and_down_leaves_nothing(home: Home, runtime: Runtim
     assert marked_processes(home.folder) == []
 
 
-async def test_triton_gives_way_to_services_and_their_workers(home: Home, runtime: Runtime) -> None:
+async def test_triton_gives_way_to_services_and_to_workers_but_those_of_bulk(
+    home: Home, runtime: Runtime
+) -> None:
     await bring_up(home, runtime, CATALOG, _untold, deadline_s=60)
     service = _one(home, lambda each: LITTLE in each.command)
     server = _one(home, lambda each: each.command[0].endswith("/tritonserver"))
     nice = [os.getpriority(os.PRIO_PROCESS, each.pid) for each in (service, server)]
-    assert nice[0] < nice[1]
+    assert nice[0] < nice[1] < nice[0] + courtesy.NICE
 
 
 async def test_a_model_that_can_not_be_loaded_is_told_of_and_stops_nobody(

@@ -71,7 +71,7 @@ class _Workers:
             return Down("triton")
         return judge(self._handle, work)
 
-    async def is_up(self, what: str) -> bool:  # noqa: ARG002 - the port's
+    async def is_up(self, what: str, lane: Lane) -> bool:  # noqa: ARG002 - the port's
         return self._triton.is_up
 
 

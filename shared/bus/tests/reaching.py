@@ -11,7 +11,7 @@ from shared.bus.execution import Down, Verdict, judge
 from shared.bus.tests.world import number_of
 from shared.bus.work import Work
 from shared.errors import Unavailable
-from shared.events.models import PayloadRef
+from shared.events.models import Lane, PayloadRef
 from shared.store.memory import MemoryStore
 from shared.testing import toy
 
@@ -98,7 +98,7 @@ class Workers:
             return judge(_fail, work)
         return await asyncio.to_thread(judge, self._handle, work)
 
-    async def is_up(self, what: str) -> bool:
+    async def is_up(self, what: str, lane: Lane) -> bool:  # noqa: ARG002 - the port's
         return not self._world.is_down(what)
 
 

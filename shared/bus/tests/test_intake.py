@@ -100,7 +100,7 @@ class _Broken:
         await asyncio.sleep(20)
         return Defect("defect", "ValueError", "", "")
 
-    async def is_up(self, what: str) -> bool:
+    async def is_up(self, what: str, lane: Lane) -> bool:  # noqa: ARG002 - the port's
         raise AssertionError(what)
 
 

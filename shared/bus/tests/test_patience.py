@@ -95,7 +95,7 @@ class _Fails:
     async def execute(self, _: Work) -> Verdict:
         return Defect("defect", "ValueError", "", "")
 
-    async def is_up(self, what: str) -> bool:
+    async def is_up(self, what: str, lane: Lane) -> bool:  # noqa: ARG002 - the port's
         raise AssertionError(what)
 
 
@@ -125,7 +125,7 @@ class _Nobody:
             return Down("worker", asked=False)
         return judge(self._handle, work)
 
-    async def is_up(self, what: str) -> bool:
+    async def is_up(self, what: str, lane: Lane) -> bool:  # noqa: ARG002 - the port's
         return what == "worker"
 
 

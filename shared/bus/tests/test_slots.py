@@ -191,10 +191,11 @@ def test_who_must_be_alone_is_so_without_bulk_beside_it() -> None:
     assert virtual_time.run(story()) == 100
 
 
-async def test_a_close_waits_for_what_is_in_work_and_lets_nothing_else_begin() -> None:
+@pytest.mark.parametrize("lane", [Lane.STAT, Lane.BULK])
+async def test_a_close_waits_for_what_is_in_work_and_lets_nothing_else_begin(lane: Lane) -> None:
     slots = Slots(1)
-    async with slots.slot(lambda: Lane.STAT):
-        queued = asyncio.create_task(_served(slots, lambda: Lane.STAT))
+    async with slots.slot(lambda: lane):
+        queued = asyncio.create_task(_served(slots, lambda: lane))
         closing = asyncio.create_task(slots.close(60))
         await asyncio.sleep(0)
         assert not closing.done()

@@ -114,8 +114,8 @@ async def test_a_worker_that_can_t_be_started_blames_no_study_and_is_waited_for(
         with no_descriptor():
             down = await pool.execute(work)
             assert down == Down("worker", asked=False)
-            assert not await pool.is_up(down.what)
-        await Watch(system_clock).until_up(down.what, partial(pool.is_up, down.what))
+            assert not await pool.is_up(down.what, work.lane)
+        await Watch(system_clock).until_up(down.what, partial(pool.is_up, down.what, work.lane))
         assert isinstance(await pool.execute(work), Done)
 
 
@@ -150,7 +150,7 @@ async def test_nor_does_one_that_is_lost_while_it_starts(how: str, tmp_path: Pat
         os.kill(first.produced.facts["pid"], signal.SIGKILL)
         flag.write_text(how)
         assert await pool.execute(work) == Down("worker", asked=False)
-        assert not await pool.is_up("worker")
+        assert not await pool.is_up("worker", work.lane)
         flag.unlink()
         assert isinstance(await pool.execute(work), Done)
 
@@ -287,6 +287,51 @@ async def test_bulk_has_workers_of_its_own_and_takes_none_from_other_work() -> N
     assert pids[0] == pids[1]
     assert bulk["pid"] == again["pid"]
     assert {told["courtesy"] for told in (*before, *after)} == {0}
+
+
+def _answer_at_once() -> None:
+    """What is asked is up."""
+
+
+def _work_slowly(work: Work) -> Produced:
+    if work.lane is not Lane.BULK:
+        threading.Event().wait(3)
+    return _tell_process(work)
+
+
+def slow(_: Settings) -> Ports:
+    """Workers that work for three seconds where it is not bulk."""
+    return Ports(_work_slowly, {"triton": _answer_at_once})
+
+
+async def test_bulk_asks_its_own_worker_what_is_up_and_waits_for_no_other() -> None:
+    async with pool_of(slow) as pool:
+        await _told(pool, Lane.BULK)
+        busy = asyncio.create_task(_told(pool, Lane.STAT))
+        await asyncio.sleep(0)
+        assert await pool.is_up("triton", Lane.BULK)
+        assert not busy.done()
+        await busy
+
+
+async def test_bulk_that_gets_no_worker_waits_and_holds_up_nobody() -> None:
+    async with pool_of(telling) as pool:
+        await _told(pool, Lane.STAT)
+        bulk = replace(work_for("left", MemoryStore(), {}, definition=PLAIN), lane=Lane.BULK)
+        with no_descriptor():
+            down = await pool.execute(bulk)
+            assert down == Down("worker", asked=False)
+            assert await pool.is_up(down.what, Lane.BULK)
+        assert isinstance(await pool.execute(bulk), Done)
+
+
+async def test_a_stop_ends_the_workers_of_every_lane() -> None:
+    with ExitStack() as opened:
+        async with pool_of(telling) as pool:
+            told = await _told_by(pool, Lane.STAT, Lane.BULK)
+            workers = [opened.enter_context(open_process(each["pid"])) for each in told]
+        ended, *_ = select.select(workers, [], [], 0)
+    assert len(ended) == 2
 
 
 async def test_with_one_slot_too_bulk_leaves_the_other_worker_as_it_was() -> None:
