@@ -18,6 +18,7 @@ from shared.bus.deadline import Deadline
 from shared.bus.execution import Down, Verdict, judge
 from shared.bus.work import Ports, Work
 from shared.errors import Unavailable
+from shared.giving_way import under_way
 from shared.settings import Settings
 from shared.telemetry import logs, tracing
 
@@ -167,7 +168,7 @@ def _serve(pipe: Connection, recipe: Recipe) -> None:
 
 def _answer(ports: Ports, question: Work | str) -> Verdict | bool:
     if isinstance(question, Work):
-        with tracing.span("handle", parent=question.traceparent):
+        with under_way(question.lane), tracing.span("handle", parent=question.traceparent):
             return judge(ports.handle, question)
     try:
         ports.probes[question]()

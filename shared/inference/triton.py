@@ -12,6 +12,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from shared.errors import Unavailable
 from shared.events.models import Lane
+from shared.giving_way import let_others_first
 from shared.inference.memory import SharedMemory, SharedMemoryRefused
 from shared.inference.port import Inference, ModelFailed, Tensor, UnknownModel
 from shared.provenance import ModelIdentity
@@ -67,6 +68,9 @@ class TritonInference:
     ) -> dict[str, Tensor]:
         described = self._told(model)
         about = {attributes.MODEL: model, attributes.LANE: str(lane)}
+        if lane is Lane.BULK:
+            with tracing.span("give-way", about):
+                let_others_first()
         with self._lock, tracing.span("infer", about, kind=SpanKind.CLIENT):
             traceparent = tracing.current_traceparent()
             request = {

@@ -26,6 +26,7 @@ from shared.bus.worker import Recipe, WorkerLost
 from shared.bus.workers import WorkerPool
 from shared.clock import system_clock
 from shared.events.models import Lane
+from shared.giving_way import let_others_first
 from shared.pipelines.definition import parse
 from shared.settings import Settings
 from shared.store.memory import MemoryStore
@@ -311,6 +312,16 @@ async def test_bulk_asks_its_own_worker_what_is_up_and_waits_for_no_other() -> N
         await asyncio.sleep(0)
         assert await pool.is_up("triton", Lane.BULK)
         assert not busy.done()
+        await busy
+
+
+async def test_bulk_that_is_elsewhere_lets_the_work_of_a_worker_go_first() -> None:
+    async with pool_of(slow) as pool:
+        busy = asyncio.create_task(_told(pool, Lane.STAT))
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+        await asyncio.to_thread(let_others_first)
+        assert time.monotonic() - began > 1
         await busy
 
 
