@@ -1,14 +1,17 @@
 """Bulk begins nothing that can't be interrupted while other work is under way on the same host.
 
 Triton gives its next turn to the most urgent request, but ends no inference: a study would stand
-behind one of bulk that began a moment before it. A kernel's lock tells of the work, since it ends
+behind one of bulk that began a moment before it. The kernel tells of the work, by a lock that ends
 with the process that holds it. Processes of other containers are not seen.
 """
 
 import fcntl
+import os
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from shared.events.models import Lane
@@ -16,36 +19,48 @@ from shared.events.models import Lane
 _SIGN = Path(__file__)
 """What is locked: every process of an installation has it."""
 _AT_MOST_S = 3.0
+"""Of each unit of work, however often it could wait."""
 _HAND_OVER_S = 0.1
 """A study that goes from one service to the next is under way meanwhile."""
 _LOOK_S = 0.02
+_FLOCK = "@hhqqi4x"
+"""struct flock: type, whence, start, length, process."""
+_left_s: ContextVar[float] = ContextVar("left_s", default=_AT_MOST_S)
 
 
 @contextmanager
 def under_way(lane: Lane, sign: Path = _SIGN) -> Iterator[None]:
-    """Held by a worker process while it does work of the lane."""
+    """Held by a worker process while it does a unit of work of the lane."""
     with ExitStack() as held:
+        held.callback(_left_s.reset, _left_s.set(_AT_MOST_S))
         if lane is not Lane.BULK:
-            # No descriptor is left, or bulk looks just now: then it may come first.
-            with suppress(OSError):
-                fcntl.flock(held.enter_context(sign.open("rb")), fcntl.LOCK_SH | fcntl.LOCK_NB)
+            with suppress(OSError):  # no descriptor is left: then bulk may come first
+                opened = held.enter_context(sign.open("rb"))
+                fcntl.fcntl(opened, fcntl.F_OFD_SETLK, _lock(fcntl.F_RDLCK))
         yield
 
 
 def let_others_first(sign: Path = _SIGN) -> None:
-    """Return when for a moment no other work was under way; after three seconds in any case."""
+    """Return when for a moment no other work was under way, or the unit of bulk has waited 3 s."""
     busy_at = time.monotonic()
-    until = busy_at + _AT_MOST_S
-    while (now := time.monotonic()) < min(until, busy_at + _HAND_OVER_S):
-        if _others_work(sign):
-            busy_at = now
+    until = busy_at + _left_s.get()
+    while True:
+        others_work, now = _others_work(sign), time.monotonic()
+        if now >= until or (not others_work and now >= busy_at + _HAND_OVER_S):
+            break
+        busy_at = now if others_work else busy_at
         time.sleep(_LOOK_S)
+    _left_s.set(max(0.0, until - now))
 
 
 def _others_work(sign: Path) -> bool:
+    """Asked without taking the lock, which would keep others from it for that moment."""
     with suppress(OSError), sign.open("rb") as opened:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+        answer = fcntl.fcntl(opened, fcntl.F_OFD_GETLK, _lock(fcntl.F_WRLCK))
+        kind, *_ = struct.unpack(_FLOCK, answer)
+        return bool(kind != fcntl.F_UNLCK)
     return False
+
+
+def _lock(kind: int) -> bytes:
+    return struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)

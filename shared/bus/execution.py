@@ -60,7 +60,7 @@ class Executor(Protocol):
     def is_up(self, what: str, lane: Lane) -> Awaitable[bool]:
         """Whether the dependency answers its own probe; not, when nobody is there to ask it.
 
-        It is asked by whoever works for the lane, so that no other waits for the answer.
+        It is asked by whoever works for the lane, where there is one, so that no other waits.
         """
         ...
 

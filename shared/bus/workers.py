@@ -90,10 +90,16 @@ class WorkerPool:
     async def is_up(self, what: str, lane: Lane) -> bool:
         """Whether the probe of the dependency succeeds in a worker of the lane.
 
-        Bulk that gets no worker holds up nobody else: workers there are while others have one.
+        Bulk that gets no worker asks another's: that it alone has none is no outage of anything.
         """
+        bulk = lane is Lane.BULK
         try:
-            return bool(await self._ask(what, _PROBE_S, lane is Lane.BULK and what != _OWN))
+            try:
+                return bool(await self._ask(what, _PROBE_S, bulk))
+            except DependencyDown as outage:
+                if outage.what != _OWN or not bulk:
+                    raise
+                return bool(await self._ask(what, _PROBE_S, bulk=False))
         except WorkerLost:
             return False
 

@@ -31,7 +31,7 @@ def kill_worker(scene: Scene) -> str:
 def kill_new_worker(scene: Scene) -> str:
     """SIGKILL a worker, and the one that takes its place as soon as it begins to start."""
     name, told = _kill_one_of(scene, scene.workers(), "worker")
-    server, deadline = scene.fork_servers().get(name), time.monotonic() + _A_WHILE_S
+    server, deadline = max(scene.fork_servers().get(name, {0})), time.monotonic() + _A_WHILE_S
     known = children(server) if server else set[int]()
     while server and time.monotonic() < deadline:
         if new := children(server) - known:
@@ -47,13 +47,13 @@ def kill_fork_server(scene: Scene) -> str:
     return _kill_one_of(scene, scene.fork_servers(), "fork server")[1]
 
 
-def _kill_one_of(scene: Scene, found: Mapping[str, int], what: str) -> tuple[str, str]:
+def _kill_one_of(scene: Scene, found: Mapping[str, set[int]], what: str) -> tuple[str, str]:
     """Whose it was, and that in words; of those that are not spared."""
-    pids = {name: pid for name, pid in found.items() if not name.startswith(scene.spared)}
+    pids = {name: those for name, those in found.items() if not name.startswith(scene.spared)}
     if not pids:
         return "", f"no {what} that there was"
     name = scene.random.choice(sorted(pids))
-    send_signal(pids[name], signal.SIGKILL)
+    send_signal(scene.random.choice(sorted(pids[name])), signal.SIGKILL)
     return name, f"a {what} of {name}"
 
 

@@ -32,16 +32,16 @@ class Scene:
     def any_service(self) -> str:
         return self.random.choice(self.services())
 
-    def workers(self) -> dict[str, int]:
-        """One worker process of each stage service that has any now: its fork server's child."""
-        found = {name: sorted(children(server)) for name, server in self.fork_servers().items()}
-        return {name: self.random.choice(workers) for name, workers in found.items() if workers}
+    def workers(self) -> dict[str, set[int]]:
+        """The workers of each stage service that has any now: its fork server's children."""
+        found = {name: children(max(of)) for name, of in self.fork_servers().items()}
+        return {name: workers for name, workers in found.items() if workers}
 
-    def fork_servers(self) -> dict[str, int]:
+    def fork_servers(self) -> dict[str, set[int]]:
         """The process that forks the workers of each stage service."""
         pids = self.control.pids()
         found = {name: fork_servers_of(pids[name]) for name in sorted(pids.keys() - INFRASTRUCTURE)}
-        return {name: max(servers) for name, servers in found.items() if servers}
+        return {name: servers for name, servers in found.items() if servers}
 
 
 def fork_servers_of(main: int) -> set[int]:

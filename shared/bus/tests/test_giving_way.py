@@ -1,6 +1,5 @@
 """Whom bulk lets go first."""
 
-import fcntl
 import multiprocessing
 import os
 import signal
@@ -55,12 +54,12 @@ def waited_s(sign: Path) -> float:
 
 @pytest.mark.parametrize("lane", [Lane.STAT, Lane.ROUTINE])
 def test_bulk_lets_other_work_go_first_but_not_for_ever(lane: Lane, sign: Path) -> None:
-    with worker(lane, sign):
+    with worker(lane, sign), under_way(Lane.BULK, sign):
         assert waited_s(sign) >= 3
 
 
 def test_bulk_waits_for_no_other_bulk(sign: Path) -> None:
-    with worker(Lane.BULK, sign):
+    with worker(Lane.BULK, sign), under_way(Lane.BULK, sign):
         assert waited_s(sign) < 2
 
 
@@ -69,11 +68,13 @@ def test_work_whose_worker_was_killed_is_not_waited_for(sign: Path) -> None:
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(EOFError):
             pipe.recv()
+        with under_way(Lane.BULK, sign):
+            assert waited_s(sign) < 2
+
+
+def test_a_unit_of_bulk_waits_so_long_in_all_however_many_inferences_it_has(sign: Path) -> None:
+    with worker(Lane.STAT, sign), under_way(Lane.BULK, sign):
+        assert waited_s(sign) >= 3
         assert waited_s(sign) < 2
-
-
-def test_work_begins_though_a_process_of_bulk_stands_still_while_it_looks(sign: Path) -> None:
-    with sign.open("rb") as looking:
-        fcntl.flock(looking, fcntl.LOCK_EX)
-        with worker(Lane.STAT, sign):
-            pass
+        with under_way(Lane.BULK, sign):
+            assert waited_s(sign) >= 3

@@ -26,7 +26,7 @@ from shared.bus.worker import Recipe, WorkerLost
 from shared.bus.workers import WorkerPool
 from shared.clock import system_clock
 from shared.events.models import Lane
-from shared.giving_way import let_others_first
+from shared.giving_way import let_others_first, under_way
 from shared.pipelines.definition import parse
 from shared.settings import Settings
 from shared.store.memory import MemoryStore
@@ -320,7 +320,8 @@ async def test_bulk_that_is_elsewhere_lets_the_work_of_a_worker_go_first() -> No
         busy = asyncio.create_task(_told(pool, Lane.STAT))
         await asyncio.sleep(0.5)
         began = time.monotonic()
-        await asyncio.to_thread(let_others_first)
+        with under_way(Lane.BULK):
+            await asyncio.to_thread(let_others_first)
         assert time.monotonic() - began > 1
         await busy
 
@@ -333,6 +334,7 @@ async def test_bulk_that_gets_no_worker_waits_and_holds_up_nobody() -> None:
             down = await pool.execute(bulk)
             assert down == Down("worker", asked=False)
             assert await pool.is_up(down.what, Lane.BULK)
+            assert await pool.is_up("triton", Lane.BULK)
         assert isinstance(await pool.execute(bulk), Done)
 
 
