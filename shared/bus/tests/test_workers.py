@@ -2,53 +2,42 @@
 
 import asyncio
 import os
-import resource
 import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
 from shared.bus.execution import Defect, Done, Down
+from shared.bus.tests.pools import (
+    PLAIN,
+    no_descriptor,
+    open_process,
+    pool_of,
+    tell_process,
+    telling,
+)
 from shared.bus.watch import Watch
 from shared.bus.work import Ports, Produced, Work
-from shared.bus.worker import Recipe, WorkerLost
-from shared.bus.workers import WorkerPool
+from shared.bus.worker import WorkerLost
 from shared.clock import system_clock
-from shared.events.models import Lane
-from shared.giving_way import let_others_first, under_way
 from shared.pipelines.definition import parse
 from shared.settings import Settings
 from shared.store.memory import MemoryStore
 from shared.testing import toy
 from shared.testing.work import work_for
 
-PLAIN = parse(toy.DEFINITION_TEXT)
 HASTY = parse(toy.DEFINITION_TEXT.replace("{mark: l}", "{mark: l}, deadline: 0.2 s"))
-
 LONG = parse(toy.DEFINITION_TEXT.replace("{mark: l}", "{mark: l}, deadline: 2 s"))
-
-
-@asynccontextmanager
-async def pool_of(build: Callable[[Any], Ports], size: int = 1) -> AsyncIterator[WorkerPool]:
-    """Started workers, which end with the test."""
-    recipe = Recipe("marker", Settings(), build, memory_mb=2048)
-    pool = WorkerPool(recipe, size, deadline_s=300)
-    await pool.start()
-    try:
-        yield pool
-    finally:
-        pool.stop()
 
 
 def _hang(_: Work) -> NoReturn:
@@ -68,16 +57,6 @@ async def test_the_deadline_of_a_stage_ends_its_work_before_that_of_the_service(
     assert (verdict.code, verdict.details) == ("deadline-exceeded", "no answer within 0.2 s")
 
 
-def _tell_process(_: Work) -> Produced:
-    nice = os.getpriority(os.PRIO_PROCESS, 0) - os.getpriority(os.PRIO_PROCESS, os.getppid())
-    return Produced({}, facts={"pid": os.getpid(), "courtesy": nice})
-
-
-def telling(_: Settings) -> Ports:
-    """Workers that say which process they are."""
-    return Ports(_tell_process, {})
-
-
 async def test_a_worker_that_ends_before_it_has_read_the_question_blames_no_study() -> None:
     work = work_for("left", MemoryStore(), {}, definition=PLAIN)
     async with pool_of(telling) as pool:
@@ -88,22 +67,6 @@ async def test_a_worker_that_ends_before_it_has_read_the_question_blames_no_stud
         await asyncio.sleep(0)
         os.kill(first.produced.facts["pid"], signal.SIGKILL)
         assert isinstance(await second, Done)
-
-
-@contextmanager
-def no_descriptor() -> Iterator[None]:
-    """The system opens nothing more for this process."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    highest = max(int(each.name) for each in Path("/proc/self/fd").iterdir())
-    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, before[1]))
-    with ExitStack() as opened:
-        with suppress(OSError):
-            while True:
-                opened.enter_context(Path(os.devnull).open())
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 async def test_a_worker_that_can_t_be_started_blames_no_study_and_is_waited_for() -> None:
@@ -138,7 +101,7 @@ def short_of_memory(flag: Path, _: Settings) -> Ports:
         if flag.read_text() == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         raise MemoryError("no room for the ports")
-    return Ports(_tell_process, {})
+    return Ports(tell_process, {})
 
 
 @pytest.mark.parametrize("how", ["killed", "refused"])
@@ -178,16 +141,6 @@ async def test_one_that_hangs_ends_by_its_deadline_though_its_fork_server_is_gon
             assert isinstance(await asked, Defect)
             ended, *_ = await asyncio.to_thread(select.select, [hung], [], [], 10)
     assert ended
-
-
-@contextmanager
-def open_process(pid: int) -> Iterator[int]:
-    """A descriptor that is readable when the process has ended."""
-    handle = os.pidfd_open(pid)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
 
 
 def children(pid: int) -> list[int]:
@@ -253,105 +206,6 @@ async def test_a_worker_that_dies_at_its_work_is_that_study_s_defect() -> None:
         verdict = await pool.execute(work)
     assert isinstance(verdict, Defect)
     assert (verdict.code, verdict.details) == ("worker-died", "exit code 3")
-
-
-async def _told(pool: WorkerPool, lane: Lane) -> Mapping[str, int]:
-    """What the worker says that does work of this lane."""
-    work = replace(work_for("left", MemoryStore(), {}, definition=PLAIN), lane=lane)
-    done = await pool.execute(work)
-    assert isinstance(done, Done)
-    return done.produced.facts
-
-
-async def _told_by(pool: WorkerPool, *lanes: Lane) -> list[Mapping[str, int]]:
-    """One after the other."""
-    return [await _told(pool, lane) for lane in lanes]
-
-
-async def test_bulk_gives_way_and_keeps_the_worker_that_did_bulk_before() -> None:
-    async with pool_of(telling, size=2) as pool:
-        stat, bulk, again, routine = await _told_by(
-            pool, Lane.STAT, Lane.BULK, Lane.BULK, Lane.ROUTINE
-        )
-    assert [told["courtesy"] for told in (stat, routine)] == [0, 0]
-    assert bulk["courtesy"] == again["courtesy"] > 0
-    assert bulk["pid"] == again["pid"]
-
-
-async def test_bulk_has_workers_of_its_own_and_takes_none_from_other_work() -> None:
-    async with pool_of(telling, size=2) as pool:
-        before = await asyncio.gather(_told(pool, Lane.STAT), _told(pool, Lane.ROUTINE))
-        bulk = await _told(pool, Lane.BULK)
-        after = await asyncio.gather(_told(pool, Lane.STAT), _told(pool, Lane.ROUTINE))
-        again = await _told(pool, Lane.BULK)
-    pids = [{told["pid"] for told in asked} for asked in (before, after)]
-    assert pids[0] == pids[1]
-    assert bulk["pid"] == again["pid"]
-    assert {told["courtesy"] for told in (*before, *after)} == {0}
-
-
-def _answer_at_once() -> None:
-    """What is asked is up."""
-
-
-def _work_slowly(work: Work) -> Produced:
-    if work.lane is not Lane.BULK:
-        threading.Event().wait(3)
-    return _tell_process(work)
-
-
-def slow(_: Settings) -> Ports:
-    """Workers that work for three seconds where it is not bulk."""
-    return Ports(_work_slowly, {"triton": _answer_at_once})
-
-
-async def test_bulk_asks_its_own_worker_what_is_up_and_waits_for_no_other() -> None:
-    async with pool_of(slow) as pool:
-        await _told(pool, Lane.BULK)
-        busy = asyncio.create_task(_told(pool, Lane.STAT))
-        await asyncio.sleep(0)
-        assert await pool.is_up("triton", Lane.BULK)
-        assert not busy.done()
-        await busy
-
-
-async def test_bulk_that_is_elsewhere_lets_the_work_of_a_worker_go_first() -> None:
-    async with pool_of(slow) as pool:
-        busy = asyncio.create_task(_told(pool, Lane.STAT))
-        await asyncio.sleep(0.5)
-        began = time.monotonic()
-        with under_way(Lane.BULK):
-            await asyncio.to_thread(let_others_first)
-        assert time.monotonic() - began > 1
-        await busy
-
-
-async def test_bulk_that_gets_no_worker_waits_and_holds_up_nobody() -> None:
-    async with pool_of(telling) as pool:
-        await _told(pool, Lane.STAT)
-        bulk = replace(work_for("left", MemoryStore(), {}, definition=PLAIN), lane=Lane.BULK)
-        with no_descriptor():
-            down = await pool.execute(bulk)
-            assert down == Down("worker", asked=False)
-            assert await pool.is_up(down.what, Lane.BULK)
-            assert await pool.is_up("triton", Lane.BULK)
-        assert isinstance(await pool.execute(bulk), Done)
-
-
-async def test_a_stop_ends_the_workers_of_every_lane() -> None:
-    with ExitStack() as opened:
-        async with pool_of(telling) as pool:
-            told = await _told_by(pool, Lane.STAT, Lane.BULK)
-            workers = [opened.enter_context(open_process(each["pid"])) for each in told]
-        ended, *_ = select.select(workers, [], [], 0)
-    assert len(ended) == 2
-
-
-async def test_with_one_slot_too_bulk_leaves_the_other_worker_as_it_was() -> None:
-    async with pool_of(telling) as pool:
-        stat, bulk, again = await _told_by(pool, Lane.STAT, Lane.BULK, Lane.STAT)
-    assert bulk["courtesy"] > 0 == stat["courtesy"]
-    assert stat["pid"] == again["pid"]
 
 
 async def test_time_in_which_both_were_stopped_is_not_the_worker_s() -> None:
