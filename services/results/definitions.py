@@ -1,13 +1,17 @@
 """Pipeline definitions, read once from the payload store: each run keeps the one it began with."""
 
-import yaml
-from pydantic import ValidationError
+from collections.abc import Mapping
 
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from services.results.passing import passing_over
 from shared.events.models import PayloadRef
 from shared.pipelines.definition import Definition, parse
 from shared.store.port import PayloadMissing, PayloadStore
 
 _KEPT = 64
+_STORED = TypeAdapter(PayloadRef | None)
 
 
 class Definitions:
@@ -26,6 +30,18 @@ class Definitions:
             self._read[ref.sha256] = found
             while len(self._read) > _KEPT:
                 self._read.pop(next(iter(self._read)), None)
+        return found
+
+    def of_open(self, references: Mapping[str, str]) -> dict[str, Definition]:
+        """The definitions of open runs by their references as stored, each given with a job of it.
+
+        Without those that are not to be had: one that can't be read keeps no other back.
+        """
+        found = {}
+        for stored, job_id in references.items():
+            with passing_over(job_id, self.store):
+                if definition := self.get(_STORED.validate_json(stored)):
+                    found[stored] = definition
         return found
 
     def _fetch(self, ref: PayloadRef) -> Definition | None:

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 
 from services.results.ledger import standing
 from services.results.ledger.database import Ledger
-from services.results.ledger.runs import StoredRun
-from services.results.ledger.standing import End
+from services.results.ledger.standing import End, Open
 from services.results.progress import Holder
 from shared.pipelines.definition import Definition
 
@@ -47,7 +46,7 @@ class Queues:
     _longest: dict[tuple[str, str], timedelta] = field(default_factory=dict, init=False, repr=False)
 
     def explain(
-        self, run: StoredRun, definition: Definition, at: Holder, look: Look, *, patient: bool
+        self, run: Open, definition: Definition, at: Holder, look: Look, *, patient: bool
     ) -> bool:
         """Whether the stage's queues explain that nothing is heard of a run which waits for it.
 
@@ -73,12 +72,12 @@ class Queues:
                 self._longest[asked] = standing.longest_work(connection, *asked)
         return min(max(patience, 2 * self._longest[asked]), QUEUE_PATIENCE * patience)
 
-    def behind(self, run: StoredRun, definition: Definition, at: Holder) -> list[datetime]:
+    def behind(self, run: Open, definition: Definition, at: Holder) -> list[datetime]:
         """When work ended that came later than the run's, or than it was last published again."""
         place = max(at.since, run.restarted_at or at.since)
         return [end.at for end in self._own(run, definition, at) if end.came > place]
 
-    def _own(self, run: StoredRun, definition: Definition, at: Holder) -> Sequence[End]:
+    def _own(self, run: Open, definition: Definition, at: Holder) -> Sequence[End]:
         """What ended in the queue in which the run waits, in its order.
 
         A lane that a person chose after the run had begun says nothing of its place there.

@@ -14,10 +14,10 @@ from itertools import islice
 
 from services.results import announce
 from services.results.definitions import Definitions
-from services.results.ledger import outbox, standing
+from services.results.ledger import outbox, runs, standing
 from services.results.ledger.database import Ledger
 from services.results.ledger.runs import StoredRun
-from services.results.ledger.standing import Known
+from services.results.ledger.standing import Known, Open
 from services.results.overtaking import QUEUE_PATIENCE, Look, Queues
 from services.results.passing import passing_over
 from services.results.progress import Holder, StageFact, holders
@@ -49,9 +49,8 @@ class Standstill:
 class _Quiet:
     """A run of which nothing was heard for a while; it may queue."""
 
-    run: StoredRun
+    run: Open
     definition: Definition
-    known: Known
     patient: bool
     """Whether that its stages work for others explains it still."""
 
@@ -91,29 +90,22 @@ class Restarter:
         Time before `watching_since` doesn't count: events of then may still be on their way.
         A run that only queues, as far as the ledger knows, is none of them.
         """
-        now = self.clock()
-        with self.ledger.reading() as connection:
-            running = standing.running(connection)
-            known = standing.known(connection)
-        look = Look(now, watching_since, self.patience)
-        queues = Queues(self.ledger, now - self.patience * QUEUE_PATIENCE)
-        found = (
-            self._still(quiet, queues, look)
-            for run, last in running
-            if (quiet := self._quiet(run, last, known, look))
-        )
+        look = Look(self.clock(), watching_since, self.patience)
+        queues = Queues(self.ledger, look.now - self.patience * QUEUE_PATIENCE)
+        found = (self._still(quiet, queues, look) for quiet in self._quiet(look))
         return list(islice(filter(None, found), _AT_ONCE))
 
-    def _quiet(
-        self, run: StoredRun, last: datetime, known: Mapping[tuple[str, int], Known], look: Look
-    ) -> _Quiet | None:
-        if not run.request or look.now < _due(run, last, look):
-            return None
-        patient = look.now < _due(run, last, look, QUEUE_PATIENCE)
-        with passing_over(run.job_id, self.store):
-            if definition := self.definitions.get(run.definition):
-                return _Quiet(run, definition, known.get((run.job_id, run.run), Known()), patient)
-        return None
+    def _quiet(self, look: Look) -> Iterator[_Quiet]:
+        since = look.now - self.patience
+        if look.watching_since > since:
+            return
+        with self.ledger.reading() as connection:
+            found = standing.quiet(connection, since, look.now)
+        definitions = self.definitions.of_open({run.definition: run.job_id for run in found})
+        for run in found:
+            definition = definitions.get(run.definition)
+            if definition and look.now >= _due(run, look):
+                yield _Quiet(run, definition, look.now < _due(run, look, QUEUE_PATIENCE))
 
     def claim(self, still: Standstill) -> bool:
         """One replica restarts the run, and says once where it stands: several may have seen it.
@@ -136,23 +128,30 @@ class Restarter:
             return ()
         written = of_run(self.store, run, definition)
         together = _together(Known(dict(facts)), written)
-        names = frozenset(at.stage for at in _open(run, definition, together))
+        began = run.started_at or run.received_at
+        names = frozenset(at.stage for at in _waiting(definition, together, began))
         return tuple(self._lacking(run, definition, facts, written, names))
 
     def _still(self, quiet: _Quiet, queues: Queues, look: Look) -> Standstill | None:
         with passing_over(quiet.run.job_id, self.store):
-            if _silent(quiet, quiet.known, queues, look):
+            if _silent(quiet, quiet.run.known, queues, look):
                 return self._standstill(quiet, queues, look)
         return None
 
-    def _standstill(self, quiet: _Quiet, queues: Queues, look: Look) -> Standstill:
-        written = of_run(self.store, quiet.run, quiet.definition)
-        together = _together(quiet.known, written)
-        open_ = _open(quiet.run, quiet.definition, together)
+    def _standstill(self, quiet: _Quiet, queues: Queues, look: Look) -> Standstill | None:
+        """None when another replica has been here since the look."""
+        with self.ledger.reading() as connection:
+            run = runs.load(connection, quiet.run.job_id, quiet.run.run)
+        if run is None or run.restarts != quiet.run.restarts:
+            return None
+        written = of_run(self.store, run, quiet.definition)
+        together = _together(quiet.run.known, written)
+        waiting = _waiting(quiet.definition, together, quiet.run.began)
         silent = _silent(quiet, together, queues, look)
         names = frozenset(at.stage for at in silent)
-        lacking = self._lacking(quiet.run, quiet.definition, quiet.known.facts, written, names)
-        return Standstill(quiet.run, tuple(at.stage for at in open_), silent, tuple(lacking))
+        facts = quiet.run.known.facts
+        lacking = self._lacking(run, quiet.definition, facts, written, names)
+        return Standstill(run, tuple(at.stage for at in waiting), silent, tuple(lacking))
 
     def _lacking(
         self,
@@ -176,9 +175,9 @@ def doubled(patience: timedelta, times: int) -> timedelta:
     return pause
 
 
-def _due(run: StoredRun, last: datetime, look: Look, times: int = 1) -> datetime:
+def _due(run: Open, look: Look, times: int = 1) -> datetime:
     """Any fact since the last restart makes the next one as prompt as the first."""
-    patience, news = look.patience * times, look.seen(last)
+    patience, news = look.patience * times, look.seen(run.last)
     if run.restarted_at is None or news > run.restarted_at:
         return news + patience
     again = run.restarted_at if run.restarted_at <= look.now else look.watching_since
@@ -190,14 +189,14 @@ def _silent(quiet: _Quiet, known: Known, queues: Queues, look: Look) -> tuple[Ho
     run, definition = quiet.run, quiet.definition
     return tuple(
         at
-        for at in _open(run, definition, known)
+        for at in _waiting(definition, known, run.began)
         if not queues.explain(run, definition, at, look, patient=quiet.patient)
     )
 
 
-def _open(run: StoredRun, definition: Definition, known: Known) -> tuple[Holder, ...]:
+def _waiting(definition: Definition, known: Known, began: datetime) -> tuple[Holder, ...]:
     """The stages that have all their inputs and have not ended."""
-    return holders(definition, known.facts, known.ends, run.started_at or run.received_at)
+    return holders(definition, known.facts, known.ends, began)
 
 
 def _together(known: Known, written: Mapping[str, Written]) -> Known:

@@ -1,7 +1,6 @@
 """What results does side by side: read facts, publish, deliver, keep deadlines, answer."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from services.results.delivery import Backoff, Courier, Dispatch
 from services.results.intake import Intake
 from services.results.ledger import deliveries
 from services.results.ledger.database import Ledger
+from services.results.looking import keep_looking
 from services.results.moving import Mover
 from services.results.pruning import Pruner, least_age
 from services.results.publishing import publish_all
@@ -34,7 +34,6 @@ from shared.telemetry.logs import logger
 Answer = TypeVar("Answer")
 
 _ROUND_S = 1.0
-_SWEEP_S = 5.0
 _PRUNE_S = 600.0
 
 
@@ -167,26 +166,24 @@ async def deliver(results: Results, associations: int, bell: Bell) -> None:
 
 async def keep_deadlines(results: Results, watching_since: datetime, bell: Bell) -> None:
     """End what is late until cancelled."""
-    watch = deadlines.Watch(watching_since, results.clock(), time.monotonic())
-    while True:
-        await asyncio.sleep(_SWEEP_S)
-        watch = watch.again(results.clock(), time.monotonic())
-        late = await _unless_down(
-            asyncio.to_thread(deadlines.sweep, results.ledger, results.concluder, watch.since)
-        )
-        if late:
+
+    async def look(since: datetime) -> None:
+        sweep = asyncio.to_thread(deadlines.sweep, results.ledger, results.concluder, since)
+        if await _unless_down(sweep):
             bell.ring()
+
+    await keep_looking(results.clock, watching_since, look)
 
 
 async def restart(results: Results, publisher: Publisher, watching_since: datetime) -> None:
     """Restart what stands still, until cancelled."""
-    watch = deadlines.Watch(watching_since, results.clock(), time.monotonic())
-    while True:
-        await asyncio.sleep(_SWEEP_S)
-        watch = watch.again(results.clock(), time.monotonic())
-        await _unless_down(results.restarter.round(publisher, watch.since))
+
+    async def look(since: datetime) -> None:
+        await _unless_down(results.restarter.round(publisher, since))
         if results.turn.held:
             await _unless_down(_announce_again(results, publisher))
+
+    await keep_looking(results.clock, watching_since, look)
 
 
 async def prune(results: Results, keep_days: float | None) -> None:

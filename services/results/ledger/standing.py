@@ -5,18 +5,34 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, ScalarSelect, and_, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Text,
+    and_,
+    cast,
+    func,
+    or_,
+    select,
+    update,
+)
 
-from services.results.ledger.runs import JOINED, StoredRun, run_of
+from services.results.ledger.runs import JOINED, StoredRun
 from services.results.ledger.tables import jobs, runs, stages
 from services.results.progress import StageFact
+from shared.events.models import Lane
 
+_ENDED = stages.alias("ended")
 _LAST_END = (
-    select(func.max(stages.c.finished_at))
-    .where(stages.c.job_id == runs.c.job_id, stages.c.run == runs.c.run)
+    select(func.max(_ENDED.c.finished_at))
+    .where(_ENDED.c.job_id == runs.c.job_id, _ENDED.c.run == runs.c.run)
     .scalar_subquery()
 )
-_RUNNING = JOINED.add_columns(_LAST_END.label("last")).where(runs.c.status == "running")
+_BEGAN = func.coalesce(runs.c.started_at, jobs.c.received_at)
+_LAST = func.coalesce(_LAST_END, _BEGAN)
+_DEFINITION = cast(runs.c.definition, Text)
+_OPEN = JOINED.where(runs.c.status == "running")
 _SOURCE = stages.alias("source")
 _AT_ONCE = 500
 _RECENT = 20
@@ -31,6 +47,26 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Open:
+    """A run that has not finished: its place in the queues, and what is known of its stages."""
+
+    job_id: str
+    run: int
+    definition: str
+    """The reference as it is stored: to be told from others, not to be read."""
+    lane: Lane
+    chosen_lane: str | None
+    partition: int | None
+    began: datetime
+    """When its input was ready, or the job was received."""
+    last: datetime
+    """When its last stage ended, or it began."""
+    restarts: int
+    restarted_at: datetime | None
+    known: Known
+
+
+@dataclass(frozen=True)
 class End:
     """Work of a stage that has ended: when its inputs were there, and when it ended."""
 
@@ -38,22 +74,74 @@ class End:
     at: datetime
 
 
-def running(connection: Connection) -> list[tuple[StoredRun, datetime]]:
-    """Every run that has not finished, and when its last stage ended or it began."""
-    rows = connection.execute(_RUNNING).all()
+def definitions(connection: Connection) -> dict[str, str]:
+    """The references to definitions of all open runs, as they are stored, each with a job of it."""
+    query = _OPEN.with_only_columns(_DEFINITION, func.min(runs.c.job_id)).group_by(_DEFINITION)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def begun(connection: Connection, definition: str, by: datetime) -> list[Open]:
+    """The open runs of a definition whose input was ready by then."""
+    stored = _DEFINITION
+    return _open(connection, runs.c.started_at <= by, stored == definition)
+
+
+def quiet(connection: Connection, since: datetime, now: datetime) -> list[Open]:
+    """The open runs whose input is known and that had no news since then, nor were restarted.
+
+    What lies ahead of a clock that was set back is no news.
+    """
+    last, restarted = _LAST, runs.c.restarted_at
+    return _open(
+        connection,
+        runs.c.started_at.is_not(None),
+        or_(last <= since, last > now),
+        or_(restarted.is_(None), restarted <= since, restarted > now),
+    )
+
+
+def _open(connection: Connection, *which: ColumnElement[bool]) -> list[Open]:
+    """Never all that is open, which may be a hundred thousand runs: few are late or quiet."""
+    chosen = _OPEN.where(*which)
+    known = _known(connection, *which)
+    columns = chosen.with_only_columns(
+        runs.c.job_id,
+        runs.c.run,
+        _DEFINITION.label("definition"),
+        JOINED.selected_columns.lane,
+        jobs.c.chosen_lane,
+        runs.c.partition,
+        _BEGAN.label("began"),
+        _LAST.label("last"),
+        runs.c.restarts,
+        runs.c.restarted_at,
+    )
+    nothing = Known()
     return [
-        (run_of({name: value for name, value in row._mapping.items() if name != "last"}), last)
-        for row in rows
-        if (last := row.last or row.started_at or row.received_at)
+        Open(
+            **{**row._mapping, "lane": Lane(row.lane)},
+            known=known.get((row.job_id, row.run), nothing),
+        )
+        for row in connection.execute(columns)
     ]
+
+
+def _known(connection: Connection, *which: ColumnElement[bool]) -> dict[tuple[str, int], Known]:
+    columns = (stages.c.job_id, stages.c.run, stages.c.stage, stages.c.status, stages.c.finished_at)
+    of_run = and_(stages.c.job_id == runs.c.job_id, stages.c.run == runs.c.run)
+    query = _OPEN.where(*which).join(stages, of_run).with_only_columns(*columns)
+    found: defaultdict[tuple[str, int], Known] = defaultdict(Known)
+    for row in connection.execute(query):
+        of = found[row.job_id, row.run]
+        of.facts[row.stage] = StageFact(row.status)
+        of.ends[row.stage] = row.finished_at
+    return found
 
 
 def last_news(connection: Connection, job_ids: Sequence[str]) -> dict[tuple[str, int], datetime]:
     """When the last stage of each of these jobs' open runs ended, or the run began."""
-    query = _RUNNING.where(runs.c.job_id.in_(job_ids)).with_only_columns(
-        runs.c.job_id,
-        runs.c.run,
-        func.coalesce(_LAST_END, runs.c.started_at, jobs.c.received_at).label("last"),
+    query = _OPEN.where(runs.c.job_id.in_(job_ids)).with_only_columns(
+        runs.c.job_id, runs.c.run, _LAST.label("last")
     )
     return {(row.job_id, row.run): row.last for row in connection.execute(query)}
 
@@ -68,19 +156,6 @@ def requested(connection: Connection, job_ids: Sequence[str]) -> frozenset[str]:
         )
         found |= set(connection.execute(query).scalars())
     return frozenset(found)
-
-
-def known(connection: Connection) -> dict[tuple[str, int], Known]:
-    """What is known of the stages of every run that has not finished."""
-    columns = (stages.c.job_id, stages.c.run, stages.c.stage, stages.c.status, stages.c.finished_at)
-    of_run = and_(stages.c.job_id == runs.c.job_id, stages.c.run == runs.c.run)
-    query = select(*columns).join(runs, of_run).where(runs.c.status == "running")
-    found: defaultdict[tuple[str, int], Known] = defaultdict(Known)
-    for row in connection.execute(query):
-        of = found[row.job_id, row.run]
-        of.facts[row.stage] = StageFact(row.status)
-        of.ends[row.stage] = row.finished_at
-    return found
 
 
 def ends(

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from services.results.deadlines import Watch, sweep
+from services.results.deadlines import sweep
 from services.results.ledger import outbox, runs, standing, tables
+from services.results.looking import Watch
 from services.results.tests.facts import PIPELINE, RECEIVED, Story, intake_into, job
 from services.results.tests.marred import MarredStore
 from shared.clock import ManualClock
