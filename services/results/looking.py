@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.clock import Clock
+from shared.resting import rest
 
 _JUMP_S = 60.0
-_SHORTEST_S = 5.0
-_LONGEST_S = 60.0
-_TIMES = 9
+_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -41,15 +40,7 @@ async def keep_looking(
     watch = Watch(watching_since, clock(), time.monotonic())
     took = 0.0
     while True:
-        await asyncio.sleep(rest(took))
+        await asyncio.sleep(rest(took, _EVERY_S))
         watch = watch.again(clock(), time.monotonic())
         await look(watch.since)
         took = time.monotonic() - watch.steady_s
-
-
-def rest(took_s: float) -> float:
-    """How long (s) to rest after a look that took so long: looks are a tenth of the time.
-
-    The more is open, the longer a look takes; but a minute is as long as anybody rests.
-    """
-    return min(max(_SHORTEST_S, _TIMES * took_s), _LONGEST_S)

@@ -1,6 +1,7 @@
 """The three rounds of a replica; none waits for another, so figures go on where Kafka is away."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
@@ -12,6 +13,7 @@ from services.statistics.tumbling import settled
 from services.statistics.watching import Watching
 from shared.bus.received import Publisher, publish_if_it_fits
 from shared.clock import Clock
+from shared.resting import rest
 
 _READ_S = 30.0
 
@@ -39,10 +41,11 @@ async def measure(watching: Watching, lags: Lags, clock: Clock, every_s: float) 
 
 
 async def look(watching: Watching, clock: Clock, every_s: float) -> None:
-    """Make snapshots until cancelled."""
+    """Make snapshots until cancelled, more rarely where so much is kept that one takes long."""
     while True:
+        began = time.monotonic()
         watching.look(clock())
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(rest(time.monotonic() - began, every_s))
 
 
 async def tell(

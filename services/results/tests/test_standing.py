@@ -1,5 +1,7 @@
 """Of a hundred thousand open runs a look reads those that are late or quiet, and no others."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,9 +11,10 @@ import pytest
 from services.results.deadlines import sweep
 from services.results.ledger import standing
 from services.results.ledger.standing import Open
-from services.results.looking import rest
+from services.results.looking import keep_looking
 from services.results.tests.facts import PIPELINE, RECEIVED
 from services.results.tests.standstill import System
+from shared.clock import ManualClock
 
 DEADLINE = timedelta(seconds=PIPELINE.deadline)
 
@@ -94,6 +97,24 @@ async def test_a_run_that_another_replica_restarted_since_the_look_is_left_to_it
     assert system.restarter.standing(RECEIVED) == []
 
 
-@pytest.mark.parametrize(("took_s", "rests_s"), [(0.01, 5), (2, 18), (600, 60)])
-def test_a_look_takes_a_tenth_of_the_time_or_less(took_s: float, rests_s: float) -> None:
-    assert rest(took_s) == rests_s
+async def test_looks_that_take_long_are_rarer_and_are_told_since_when(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rested: list[float] = []
+    told: list[datetime] = []
+
+    async def sleep(seconds: float) -> None:
+        rested.append(seconds)
+        if len(rested) == 3:
+            raise asyncio.CancelledError
+
+    async def look(since: datetime) -> None:
+        told.append(since)
+        time.sleep(0.8)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await keep_looking(ManualClock(RECEIVED), RECEIVED, look)
+    assert told == [RECEIVED, RECEIVED]
+    assert rested[0] == 5
+    assert rested[1] == pytest.approx(7.2, abs=2)

@@ -1,9 +1,12 @@
 """Rounds go on where Kafka does not: figures of now, and why they are not whole."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 
+import pytest
 from aiokafka.errors import KafkaConnectionError
 from starlette.testclient import TestClient
 
@@ -108,3 +111,21 @@ async def test_what_ended_is_published_and_remembered_by_the_first_replica_alone
         assert bus.windows() == ({"5 min", "1 h", "minute", "hour"} if is_first else set())
         assert bus.until == (NOW_S if is_first else 0)
     assert watching.known.why_not(clock().timestamp()) == ()
+
+
+async def test_snapshots_that_take_long_are_made_more_rarely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watching, began = _watching(), []
+    made = watching.look
+
+    def slow(now: datetime) -> None:
+        began.append(time.monotonic())
+        time.sleep(0.05)
+        made(now)
+
+    monkeypatch.setattr(watching, "look", slow)
+    looking = asyncio.create_task(rounds.look(watching, ManualClock(NOW), 0))
+    await asyncio.sleep(0.2)
+    looking.cancel()
+    assert len(began) == 1
