@@ -1,9 +1,10 @@
 """Pipeline definitions, read once from the payload store: each run keeps the one it began with."""
 
+import json
 from collections.abc import Mapping
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from services.results.passing import passing_over
 from shared.events.models import PayloadRef
@@ -11,7 +12,6 @@ from shared.pipelines.definition import Definition, parse
 from shared.store.port import PayloadMissing, PayloadStore
 
 _KEPT = 64
-_STORED = TypeAdapter(PayloadRef | None)
 
 
 class Definitions:
@@ -40,7 +40,8 @@ class Definitions:
         found = {}
         for stored, job_id in references.items():
             with passing_over(job_id, self.store):
-                if definition := self.get(_STORED.validate_json(stored)):
+                reference = json.loads(stored)
+                if definition := self.get(PayloadRef(**reference) if reference else None):
                     found[stored] = definition
         return found
 

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from services.results.deadlines import sweep
 from services.results.ledger import standing
 from services.results.ledger.standing import Open
+from services.results.ledger.tables import runs
 from services.results.looking import keep_looking
 from services.results.tests.facts import PIPELINE, RECEIVED
 from services.results.tests.standstill import System
@@ -118,3 +120,14 @@ async def test_looks_that_take_long_are_rarer_and_are_told_since_when(
     assert told == [RECEIVED, RECEIVED]
     assert rested[0] == 5
     assert rested[1] == pytest.approx(7.2, abs=2)
+
+
+async def test_a_run_whose_definition_nobody_named_is_no_error(
+    system: System, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with system.intake.ledger.transaction() as connection:
+        connection.execute(update(runs).values(definition={}))
+    system.clock.advance(100 * DEADLINE.total_seconds())
+    assert sweep(system.intake.ledger, system.intake.concluder, RECEIVED) == 0
+    assert await system.sweep() == []
+    assert "passed over" not in "".join(capsys.readouterr())
