@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from sqlalchemy import Connection
-
 from services.results.conclude import Concluder
 from services.results.definitions import Definitions
 from services.results.ledger import standing
@@ -42,8 +40,7 @@ def sweep(ledger: Ledger, concluder: Concluder, watching_since: datetime) -> int
     that would have ended the runs are still on their way.
     """
     now = concluder.clock()
-    with ledger.reading() as connection:
-        due = list(_due(connection, concluder.definitions, watching_since, now))
+    due = list(_due(ledger, concluder.definitions, watching_since, now))
     queues = Queues(ledger, min((each.since for each in due), default=now))
     late = [each.run for each in due if _is_late(each, queues, now)]
     for run in late:
@@ -56,13 +53,16 @@ def sweep(ledger: Ledger, concluder: Concluder, watching_since: datetime) -> int
 
 
 def _due(
-    connection: Connection, definitions: Definitions, watching_since: datetime, now: datetime
+    ledger: Ledger, definitions: Definitions, watching_since: datetime, now: datetime
 ) -> Iterator[_Due]:
-    for stored, definition in definitions.of_open(standing.definitions(connection)).items():
+    with ledger.reading() as connection:
+        references = standing.definitions(connection)
+    for stored, definition in definitions.of_open(references).items():
         deadline = timedelta(seconds=definition.deadline)
         if now >= watching_since + deadline:
-            for run in standing.begun(connection, stored, now - deadline):
-                yield _Due(run, definition, max(run.began, watching_since))
+            with ledger.reading() as connection:
+                begun = standing.begun(connection, stored, now - deadline)
+            yield from (_Due(run, definition, max(run.began, watching_since)) for run in begun)
 
 
 def _is_late(due: _Due, queues: Queues, now: datetime) -> bool:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.clock import Clock
+from shared.errors import Unavailable
 from shared.resting import rest
+from shared.telemetry.logs import logger
 
 _JUMP_S = 60.0
 _EVERY_S = 5.0
@@ -36,11 +38,18 @@ class Watch:
 async def keep_looking(
     clock: Clock, watching_since: datetime, look: Callable[[datetime], Awaitable[None]]
 ) -> None:
-    """Look until cancelled; `look` is told since when somebody looks."""
+    """Look until cancelled; `look` is told since when somebody looks.
+
+    It raises `Unavailable` for an outage, which is no end; how long it waited then says nothing.
+    """
     watch = Watch(watching_since, clock(), time.monotonic())
     took = 0.0
     while True:
         await asyncio.sleep(rest(took, _EVERY_S))
         watch = watch.again(clock(), time.monotonic())
-        await look(watch.since)
-        took = time.monotonic() - watch.steady_s
+        try:
+            await look(watch.since)
+            took = time.monotonic() - watch.steady_s
+        except Unavailable as outage:
+            logger().warning("waiting", what=outage.what)
+            took = 0.0

@@ -168,8 +168,7 @@ async def keep_deadlines(results: Results, watching_since: datetime, bell: Bell)
     """End what is late until cancelled."""
 
     async def look(since: datetime) -> None:
-        sweep = asyncio.to_thread(deadlines.sweep, results.ledger, results.concluder, since)
-        if await _unless_down(sweep):
+        if await asyncio.to_thread(deadlines.sweep, results.ledger, results.concluder, since):
             bell.ring()
 
     await keep_looking(results.clock, watching_since, look)
@@ -179,9 +178,10 @@ async def restart(results: Results, publisher: Publisher, watching_since: dateti
     """Restart what stands still, until cancelled."""
 
     async def look(since: datetime) -> None:
-        await _unless_down(results.restarter.round(publisher, since))
+        await results.restarter.round(publisher, since)
         if results.turn.held:
-            await _unless_down(_announce_again(results, publisher))
+            found = await asyncio.to_thread(results.unread.round)
+            await unread.publish_again(found, publisher)
 
     await keep_looking(results.clock, watching_since, look)
 
@@ -196,11 +196,6 @@ async def prune(results: Results, keep_days: float | None) -> None:
             pruned = await _unless_down(some)
             after = pruned.next if pruned else None
         await asyncio.sleep(_ROUND_S if after else _PRUNE_S)
-
-
-async def _announce_again(results: Results, publisher: Publisher) -> None:
-    found = await asyncio.to_thread(results.unread.round)
-    await unread.publish_again(found, publisher)
 
 
 async def watch(results: Results, why_not: list[str]) -> None:

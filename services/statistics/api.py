@@ -12,8 +12,8 @@ from shared.health import WhyNot, health_route
 
 
 def create_app(latest: Callable[[], dict[str, Any]], why_not: WhyNot) -> Starlette:
-    """GET /snapshot: the figures of a few seconds ago, and why they are not whole; 503 until there
-    are any.
+    """GET /snapshot: the figures of the last look, which was `at`, and why they are not whole; 503
+    until there are any.
     """
 
     async def snapshot(_: Request) -> JSONResponse:

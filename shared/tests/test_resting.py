@@ -1,4 +1,4 @@
-"""Looks take a tenth of the time, and no more than a minute passes between two."""
+"""Looks take a tenth of the time, until that would be a minute between two."""
 
 import pytest
 

@@ -22,12 +22,14 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
+        on_file = self._engine.dialect.name == "sqlite"
+        self._view = {"reading": True} if on_file else {"isolation_level": "REPEATABLE READ"}
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view, which waits for no writer."""
         try:
-            with self._engine.connect().execution_options(reading=True) as connection:
+            with self._engine.connect().execution_options(**self._view) as connection:
                 yield connection
         except OperationalError as error:
             raise Unavailable("ledger") from error

@@ -53,7 +53,7 @@ class Open:
     job_id: str
     run: int
     definition: str
-    """The reference as it is stored: to be told from others, not to be read."""
+    """The reference as it is stored: the same text, the same definition."""
     lane: Lane
     chosen_lane: str | None
     partition: int | None
@@ -102,9 +102,7 @@ def quiet(connection: Connection, since: datetime, now: datetime) -> list[Open]:
 
 def _open(connection: Connection, *which: ColumnElement[bool]) -> list[Open]:
     """Never all that is open, which may be a hundred thousand runs: few are late or quiet."""
-    chosen = _OPEN.where(*which)
-    known = _known(connection, *which)
-    columns = chosen.with_only_columns(
+    columns = _OPEN.where(*which).with_only_columns(
         runs.c.job_id,
         runs.c.run,
         _DEFINITION.label("definition"),
@@ -116,13 +114,14 @@ def _open(connection: Connection, *which: ColumnElement[bool]) -> list[Open]:
         runs.c.restarts,
         runs.c.restarted_at,
     )
-    nothing = Known()
+    rows = connection.execute(columns).all()
+    known, nothing = _known(connection, *which), Known()
     return [
         Open(
             **{**row._mapping, "lane": Lane(row.lane)},
             known=known.get((row.job_id, row.run), nothing),
         )
-        for row in connection.execute(columns)
+        for row in rows
     ]
 
 

@@ -24,7 +24,7 @@ from services.results.definitions import Definitions
 from services.results.delivery import Backoff, Courier, IsWanted
 from services.results.failures import Failures, Wanted
 from services.results.intake import Intake
-from services.results.ledger import commitments, deliveries, outbox
+from services.results.ledger import commitments, deliveries, outbox, runs
 from services.results.ledger.commitments import Unconfirmed
 from services.results.ledger.database import Ledger
 from services.results.ledger.deliveries import Due
@@ -117,6 +117,18 @@ def test_replicas_that_take_the_same_facts_at_once_agree(intake: Intake) -> None
     with ThreadPoolExecutor(4) as replicas:
         list(replicas.map(intake.take, halves))
     assert content(intake.ledger) == expected(len(EVERYTHING))
+
+
+def test_what_is_read_together_is_of_one_moment(intake: Intake) -> None:
+    """A run whose stages are read later than itself could seem to wait for what has ended."""
+    story = Story(STORE)
+    intake.take([story.input_ready()])
+    with intake.ledger.reading() as connection:
+        before = runs.load_facts(connection, story.job_id, 1)
+        intake.take([story.made("reader")])
+        assert runs.load_facts(connection, story.job_id, 1) == before == {}
+    with intake.ledger.reading() as connection:
+        assert runs.load_facts(connection, story.job_id, 1).keys() == {"reader"}
 
 
 def test_two_replicas_never_claim_the_same_delivery(intake: Intake) -> None:
