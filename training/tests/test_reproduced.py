@@ -49,6 +49,20 @@ def test_a_worse_model_is_not(again: Path, capsys: pytest.CaptureFixture[str]) -
     ]
 
 
+def test_a_figure_beside_the_headlines_that_lies_outside_is_told(
+    again: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = again / "covid_classifier" / "figures.json"
+    reports = json.loads(path.read_text())
+    reports[0]["summary"]["calibration error"]["value"] = 0.5
+    path.write_text(json.dumps(reports))
+    assert main([str(again)]) == 0
+    told = capsys.readouterr().out
+    assert "error" in told  # the calibration error
+    assert "Brier" not in told
+    assert "65 of 66 figures lie within" in told
+
+
 @pytest.mark.parametrize("count", [{"asked": 60}, {"asked": 50, "n": 33}])
 def test_figures_of_unlike_counts_are_not_compared(
     again: Path, capsys: pytest.CaptureFixture[str], count: dict[str, int]
