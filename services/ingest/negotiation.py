@@ -44,7 +44,17 @@ LOSSLESS: tuple[UID, ...] = (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
 )
-PREFERENCE = (*LOSSLESS, *(syntax for syntax in AllTransferSyntaxes if syntax not in LOSSLESS))
+RETIRED = tuple(
+    UID(f"1.2.840.10008.1.2.4.{process}") for process in (*range(52, 57), *range(58, 67))
+)
+"""Of JPEG: an archive may still hold them."""
+PREFERENCE = (
+    *LOSSLESS,
+    *(syntax for syntax in AllTransferSyntaxes if syntax not in LOSSLESS),
+    UID("1.2.840.10008.1.2.1.98"),  # encapsulated uncompressed, which pydicom does not name
+    *RETIRED,
+)
+"""All in which PS3.6 (table A-1) lets a data set be sent."""
 
 
 class Contexts(list[PresentationContext]):
