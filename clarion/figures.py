@@ -1,10 +1,12 @@
 """The screen of `clarion top`: a snapshot of statistics as tables."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -23,26 +25,44 @@ Line = Mapping[str, Any]
 
 
 def screen(snapshot: Mapping[str, Any]) -> Group:
-    """Stages, jobs and refusals of the last five minutes; backlogs, senders, alerts of now.
+    """Alerts, backlogs, senders of now; jobs, refusals, stages of the last five minutes.
 
-    `halted` of the snapshot are the services that take in nothing, and `why_not` says why figures
-    are not whole: they are told first.
+    What needs somebody comes first: `why_not` of the snapshot, why figures are not whole; `halted`,
+    the services that take in nothing; and alerts. The stages, most lines of all, come last.
     """
     lines: Sequence[Line] = snapshot["windows"][_WINDOW]
     when = datetime.fromisoformat(snapshot["at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     sheets = [
         _jobs(lines, snapshot["in_work"]),
-        _stages([line for line in lines if "stage" in line["key"] and "code" not in line["key"]]),
         _refusals([line for line in lines if "code" in line["key"]]),
         _backlog(snapshot["backlog"]),
         _senders(snapshot["senders"]),
+        _stages([line for line in lines if "stage" in line["key"] and "code" not in line["key"]]),
     ]
     alerts = [_alerts(snapshot["alerts"])] if snapshot["alerts"] else []
     head = Text(f"{when}, the last {_WINDOW}, times in s", style="bold")
     first = [f"not whole: {reason}" for reason in snapshot["why_not"]]
     first += [told(service) for service in snapshot["halted"]]
     red = [Text(line, style="red") for line in first]
-    return Group(head, *red, *(sheet for sheet in sheets if sheet.rows), *alerts)
+    return Group(head, *red, *alerts, *(sheet for sheet in sheets if sheet.rows))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The lines that a terminal has room for; its last one says how many more there are."""
+
+    whole: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self.whole, options.reset_height(), pad=False)
+        room = options.size.height
+        cut = options.is_terminal and len(lines) > room
+        for line in lines[: room - 1] if cut else lines:
+            yield from line
+            yield Segment.line()
+        if cut:
+            missing = len(lines) - room + 1
+            yield Text(f"{missing} more lines: clarion top --once shows all", style="bold")
 
 
 def _jobs(lines: Sequence[Line], in_work: Sequence[Line]) -> Sheet:

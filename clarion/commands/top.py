@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from clarion import api
-from clarion.figures import screen
+from clarion.figures import Cut, screen
 from clarion.halted import halted
 from clarion.options import HomeOption, JsonOption
 
@@ -24,7 +24,10 @@ def top(
     as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Show rates, latencies, backlogs, senders, alerts and halted services, until Ctrl-C."""
+    """Show rates, latencies, backlogs, senders, alerts and halted services, until Ctrl-C.
+
+    A sender is the calling AE title where ingest's CLARION_CALLERS lists it, else the called one.
+    """
     statistics = api.statistics(home)
 
     def look() -> dict[str, Any]:
@@ -42,5 +45,5 @@ def _watch(look: Callable[[], dict[str, Any]]) -> None:
     console = Console(markup=False, highlight=False)
     with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
         while True:
-            live.update(screen(look()), refresh=True)
+            live.update(Cut(screen(look())), refresh=True)
             time.sleep(_LOOK_S)

@@ -1,7 +1,9 @@
 """`clarion top` against a snapshot."""
 
 import json
+import re
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -47,8 +49,10 @@ SNAPSHOT: dict[str, Any] = {
 class Answers(BaseHTTPRequestHandler):
     """Answers as statistics would."""
 
+    snapshot = SNAPSHOT
+
     def do_GET(self) -> None:
-        body = json.dumps(SNAPSHOT).encode()
+        body = json.dumps(self.snapshot).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -106,6 +110,43 @@ def test_headings_are_whole_in_a_terminal_of(url: str, columns: int, heading: st
 
 def test_for_programs_it_prints_the_snapshot(url: str) -> None:
     assert json.loads(_said(url, "--json")) == {**SNAPSHOT, "halted": []}
+
+
+STAGES = [
+    {"key": {"stage": f"stage-{number}", "lane": lane}, "figures": {"per_min": 1.0}}
+    for lane in ("routine", "stat")
+    for number in range(11)
+]
+LONG = {**SNAPSHOT, "windows": {"5 min": [*SNAPSHOT["windows"]["5 min"], *STAGES]}}
+
+
+def _live(monkeypatch: pytest.MonkeyPatch, url: str, rows: int) -> list[str]:
+    """The lines of the screen at Ctrl-C, in a terminal of so many rows."""
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupted)
+    environment = {"CLARION_STATISTICS_URL": url, "COLUMNS": "80", "LINES": str(rows)}
+    terminal = {"TERM": "xterm", "TTY_COMPATIBLE": "1"}
+    said = CliRunner().invoke(build(), ["top"], env=environment | terminal).output
+    frame = said.rpartition("\x1b[H")[2].partition("\x1b[?1049l")[0]
+    return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*\w", "", frame).splitlines()]
+
+
+def test_what_a_low_terminal_lacks_is_counted_and_alerts_come_first(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Answers, "snapshot", LONG)
+    whole = [line.rstrip() for line in _said(url, "--once", columns=80).splitlines()]
+    assert [line.split()[0] for line in whole[1:4]] == ["alert", "silent-sender", "standing-job"]
+    told = f"{len(whole) - 23} more lines: clarion top --once shows all"
+    assert _live(monkeypatch, url, 24) == [*whole[:23], told]
+
+
+def test_a_screen_that_fits_is_whole(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [line.rstrip() for line in _said(url, "--once", columns=80).splitlines()]
+    assert _live(monkeypatch, url, len(whole)) == whole
 
 
 def _first_lines(**more: list[str]) -> list[str]:

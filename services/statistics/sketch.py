@@ -6,6 +6,7 @@ the counts' sum when serialised; here only the bins that hold something are kept
 adding and a sketch is a few bytes of JSON.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 
 from ddsketch.mapping import LogarithmicMapping
@@ -38,11 +39,15 @@ def merged(sketches: Iterable[Bins]) -> Bins:
 
 
 def quantile(bins: Bins, q: float) -> float | None:
-    """The q-quantile in s, to within 1 %; None of an empty sketch."""
-    rank = q * (count(bins) - 1)
-    below = 0
+    """The q-quantile in s, to within 1 %; None of an empty sketch.
+
+    It is the nearest rank: the shortest value that at least a share q of all do not exceed. So of
+    two the median is the shorter, and of fewer than twenty the p95 is the longest.
+    """
+    rank = max(1, math.ceil(q * count(bins)))
+    reached = 0
     for place in sorted(bins):
-        below += bins[place]
-        if below > rank:
+        reached += bins[place]
+        if reached >= rank:
             return float(_MAPPING.value(place))
     return None

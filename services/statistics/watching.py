@@ -1,6 +1,6 @@
 """The rounds of a replica: look at what is kept, answer for it, and tell the bus if it may."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from services.statistics.known import Known
 from services.statistics.others import Others
 from services.statistics.silence import silent_senders
 from services.statistics.snapshots import Live
+from services.statistics.tally import Tally
 from services.statistics.tumbling import Tumbling
 from services.statistics.windows import (
     SHORTEST,
@@ -45,7 +46,7 @@ class Watching:
     progress: Mapping[str, Progress] = field(default_factory=dict)
     reading: Reading | None = None
     read_at: float = 0.0
-    senders: Mapping[str, list[float]] = field(default_factory=dict)
+    last_studies: dict[str, float] = field(default_factory=dict)
     judged: list[Raised] = field(default_factory=list)
     judged_at: float = 0.0
     found: Mapping[Span, Figures] = field(default_factory=dict)
@@ -68,7 +69,9 @@ class Watching:
         if not 0 <= moment - self.judged_at < _JUDGED_EVERY_S:
             self._judge(moment)
         spans = (*sliding(moment), *latest(moment))
-        self.found = {span: figures(tally_of(self.kept, span), span) for span in spans}
+        counted = {span: tally_of(self.kept, span) for span in spans}
+        self._heard_of(counted.values())
+        self.found = {span: figures(each, span) for span, each in counted.items()}
         raised = list(self._raised(moment))
         self.alerts = [snapshots.alert_event(each, now) for each in raised]
         facts = self.kept.facts.values()
@@ -97,11 +100,19 @@ class Watching:
     def _judge(self, moment: float) -> None:
         """What takes the whole week into account, once a minute."""
         self.judged_at = moment
-        self.senders = arrivals(self.kept)
+        came = arrivals(self.kept)
+        self.last_studies = {sender: moments[-1] for sender, moments in came.items()}
         parts = [(span.name, tally_of(self.kept, span)) for span in back_from(moment)]
         self.judged = list(alerts.slow_stages(parts, hour_of(moment) * HOUR_S))
         if self.known.until is not None:  # who sent what is not read yet is not silent
-            self.judged += silent_senders(self.senders, self.known.until)
+            self.judged += silent_senders(came, self.known.until)
+
+    def _heard_of(self, tallies: Iterable[Tally]) -> None:
+        """Take in the studies that came since it was judged: what a look counts tells them."""
+        for counted in tallies:
+            for series, moments in counted.moments.items():
+                last = self.last_studies.get(series.sender, 0.0)
+                self.last_studies[series.sender] = max(last, *moments)
 
     def _raised(self, moment: float) -> Iterator[Raised]:
         yield from self.judged
@@ -111,7 +122,7 @@ class Watching:
     def _live(self) -> Live:
         return Live(
             self.reading.lags if self.reading else {},
-            {sender: moments[-1] for sender, moments in self.senders.items()},
+            dict(self.last_studies),
         )
 
     def _changed(self, live: Live) -> Iterator[Span]:

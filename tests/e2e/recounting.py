@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 from shared.events.models import Common, DicomDelivered, InputReady, JobFinished, StageFailed
@@ -83,7 +84,7 @@ def _differ(told: Mapping[str, float], counted: Counted, minutes: float) -> Iter
     for name, seconds in counted.seconds.items():
         expected[f"{name}_count"] = len(seconds)
         for q, share in _QUANTILES.items():
-            expected[f"{name}_{q}_s"] = sorted(seconds)[int(share * (len(seconds) - 1))]
+            expected[f"{name}_{q}_s"] = sorted(seconds)[ceil(share * len(seconds)) - 1]
     if told.keys() != expected.keys():
         yield f"has {sorted(told)} instead of {sorted(expected)}"
     for name in told.keys() & expected.keys():

@@ -1,7 +1,9 @@
 """The sketch against what it stands for, and against the library's own."""
 
+import math
 from collections import Counter
 
+import pytest
 from ddsketch import DDSketch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ SECONDS = st.lists(st.floats(0.002, 1e5), min_size=1, max_size=60)
 def test_a_quantile_is_that_of_the_values_to_within_one_per_cent(
     values: list[float], q: float
 ) -> None:
-    true = sorted(values)[int(q * (len(values) - 1))]
+    true = sorted(values)[max(0, math.ceil(q * len(values)) - 1)]
     found = quantile(Counter(map(bin_of, values)), q)
     assert found is not None
     assert abs(found - true) <= 0.0101 * true
@@ -54,6 +56,12 @@ def test_the_published_example_is_one() -> None:
 
 def test_a_wait_that_two_clocks_make_negative_counts_as_the_shortest() -> None:
     assert bin_of(-5.0) == bin_of(0.0) == bin_of(0.001)
+
+
+def test_of_few_values_the_p95_is_the_longest_and_the_median_of_two_the_shorter() -> None:
+    two, nineteen = Counter(map(bin_of, (6.9, 5.1))), Counter(map(bin_of, [1.0] * 18 + [9.0]))
+    found = [quantile(two, 0.5), quantile(two, 0.95), quantile(nineteen, 0.95)]
+    assert found == pytest.approx([5.1, 6.9, 9.0], rel=0.01)
 
 
 def test_an_empty_sketch_has_no_quantile() -> None:

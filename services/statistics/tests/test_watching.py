@@ -60,6 +60,15 @@ def test_the_api_answers_with_the_last_round() -> None:
     assert found["in_work"][0]["figures"] == {"in_work": 1}
 
 
+def test_a_sender_s_last_study_is_known_at_the_next_look() -> None:
+    watching = _watching()
+    _news(watching, NOW)
+    new = fact("input-ready", "new", ago_s=-1)
+    watching.kept.facts[new.mark] = new
+    _news(watching, NOW + timedelta(seconds=5))
+    assert watching.snapshot["senders"] == [{"sender": "CT_1", "last_study_s": 4.0}]
+
+
 def _told(events: list[Event]) -> dict[str, Statistics]:
     return {event.data.window: event.data for event in events if isinstance(event.data, Statistics)}
 
