@@ -21,7 +21,8 @@ class ModelIdentity:
     """Which model was asked: `digest` is the sha256 of its weights.
 
     `parameters` is the digest of all that it said of itself: a threshold may change and the weights
-    stay. It is empty in what versions of Clarion kept that did not note it.
+    stay. `training_data` is what it says that it has learned from. Both are empty in what versions
+    of Clarion kept that did not note them.
     """
 
     name: str
@@ -29,12 +30,14 @@ class ModelIdentity:
     digest: str
     algorithm: str
     parameters: str = ""
+    training_data: str = ""
 
     @classmethod
     def told(cls, name: str, version: str, said: Mapping[str, str]) -> "ModelIdentity":
         """The identity of a version by what it says of itself in its `parameters { }`."""
         algorithm = said.get("algorithm_name", name)
-        return cls(name, version, said.get("sha256", ""), algorithm, digest(dict(said)))
+        learned = said.get("training_data", "")
+        return cls(name, version, said.get("sha256", ""), algorithm, digest(dict(said)), learned)
 
 
 @dataclass(frozen=True)

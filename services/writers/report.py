@@ -15,6 +15,7 @@ from services.writers.source import Source
 from services.writers.stamp import Stamp
 from services.writers.typesetting import typeset
 from shared.findings import Classification, Measurement, Region, Third
+from shared.provenance import ModelIdentity
 from shared.selection import Selection
 from shared.version import CODE_VERSION
 
@@ -70,11 +71,20 @@ def ratio_pdf(study: Study, found: Measurement, pictures: Sequence[KeySlice]) ->
     finding = {
         "both": _group("Both lungs", found.whole, found.thirds),
         "lungs": [_group(name.capitalize(), lung.whole, lung.thirds) for name, lung in sides],
+        "learned": _learned(study.stamp.models),
         "none": found.whole.lesion_ml == 0,
         "outside": found.lesion_outside_ml > 0,
         "outside_ml": wording.millilitres(found.lesion_outside_ml),
     }
     return _pdf("ratio.typ", RATIO_TITLE, study, finding, pictures)
+
+
+def _learned(models: Sequence[ModelIdentity]) -> str:
+    """What the models have learned from, once where it is the same; nothing where none says it."""
+    told = {model.name: plain(model.training_data) for model in models if model.training_data}
+    if len(set(told.values())) == 1 and len(told) == len(models):
+        return f"Its models have learned from {next(iter(told.values()))}."
+    return " ".join(f"{name} has learned from {data}." for name, data in told.items())
 
 
 def _pdf(
@@ -142,7 +152,7 @@ def _made(stamp: Stamp) -> list[list[str]]:
     ]
 
 
-def _model(model: Any) -> dict[str, str]:
+def _model(model: ModelIdentity) -> dict[str, str]:
     return {
         "name": model.name,
         "algorithm": model.algorithm or _NOT_SAID,

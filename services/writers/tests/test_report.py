@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from services.writers.key_slices import draw
 from services.writers.source import Source
 from services.writers.tests.studies import (
     JOB,
+    LESION_MODEL,
     LUNG_MODEL,
     Study,
     classification,
@@ -142,6 +144,31 @@ def test_the_classification_says_what_its_colours_are_and_are_not(
 )
 def test_the_ratio_says_how_much(study: Study, page: Reader, share: float, said: str) -> None:
     assert said in page.text(measured(study, told(study), share))
+
+
+def test_the_ratio_says_what_its_models_have_learned_from(study: Study, page: Reader) -> None:
+    about = told(study)
+    for data, said in (
+        (("CT", "CT"), "Its models have learned from CT."),
+        (("CT", "MR"), "lesion_seg has learned from MR."),
+        (("CT", ""), "lung_seg has learned from CT."),
+    ):
+        models = (
+            replace(model, training_data=each)
+            for model, each in zip((LUNG_MODEL, LESION_MODEL), data, strict=True)
+        )
+        stamp = replace(about.stamp, models=tuple(models))
+        assert said in page.text(measured(study, replace(about, stamp=stamp)))
+
+
+@pytest.mark.parametrize("warnings", [(), ("under-18",)])
+def test_a_report_of_a_second_version_with_a_warning_is_one_page(
+    study: Study, page: Reader, warnings: tuple[str, ...]
+) -> None:
+    about = told(study, warnings=warnings, version=2)
+
+    for pdf in (classified(study, about), measured(study, about)):
+        assert page.pages(pdf) == 1
 
 
 def test_the_patients_right_lung_stands_on_the_left(study: Study, page: Reader) -> None:
