@@ -44,17 +44,18 @@ LOSSLESS: tuple[UID, ...] = (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
 )
-RETIRED = tuple(
-    UID(f"1.2.840.10008.1.2.4.{process}") for process in (*range(52, 57), *range(58, 67))
-)
+_ROOT = "1.2.840.10008.1.2"
+NEWER = tuple(UID(f"{_ROOT}.{last}") for last in ("1.98", "4.110", "4.111", "4.112", "8.1"))
+"""Encapsulated uncompressed, JPEG XL and deflated frames, which pydicom does not name."""
+RETIRED = tuple(UID(f"{_ROOT}.4.{process}") for process in (*range(52, 57), *range(58, 67)))
 """Of JPEG: an archive may still hold them."""
 PREFERENCE = (
     *LOSSLESS,
     *(syntax for syntax in AllTransferSyntaxes if syntax not in LOSSLESS),
-    UID("1.2.840.10008.1.2.1.98"),  # encapsulated uncompressed, which pydicom does not name
+    *NEWER,
     *RETIRED,
 )
-"""All in which PS3.6 (table A-1) lets a data set be sent."""
+"""All of PS3.6 (table A-1) that send the pixels themselves: not those by reference (JPIP)."""
 
 
 class Contexts(list[PresentationContext]):
