@@ -27,7 +27,7 @@ from services.statistics.windows import (
     in_work,
     latest,
     sliding,
-    tally_of,
+    tallies_of,
 )
 from shared.events.wire import Event
 
@@ -69,7 +69,7 @@ class Watching:
         if not 0 <= moment - self.judged_at < _JUDGED_EVERY_S:
             self._judge(moment)
         spans = (*sliding(moment), *latest(moment))
-        counted = {span: tally_of(self.kept, span) for span in spans}
+        counted = tallies_of(self.kept, spans)
         self._heard_of(counted.values())
         self.found = {span: figures(each, span) for span, each in counted.items()}
         raised = list(self._raised(moment))
@@ -102,7 +102,8 @@ class Watching:
         self.judged_at = moment
         came = arrivals(self.kept)
         self.last_studies = {sender: moments[-1] for sender, moments in came.items()}
-        parts = [(span.name, tally_of(self.kept, span)) for span in back_from(moment)]
+        tallies = tallies_of(self.kept, back_from(moment))
+        parts = [(span.name, counted) for span, counted in tallies.items()]
         self.judged = list(alerts.slow_stages(parts, hour_of(moment) * HOUR_S))
         if self.known.until is not None:  # who sent what is not read yet is not silent
             self.judged += silent_senders(came, self.known.until)

@@ -1,12 +1,13 @@
 """Windows over facts and hours, and the figures of each: functions of what is kept and the time."""
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.statistics.facts import INPUT, JOB, Fact
 from services.statistics.hours import HOUR_S, Hour, Place, hour_of
 from services.statistics.sketch import count, quantile
-from services.statistics.tally import Series, Tally, ends, series_of, tally
+from services.statistics.tally import Series, Tally, ends, series_of
 from shared.catalog import topic_name
 
 MINUTE_S = 60.0
@@ -15,6 +16,7 @@ _BACK_H = (2, 4, 8, 24)
 SHORTEST = "5 min"
 TOLD = (topic_name("statistics", None), 0)
 """Where among the positions stands until when minutes and hours are published, in s since 1970."""
+_NOTHING, _NO_HOUR = Tally(), Hour()
 Figures = dict[Series, dict[str, float]]
 
 
@@ -58,20 +60,58 @@ def latest(now: float) -> tuple[Span, ...]:
 
 
 def tally_of(kept: Kept, span: Span) -> Tally:
-    """Everything in the span, counted once: whole hours from the hours, the rest from facts.
+    """Everything in the span, counted once."""
+    return tallies_of(kept, (span,))[span]
 
-    An hour that the span holds only in part is counted from facts, which are kept for as long as
-    any window reaches that does not begin with an hour.
+
+def tallies_of(kept: Kept, spans: Sequence[Span]) -> dict[Span, Tally]:
+    """Everything in each span, counted once: whole hours from the hours, the rest from facts.
+
+    An hour that a span holds only in part is counted from facts, which are kept for as long as
+    any window reaches that does not begin with an hour. Spans may overlap: each fact is taken in
+    once, in the piece of time between two edges of spans or hours, and the pieces are added up.
     """
-    made = Tally()
-    taken: set[str] = set()
-    for place, hour in kept.hours.items():
-        if span.start <= place[1] * HOUR_S and (place[1] + 1) * HOUR_S <= span.end:
-            made.merge(hour.counted)
-            taken |= hour.marks
-    rest = (f for f in kept.facts.values() if span.holds(f.finished) and f.mark not in taken)
-    made.merge(tally(rest, ends(kept.facts.values())))
-    return made
+    edges = _edges(kept, spans)
+    loose, folded = _pieces(kept, edges)
+    found = {span: Tally() for span in spans}
+    for span, made in found.items():
+        for place, hour in kept.hours.items():
+            if _is_whole(place[1], span):
+                made.merge(hour.counted)
+        for number in range(bisect_left(edges, span.start), bisect_left(edges, span.end)):
+            made.merge(loose.get(number, _NOTHING))
+            if not _is_whole(hour_of(edges[number]), span):
+                made.merge(folded.get(number, _NOTHING))
+    return found
+
+
+def _edges(kept: Kept, spans: Iterable[Span]) -> list[float]:
+    moments = {moment for span in spans for moment in (span.start, span.end)}
+    first, last = min(moments), max(moments)
+    hours = {number for _, hour in kept.hours for number in (hour, hour + 1)}
+    return sorted(moments | {h * HOUR_S for h in hours if first < h * HOUR_S < last})
+
+
+def _pieces(kept: Kept, edges: Sequence[float]) -> tuple[dict[int, Tally], dict[int, Tally]]:
+    """The facts between each two edges, by the number of the first: those that no hour counts,
+    and those that one does.
+    """
+    loose: dict[int, Tally] = {}
+    folded: dict[int, Tally] = {}
+    ended = ends(kept.facts.values())
+    for fact in kept.facts.values():
+        number = bisect_right(edges, fact.finished) - 1
+        if 0 <= number < len(edges) - 1:
+            hour = kept.hours.get((fact.partition, hour_of(fact.finished)), _NO_HOUR)
+            pieces = folded if fact.mark in hour.marks else loose
+            if number not in pieces:
+                pieces[number] = Tally()
+            pieces[number].add(fact, ended)
+    return loose, folded
+
+
+def _is_whole(hour: int, span: Span) -> bool:
+    return span.start <= hour * HOUR_S and (hour + 1) * HOUR_S <= span.end
 
 
 def back_from(now: float) -> tuple[Span, ...]:
@@ -121,7 +161,7 @@ def arrivals(kept: Kept) -> Mapping[str, list[float]]:
         for series, moments in hour.counted.moments.items():
             found.setdefault(series.sender, []).extend(moments)
     for fact in kept.facts.values():
-        hour = kept.hours.get((fact.partition, hour_of(fact.finished)), Hour())
+        hour = kept.hours.get((fact.partition, hour_of(fact.finished)), _NO_HOUR)
         if fact.sender and fact.mark not in hour.marks:
             found.setdefault(fact.sender, []).append(fact.finished)
     return {sender: sorted(moments) for sender, moments in found.items()}

@@ -20,6 +20,7 @@ from services.statistics.windows import (
     in_work,
     latest,
     sliding,
+    tallies_of,
     tally_of,
 )
 
@@ -50,6 +51,31 @@ def test_a_window_counts_what_ended_in_it_and_how_long_that_took() -> None:
         "duration_count": 2,
     }
     assert abs(found["duration_p50_s"] - 2) < 0.02
+
+
+MOMENTS = st.floats(0, 9 * HOUR_S).map(lambda ago: NOW_S - ago)
+SPANS = st.lists(
+    st.tuples(MOMENTS, MOMENTS).filter(lambda pair: pair[0] < pair[1]), min_size=1, max_size=6
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ended=st.lists(st.tuples(MOMENTS, st.booleans()), max_size=30), spans=SPANS)
+def test_each_of_several_spans_holds_what_ended_in_it_folded_or_not(
+    ended: list[tuple[float, bool]], spans: list[tuple[float, float]]
+) -> None:
+    asked = [Span(str(n), *pair) for n, pair in enumerate([*spans, (NOW_S - 8 * HOUR_S, NOW_S)])]
+    kept = Kept()
+    for number, (moment, is_folded) in enumerate(ended):
+        each = fact("volume-ready", str(number), ago_s=NOW_S - moment)
+        kept.facts[each.mark] = each
+        place = (each.partition, hour_of(each.finished))
+        if is_folded:
+            kept.hours[place] = kept.hours.get(place, Hour()).with_facts([each], {})
+    found = tallies_of(kept, asked)
+    for span in asked:
+        expected = sum(span.holds(each.finished) for each in kept.facts.values())
+        assert found[span].counts.get(READER, {}).get("succeeded", 0) == expected
 
 
 def test_the_latest_minute_and_hour_are_those_that_ended_last() -> None:
