@@ -13,6 +13,7 @@ import typer
 
 from clarion import commands
 from clarion.failure import FAILURES, explain
+from clarion.help_text import Command, Group
 from shared.version import CODE_VERSION
 
 
@@ -20,6 +21,7 @@ def build() -> typer.Typer:
     """The command line with every command that there is."""
     root = typer.Typer(
         name="clarion",
+        cls=Group,
         help="AI on medical images as independent services. Research use only.",
         no_args_is_help=True,
         add_completion=False,
@@ -28,7 +30,9 @@ def build() -> typer.Typer:
     root.callback()(_options)
     for found in sorted(pkgutil.iter_modules(commands.__path__), key=lambda each: each.name):
         module = importlib.import_module(f"{commands.__name__}.{found.name}")
-        root.add_typer(module.app)
+        for command in module.app.registered_commands:
+            command.cls = Command
+        root.add_typer(module.app, cls=Group)
     return root
 
 

@@ -12,15 +12,16 @@ from rich.text import Text
 
 from clarion import api, findings
 from clarion.commands.send import own_target, send_files
-from clarion.commands.system import told
+from clarion.commands.system import prepared_home, told
 from clarion.demo_study import Study, keep, next_study
 from clarion.failure import Failure
 from clarion.following import Job, follow, shortcomings
 from clarion.options import HomeOption, JsonOption
+from clarion.own_pacs import require_own_pacs
 from clarion.statuses import coloured
 from clarion.way import show
 from deploy.embedded.cache import cache_folder
-from deploy.embedded.home import Home, create_home, default_ports, home_folder
+from deploy.embedded.home import Home, default_ports, home_folder
 from deploy.embedded.ports import can_bind
 from deploy.embedded.runtime import Runtime, installed_runtime
 from deploy.embedded.system import bring_down, bring_up, is_running, parts
@@ -41,13 +42,15 @@ def demo(
 ) -> None:
     """Send an invented chest CT through the whole system, and show its way and the results.
 
-    Starts the system where it is down, and leaves it up. Each demo sends another patient, in the
-    same order in every home. Exit 1 when the study did not go all its way.
+    Starts the system where it is down, and leaves it up. Refuses where it delivers to anything but
+    its own receiving PACS: no other is to get an invented patient. Each demo sends another patient,
+    in the same order in every home. Exit 1 when the study did not go all its way.
     """
     begun = time.monotonic()
     screen = Console(stderr=as_json, highlight=False)
     catalog = load_catalog()
     opened = _home(home_folder(home), catalog, screen)
+    require_own_pacs(opened)
     try:
         drawn = asyncio.run(_prepare(opened, installed_runtime(cache_folder()), catalog, screen))
         study = _send(opened, drawn, screen)
@@ -70,7 +73,7 @@ def _home(folder: Path, catalog: Catalog, screen: Console) -> Home:
     if taken:
         used = ", ".join(map(str, taken))
         screen.print(f"ports in use by other programs: {used}; this home takes others")
-    return create_home(folder, catalog, any_ports=bool(taken))
+    return prepared_home(folder, catalog, any_ports=bool(taken))
 
 
 async def _prepare(home: Home, runtime: Runtime, catalog: Catalog, screen: Console) -> Study:

@@ -18,8 +18,9 @@ from clarion.load.search import Found, search
 from clarion.load.session import RECIPES, Kind, Session
 from clarion.load.shares import parse_shares
 from clarion.load.studies import Source
-from clarion.load.view import picture
+from clarion.load.view import picture, verdict
 from clarion.options import HomeOption, JsonOption
+from clarion.own_pacs import require_own_pacs
 from deploy.embedded.home import Home, home_folder, open_home
 from shared.catalog import load_catalog
 from shared.events.models import Lane
@@ -150,7 +151,8 @@ def load(
 ) -> None:
     """Put load on this machine's own system: send studies, follow each, and give the figures.
 
-    Never sends anywhere else. Exit 1 when a study that was acknowledged has no finished job
+    Refuses where the system delivers to anything but its own receiving PACS: no other is to get
+    invented patients. Exit 1 when a study that was acknowledged has no finished job
     (lost), when a job did not complete (studies --from folders may be refused), when the PACS
     got an output twice, or when a study was not stored.
     """
@@ -162,6 +164,7 @@ def load(
         raise typer.BadParameter("--capacity is of studies that make a job; a profile has others")
     opened = open_home(home_folder(home), load_catalog())
     system.require_up(opened)
+    require_own_pacs(opened)
     screen = Console(stderr=True, highlight=False)
     hour = PROFILES[profile] if profile else None
     kind = Kind(lanes, faults or {}, hour, shuffle, recorded=bool(folders))
@@ -209,6 +212,8 @@ def _finish(done: Report, path: Path | None, as_json: bool) -> None:
     if not as_json:
         Console(highlight=False).print(picture(done))
     _complain((*done.verdict.faults, *(f"not-stored: {why}" for why in done.sending.not_stored)))
+    if not as_json:
+        Console(highlight=False).print(verdict(done), style="bold", markup=False, soft_wrap=True)
     if done.interrupted:
         raise typer.Exit(_INTERRUPTED)
     if not done.ok:

@@ -58,6 +58,16 @@ def _target(text: str) -> Target:
         raise typer.BadParameter(str(error)) from None
 
 
+def _lane(text: str) -> Lane:
+    """Stat: the priorities MEDIUM and LOW of C-STORE change no lane."""
+    if text != Lane.STAT:
+        raise typer.BadParameter(
+            f"C-STORE can ask for stat only, not for {text}; another lane is that of an AE title "
+            "(CLARION_AES), which --to names"
+        )
+    return Lane.STAT
+
+
 @app.command()
 def send(
     paths: Annotated[
@@ -72,13 +82,19 @@ def send(
         ),
     ] = None,
     lane: Annotated[
-        Lane, typer.Option(help="How urgent: the C-STORE priority is high, medium or low.")
-    ] = Lane.ROUTINE,
+        Lane | None,
+        typer.Option(
+            help="stat: before all else, by C-STORE priority HIGH. Without it the lane of the "
+            "AE title holds.",
+            metavar="stat",
+            parser=_lane,
+        ),
+    ] = None,
     as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
     """Send DICOM files over C-STORE; exit 1 when one was not stored."""
-    sent = send_files(paths, to or own_target(home), lane)
+    sent = send_files(paths, to or own_target(home), lane or Lane.ROUTINE)
     if as_json:
         typer.echo(json.dumps(_summary(sent), indent=1))
     else:

@@ -62,7 +62,10 @@ class PacsLog:
 
 
 def filed_at_pacs(home: Home, tracker: Tracker, log: PacsLog) -> Filed:
-    """Against the PACS's folder; nothing to compare where outputs go elsewhere."""
+    """Against the PACS's folder, but where the home names its own destinations.
+
+    Of those several may be this PACS, and take an object each, or none may be called pacs.
+    """
     if "CLARION_DESTINATIONS" in home.settings.environment:
         return Filed()
     settled = tracker.settled_cases()

@@ -70,6 +70,35 @@ def picture(report: Report) -> RenderableType:
     return Group(*parts)
 
 
+def verdict(report: Report) -> str:
+    """Whether all is well in one sentence; else how many are not."""
+    sending = report.sending
+    studies = f"{sending.studies} studies" if sending.studies != 1 else "1 study"
+    if report.interrupted:
+        studies = f"interrupted after {sending.studies} of {sending.planned} studies"
+    if wrong := _wrong(report):
+        return f"not well: {studies}, {wrong}"
+    ended = ", ".join(f"{status} {count}" for status, count in report.jobs.items())
+    jobs = f"jobs: {ended}" if ended else "no job"
+    if report.waiting:
+        return f"nothing lost so far: {studies}, {jobs}, not waited for {report.waiting}"
+    return f"nothing lost, all delivered: {studies}, {jobs}"
+
+
+def _wrong(report: Report) -> str:
+    """How much there is of each thing that must not be."""
+    found = report.verdict
+    counts = {
+        "lost": len(found.lost),
+        "not completed": len(found.not_completed),
+        "not stored": len(report.sending.not_stored),
+        "unexpected jobs": len(found.unexpected),
+        "objects delivered twice": len(found.filed.twice) + found.filed.repeated,
+        "objects not at the PACS": len(found.filed.missing),
+    }
+    return ", ".join(f"{what} {count}" for what, count in counts.items() if count)
+
+
 def _rates(report: Report) -> Text:
     sending = report.sending
     told = [f"{sending.mb:.0f} MB", f"{sending.instances} instances"]

@@ -58,13 +58,24 @@ def test_compressed_images_are_sent_as_they_lie(
     assert receiver.datasets[_uid(path)] == _dataset(path)
 
 
-@pytest.mark.parametrize(("lane", "priority"), [("stat", 1), ("routine", 0), ("bulk", 2)])
-def test_the_lane_is_the_priority_of_c_store(
-    receiver: Receiver, study: list[Dataset], tmp_path: Path, lane: str, priority: int
+@pytest.mark.parametrize(("lane", "priority"), [(["--lane", "stat"], 1), ([], 0)])
+def test_stat_is_asked_for_with_the_priority_of_c_store(
+    receiver: Receiver, study: list[Dataset], tmp_path: Path, lane: list[str], priority: int
 ) -> None:
     write(study, tmp_path)
-    _send(tmp_path, "--to", receiver.address, "--lane", lane)
+    _send(tmp_path, "--to", receiver.address, *lane)
     assert receiver.priorities == {priority}
+
+
+@pytest.mark.parametrize("lane", ["bulk", "routine"])
+def test_a_lane_that_c_store_can_not_ask_for_is_wrong_usage(
+    receiver: Receiver, study: list[Dataset], tmp_path: Path, lane: str
+) -> None:
+    write(study, tmp_path)
+    done = _send(tmp_path, "--to", receiver.address, "--lane", lane)
+    assert done.exit_code == 2
+    assert f"stat only, not for {lane}" in " ".join(done.stderr.replace("│", " ").split())
+    assert receiver.associations == 0
 
 
 def test_what_is_refused_is_named_with_status_and_meaning(

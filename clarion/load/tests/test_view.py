@@ -5,12 +5,13 @@ from dataclasses import replace
 from rich.console import Console
 
 from clarion.load.figures import Spread
+from clarion.load.judging import Filed, Lost, NotCompleted
 from clarion.load.machine import TritonQueue
 from clarion.load.plan import Fault
-from clarion.load.report import Machine, Report, sending
+from clarion.load.report import Machine, Report, Verdict, sending
 from clarion.load.stages import Stage
 from clarion.load.tests.studies import order, sent
-from clarion.load.view import line, picture, shown
+from clarion.load.view import line, picture, shown, verdict
 
 ABORTED = replace(sent("b", ended=130), order=order(fault=Fault.ABORT))
 SPREAD = Spread(250, 12.3, 45.6, 123.4, 1234.5)
@@ -93,3 +94,35 @@ def test_what_no_percentile_is_of_is_told_with_its_codes() -> None:
 def test_more_columns_put_each_heading_in_one_line() -> None:
     heading = "stage, s jobs took p50 took p95 took p99 wait p50 wait p95 wait p99 busy"
     assert heading in _words(120)
+
+
+def test_the_verdict_says_that_nothing_was_lost() -> None:
+    assert verdict(REPORT) == "nothing lost, all delivered: 2 studies, jobs: completed 2"
+    refused = replace(REPORT, jobs={"completed": 1, "refused": 1})
+    assert verdict(refused).endswith("2 studies, jobs: completed 1, refused 1")
+    other = replace(REPORT, sending=sending([sent(makes_job=False)], 1), jobs={})
+    assert verdict(other) == "nothing lost, all delivered: 1 study, no job"
+
+
+def test_the_verdict_counts_what_is_not_well() -> None:
+    found = Verdict(
+        lost=(Lost("a", "2.25.1", "no job began"),),
+        unexpected=("job",),
+        filed=Filed(twice=("2.25.2",), missing=("2.25.3",), repeated=2),
+        not_completed=(NotCompleted("job", "failed", ()),) * 2,
+    )
+    stored = sending([sent("a"), sent("b", why_not="no association")], 2)
+    assert verdict(replace(REPORT, verdict=found, sending=stored)) == (
+        "not well: 2 studies, lost 1, not completed 2, not stored 1, unexpected jobs 1, "
+        "objects delivered twice 3, objects not at the PACS 1"
+    )
+
+
+def test_an_interrupted_run_vouches_for_nothing_that_it_did_not_wait_for() -> None:
+    asked = replace(REPORT, interrupted=True)
+    assert verdict(asked) == (
+        "nothing lost, all delivered: interrupted after 2 of 250 studies, jobs: completed 2"
+    )
+    hurried = verdict(replace(asked, jobs={"completed": 1}, waiting=1))
+    assert hurried.startswith("nothing lost so far: interrupted after 2 of 250")
+    assert hurried.endswith("not waited for 1")
