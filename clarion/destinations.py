@@ -1,24 +1,58 @@
-"""Are the destinations there? A C-ECHO to each, from the AE title that results has (PS3.4 A)."""
+"""The destinations of a home: what results is told of them, and which are delivered to.
 
+Are they there? A C-ECHO to each, from the AE title that results has (PS3.4 A).
+"""
+
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from pydantic import ValidationError
 from pynetdicom import AE
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from clarion.load.routes import definition, routes
 from clarion.storage import rejection
 from deploy.embedded.home import Home
 from deploy.embedded.programs import shared_environment
 from services.results.settings import Destination, ResultsSettings
 
 _NOTHING = "nothing answers there"
+_EXAMPLE = '{"pacs": {"ae_title": "ARCHIVE", "host": "10.0.0.5", "port": 104}}'
 
 
 def destinations(home: Home) -> Mapping[str, Destination]:
-    """By name, as results is told of them."""
+    """By name, as results is told of them. Raises ValueError in one line where it can't be."""
     told = shared_environment(home)["CLARION_DESTINATIONS"]
-    return ResultsSettings.model_validate({"destinations": told}).destinations
+    try:
+        return ResultsSettings.model_validate({"destinations": told}).destinations
+    except ValidationError as error:
+        raise ValueError(
+            f"{home.folder / 'settings.yaml'}: wrong-destinations: CLARION_DESTINATIONS: "
+            f"{_what_is_wrong(error)}; write it as {_EXAMPLE}"
+        ) from None
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    """Each fault with its place, such as `pacs.port`."""
+    places = (
+        (".".join(map(str, each["loc"][1:])), each["msg"].removeprefix("Value error, "))
+        for each in error.errors()
+    )
+    return "; ".join(f"{place}: {what}" if place else what for place, what in places)
+
+
+def delivered_to(home: Home) -> Mapping[str, list[str]]:
+    """The destinations that pipelines of the home's AE titles deliver to, each with those.
+
+    Raises ValueError, YAMLError or OSError for titles and definitions that can't be read.
+    """
+    found = defaultdict(list)
+    for pipeline in sorted({route.pipeline for route in routes(home).values()}):
+        for name in sorted({name for to in definition(pipeline).deliver.values() for name in to}):
+            found[name].append(pipeline)
+    return found
 
 
 def why_not_there(asked: Mapping[str, Destination]) -> Iterator[tuple[str, str | None]]:

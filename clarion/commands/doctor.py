@@ -5,13 +5,16 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import typer
+import yaml
 from rich.console import Console
 
-from clarion.destinations import destinations, why_not_there
+from clarion.destinations import delivered_to, destinations, why_not_there
+from clarion.failure import explain
 from clarion.options import HomeOption, JsonOption
 from deploy.embedded import jars
 from deploy.embedded.cache import InstallFailed, cache_folder
@@ -27,6 +30,7 @@ from deploy.embedded.runtime import (
 )
 from deploy.embedded.survivors import marked_processes
 from deploy.embedded.system import is_running, parts
+from services.results.settings import Destination
 from shared.catalog import Catalog, load_catalog
 
 app = typer.Typer()
@@ -62,17 +66,20 @@ def diagnose(home: HomeOption) -> Iterator[Check]:
     folder, catalog = home_folder(home), load_catalog()
     try:
         opened = open_home(folder, catalog)
+        told = destinations(opened)
     except ValueError as error:
-        yield Check("settings", False, str(error), f"correct {folder / 'settings.yaml'}")
+        yield Check("settings", False, explain(error), f"correct {folder / 'settings.yaml'}")
         return
+    yield Check("home", True, str(folder) if folder.exists() else f"{folder}, not made yet")
     yield _disk(opened)
+    yield from _deliveries(opened, told)
     try:
         runtime = installed_runtime(cache_folder())
     except InstallFailed as error:
         yield Check("runtime", False, str(error), "run `make setup`")
         return
     yield from _runtime(runtime)
-    yield from _system(opened, runtime, catalog)
+    yield from _system(opened, runtime, catalog, told)
 
 
 def _machine() -> Iterator[Check]:
@@ -100,13 +107,53 @@ def _runtime(runtime: Runtime) -> Iterator[Check]:
     yield _tried("triton", lambda: _linked(runtime), _REINSTALL)
 
 
-def _system(home: Home, runtime: Runtime, catalog: Catalog) -> Iterator[Check]:
+def _deliveries(home: Home, told: Mapping[str, Destination]) -> Iterator[Check]:
+    """The names that pipelines deliver to against those that results is told of."""
+    settings = home.folder / "settings.yaml"
+    try:
+        wanted = delivered_to(home)
+    except (ValueError, OSError, yaml.YAMLError) as error:
+        remedy = f"correct CLARION_AES in {settings}, or a definition: `clarion pipelines validate`"
+        yield Check("pipelines", False, " ".join(explain(error).split()), remedy)
+        return
+    unused = sorted(told.keys() - wanted.keys())
+    for name, pipelines in wanted.items():
+        yield _delivery(name, ", ".join(pipelines), told, unused, settings)
+    for name in unused:
+        yield Check(f"delivery to {name}", True, "described, and no pipeline delivers there")
+
+
+def _delivery(
+    name: str,
+    pipelines: str,
+    told: Mapping[str, Destination],
+    unused: Sequence[str],
+    settings: Path,
+) -> Check:
+    """One name that pipelines deliver to; `unused` are those that none delivers to."""
+    if name in told:
+        return Check(f"delivery to {name}", True, f"of {pipelines}")
+    detail = (
+        f"objects of {pipelines} are held (unknown-destination): CLARION_DESTINATIONS describes "
+        f"{', '.join(sorted(told)) or 'nothing'} and no {name}"
+    )
+    rename = f" (or call {' or '.join(unused)} so)" if unused else ""
+    remedy = (
+        f"describe {name} in CLARION_DESTINATIONS of {settings}{rename}, or change `deliver` in "
+        "the pipeline; start the system again, and `clarion jobs rerun` what is held"
+    )
+    return Check(f"delivery to {name}", False, detail, remedy)
+
+
+def _system(
+    home: Home, runtime: Runtime, catalog: Catalog, told: Mapping[str, Destination]
+) -> Iterator[Check]:
     """A home that is up is asked part by part; one that is down needs its ports free."""
     if is_running(home):
         for part in asyncio.run(parts(home, runtime, catalog)):
             detail = f"{part.state.lower()}, {part.why_not or 'ready'}"
             yield Check(part.name, part.ready, detail, f"see {home.logs / f'{part.name}.log'}")
-        yield from _destinations(home)
+        yield from _destinations(home, told)
         return
     left = marked_processes(home.folder)
     yield Check("leftovers", not left, f"{len(left)} processes left behind", "run `clarion down`")
@@ -115,9 +162,8 @@ def _system(home: Home, runtime: Runtime, catalog: Catalog) -> Iterator[Check]:
         yield Check(f"port {name}", can_bind(port), str(port), remedy)
 
 
-def _destinations(home: Home) -> Iterator[Check]:
+def _destinations(home: Home, told: Mapping[str, Destination]) -> Iterator[Check]:
     """What the system delivers to, which may be anywhere."""
-    told = destinations(home)
     settings = home.folder / "settings.yaml"
     remedy = f"deliveries wait for it: bring it up, or correct CLARION_DESTINATIONS in {settings}"
     for name, why_not in why_not_there(told):

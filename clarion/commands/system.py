@@ -3,17 +3,20 @@
 import asyncio
 import signal
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from clarion.destinations import destinations
+from clarion.failure import Failure
 from clarion.options import HomeOption
 from deploy.embedded.cache import cache_folder
 from deploy.embedded.home import Home, create_home, home_folder, open_home
 from deploy.embedded.runtime import installed_runtime
 from deploy.embedded.system import Progress, bring_down, bring_up
-from shared.catalog import load_catalog
+from shared.catalog import Catalog, load_catalog
 
 app = typer.Typer()
 _console = Console(highlight=False)
@@ -31,7 +34,7 @@ def up(
     """Start the whole system; without --detach it runs until Ctrl-C."""
     catalog = load_catalog()
     runtime = installed_runtime(cache_folder())
-    opened = create_home(home_folder(home), catalog, any_ports)
+    opened = prepared_home(home_folder(home), catalog, any_ports)
     asyncio.run(bring_up(opened, runtime, catalog, told(_console), wait))
     show_addresses(opened, _console)
     if not detach:
@@ -44,6 +47,22 @@ def down(home: HomeOption = None) -> None:
     """Stop the system; nothing of it is left running."""
     folder = home_folder(home)
     asyncio.run(bring_down(open_home(folder, load_catalog()), told(_console)))
+
+
+def prepared_home(folder: Path, catalog: Catalog, any_ports: bool) -> Home:
+    """The home, made where there is none, with settings that services can start with.
+
+    Raises Failure where it can't be made, ValueError for settings that are wrong.
+    """
+    try:
+        opened = create_home(folder, catalog, any_ports)
+    except OSError as error:
+        raise Failure(
+            f"home-not-made: no home can be made at {folder} ({error.strerror or error}); "
+            "name a folder that you may write to with --home"
+        ) from None
+    destinations(opened)
+    return opened
 
 
 def told(console: Console) -> Progress:

@@ -20,6 +20,7 @@ class Operator:
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
+        self.home.mkdir()
         self.folder = folder
         self._runner = CliRunner(env={"CLARION_HOME": str(self.home), "COLUMNS": "80"})
 
@@ -158,7 +159,6 @@ def test_loading_tells_of_an_edit_that_it_takes_back(operator: Operator) -> None
 
 
 def test_what_a_triton_elsewhere_can_not_do_is_said(operator: Operator) -> None:
-    operator.home.mkdir()
     (operator.home / "settings.yaml").write_text("triton: 127.0.0.1:1\n")
     assert "triton-elsewhere" in str(operator.types("promote", "lung_seg", "2").exception)
     for words in (["list"], ["load", "lung_seg"], ["unload", "lung_seg"]):

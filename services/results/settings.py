@@ -23,7 +23,15 @@ class Destination(BaseModel):
 
 
 def _parsed(value: object) -> object:
-    return yaml.safe_load(value) if isinstance(value, str) else value
+    """What a string says. Raises ValueError in one line where it says nothing."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        where = f" at character {mark.index + 1}" if mark else ""
+        raise ValueError(f"neither JSON nor YAML ({problem or 'unreadable'}{where})") from None
 
 
 _PACS = Destination(ae_title="PACS", host="127.0.0.1", port=11113)
