@@ -10,9 +10,17 @@ from clarion.failure import Failure
 from deploy.embedded.home import home_folder, open_home
 from shared.catalog import load_catalog
 
+_REMEDIES = {
+    "unknown-job": "Take an id, or its beginning, from `clarion jobs`.",
+    "nothing-chosen": "Name a job, a code, a service or a stage, or say --all.",
+    "no-details": "`clarion failures list --json` has `details` where more is known.",
+    "invalid-request": "See the command's --help for what may be asked.",
+}
+"""What a command says, by the problem's code, where the API names requests of its own."""
+
 
 class Api:
-    """One service's API. A refused request is a `Failure` with the service's own words."""
+    """One service's API. A refused request is a `Failure` with what the service said."""
 
     def __init__(self, url: str, timeout_s: float = 30) -> None:
         self._client = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False)
@@ -34,8 +42,7 @@ class Api:
         if answer.is_success:
             return answer
         try:
-            problem = answer.json()
-            raise Failure(f"{problem['code']}: {problem['detail']}")
+            raise Failure(_said(answer.json()))
         except (ValueError, KeyError, TypeError):
             raise Failure(f"{answer.request.url} answered {answer.status_code}") from None
 
@@ -53,6 +60,25 @@ def console(home: Path | None = None) -> Api:
 def statistics(home: Path | None = None) -> Api:
     """The snapshots: CLARION_STATISTICS_URL, or else the home's."""
     return Api(os.environ.get("CLARION_STATISTICS_URL") or _of_home(home, "statistics.statistics"))
+
+
+def named(job: str) -> str:
+    """The id of a job as it was given. Raises `Failure` where none was."""
+    if not job:
+        raise Failure("a job's id is needed, or its beginning: take one from `clarion jobs`")
+    return job
+
+
+def of_job(job: str, what: str | None = None) -> str:
+    """The path of a job, or of what is asked of it. Raises `Failure` where no id was given."""
+    return f"/jobs/{named(job)}" + (f"/{what}" if what else "")
+
+
+def _said(problem: dict[str, str]) -> str:
+    code, detail = problem["code"], problem["detail"]
+    if code in _REMEDIES:
+        detail = detail.removesuffix(problem["remedy"]) + _REMEDIES[code]
+    return f"{code}: {detail}"
 
 
 def _of_home(home: Path | None, port: str) -> str:

@@ -71,7 +71,7 @@ def show(
 ) -> None:
     """Show a job's failures with what the service said; that may quote the study's values."""
     results = api.results(home)
-    found = results.get("/failures", job=job, limit=_LISTED)
+    found = results.get("/failures", job=api.named(job), limit=_LISTED)
     if not found:
         raise Failure(f"no stage of job {job} waits for anybody; see `clarion jobs show {job}`")
     if as_json:

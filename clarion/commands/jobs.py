@@ -5,17 +5,20 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from clarion import api
 from clarion.options import HomeOption, JobArgument, JsonOption
+from clarion.sheet import Listing, screen
 from clarion.statuses import coloured
+from services.results.progress import JobStatus
+from services.writers.wording import WARNINGS
 from shared.events.models import Lane
 from shared.identity import case_id
 
@@ -25,6 +28,11 @@ _WATCH_S = 1.0
 _WHOLE = "study"
 """The group of a case that is a whole study, not one series of it."""
 _WORTH_A_WORD = timedelta(minutes=1)
+_NO_JOBS = "no jobs"
+_WHY_NONE = (
+    "; a study of which the pipeline admits no image is acknowledged and makes none "
+    "(docs/operations.md, Looking)"
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -32,7 +40,12 @@ def jobs(
     context: typer.Context,
     as_json: JsonOption = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
-    status: Annotated[str | None, typer.Option(help="Only jobs that stand so.")] = None,
+    status: Annotated[
+        JobStatus | None,
+        typer.Option(
+            metavar="STATUS", help=f"Only jobs that stand so: {', '.join(get_args(JobStatus))}."
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(help="The newest so many.", min=1)] = 50,
     study: Annotated[
         str | None,
@@ -44,25 +57,26 @@ def jobs(
     if context.invoked_subcommand:
         return
     looked_for = partial(_found, api.results(home), status, limit, study)
+    none = _NO_JOBS + (_WHY_NONE if study else "")
     if as_json:
         typer.echo(json.dumps(looked_for(), indent=1))
     elif watch:
-        _watch(looked_for)
+        _watch(lambda: _listing(looked_for()) or none)
     else:
-        Console(markup=False, highlight=False).print(_listing(looked_for()))
+        screen().print(_listing(looked_for()) or none)
 
 
 @app.command()
 def show(job: JobArgument, as_json: JsonOption = False, home: HomeOption = None) -> None:
     """Show a job: why, what was made, where it lies and where it was delivered."""
-    found = api.results(home).get(f"/jobs/{job}")
+    found = api.results(home).get(api.of_job(job))
     if as_json:
         typer.echo(json.dumps(found, indent=1))
     else:
-        screen = Console(markup=False, highlight=False)
-        screen.print(_job(found))
+        people = screen()
+        people.print(_job(found))
         for output in found["outputs"]:
-            screen.print(f" {output['name']}: {output['path'] or '-'}", soft_wrap=True)
+            people.print(f"{output['name']}: {output['path'] or '-'}", soft_wrap=True)
 
 
 @app.command()
@@ -75,7 +89,7 @@ def rerun(
     home: HomeOption = None,
 ) -> None:
     """Run a finished job again; what its destinations have is not sent again."""
-    begun = api.results(home).post(f"/jobs/{job}/rerun", fresh=fresh)
+    begun = api.results(home).post(api.of_job(job, "rerun"), fresh=fresh)
     told = f"run {begun['run']} of {begun['job_id']} begins"
     typer.echo(json.dumps(begun, indent=1) if as_json else told)
 
@@ -83,7 +97,7 @@ def rerun(
 @app.command()
 def cancel(job: JobArgument, as_json: JsonOption = False, home: HomeOption = None) -> None:
     """End a running job; nothing of it is delivered."""
-    ended = api.results(home).post(f"/jobs/{job}/cancel")
+    ended = api.results(home).post(api.of_job(job, "cancel"))
     told = f"run {ended['run']} of {ended['job_id']} is cancelled"
     typer.echo(json.dumps(ended, indent=1) if as_json else told)
 
@@ -96,13 +110,13 @@ def lane(
     home: HomeOption = None,
 ) -> None:
     """Have a job's queued work, its deliveries and its later runs go by another lane."""
-    moved = api.results(home).post(f"/jobs/{job}/lane", lane=lane.value)
+    moved = api.results(home).post(api.of_job(job, "lane"), lane=lane.value)
     told = f"job {moved['job_id']} goes by the lane {moved['lane']}"
     typer.echo(json.dumps(moved, indent=1) if as_json else told)
 
 
 def _found(
-    results: api.Api, status: str | None, limit: int, study: str | None
+    results: api.Api, status: JobStatus | None, limit: int, study: str | None
 ) -> list[dict[str, Any]]:
     """The jobs asked for. Results keeps no StudyInstanceUID; the id of a case follows from it."""
     asked: dict[str, Any] = {"limit": limit} | ({"status": status} if status else {})
@@ -115,35 +129,36 @@ def _found(
     return jobs
 
 
-def _watch(looked_for: Callable[[], list[dict[str, Any]]]) -> None:
-    with Live(console=Console(markup=False, highlight=False), auto_refresh=False) as screen:
+def _watch(looked_for: Callable[[], RenderableType]) -> None:
+    with Live(console=screen(), auto_refresh=False) as shown:
         while True:
-            screen.update(_listing(looked_for()), refresh=True)
+            shown.update(looked_for(), refresh=True)
             time.sleep(_WATCH_S)
 
 
-def _listing(found: list[dict[str, Any]]) -> Table:
-    table = Table(box=None)
-    for name in ("received", "job", "v", "run", "lane", "pipeline", "status", "sent"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("why")
-    for job in found:
-        table.add_row(
-            _moment(job["received_at"]),
-            job["job_id"][:8],
-            str(job["version"]),
-            str(job["run"]),
-            job["lane"],
-            job["pipeline"],
-            coloured(job["status"]),
-            _delivered(job["deliveries"]),
-            _why(job),
-        )
-    return table
+def _listing(found: list[dict[str, Any]]) -> Listing | None:
+    """None without a job."""
+    rows = [
+        {
+            "received": _moment(job["received_at"]),
+            "job": job["job_id"][:8],
+            "v": str(job["version"]),
+            "run": str(job["run"]),
+            "lane": job["lane"],
+            "pipeline": job["pipeline"],
+            "status": coloured(job["status"]),
+            "sent": _delivered(job["deliveries"]),
+            "why": _why(job),
+        }
+        for job in found
+    ]
+    fewer = ("received", "job", "pipeline", "status", "sent", "why")
+    return Listing(tuple(rows[0]), fewer, rows) if rows else None
 
 
 def _job(job: dict[str, Any]) -> Group:
-    head = Table("", "", box=None, show_header=False)
+    columns = Column(no_wrap=True), Column(overflow="fold")
+    head = Table(*columns, box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("job_id", "case_id", "version", "supersedes", "run", "pipeline", "lane"):
         head.add_row(name, str(job[name] if job[name] is not None else "-"))
     head.add_row("status", coloured(job["status"]))
@@ -156,28 +171,35 @@ def _job(job: dict[str, Any]) -> Group:
         since = f"{holder['stage']} ({holder['service']}) since {_moment(holder['since'])}"
         head.add_row("waits for", since)
     for warning in job["warnings"]:
-        head.add_row("warning", warning)
+        head.add_row("warning", _warning(warning))
     for stack in job["selection"]:
         head.add_row("chosen" if stack["chosen"] else "passed over", _stack(stack))
     return Group(head, "", _stages(job["stages"]), "", _outputs(job["outputs"]), "")
 
 
-def _stages(stages: list[dict[str, Any]]) -> Table:
-    table = Table(box=None)
-    for name in ("stage", "service", "status", "attempts", "seconds", "model"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("why")
-    for stage in stages:
-        table.add_row(
-            stage["stage"],
-            stage["service"],
-            coloured(stage["status"]),
-            str(stage["attempts"] or "-"),
-            _seconds(stage["started_at"], stage["finished_at"]),
-            _model(stage.get("model")),
-            ", ".join(reason["code"] for reason in stage["reasons"]),
-        )
-    return table
+def _warning(code: str) -> str:
+    return f"{code}: {WARNINGS[code]}" if code in WARNINGS else code
+
+
+def _stages(stages: list[dict[str, Any]]) -> Listing:
+    whole = ("stage", "service", "status", "attempts", "seconds", "model", "why")
+    fewer = ("stage", "status", "attempts", "seconds", "model, why")
+    return Listing(whole, fewer, [_stage(stage) for stage in stages])
+
+
+def _stage(stage: dict[str, Any]) -> dict[str, str | Text]:
+    model = _model(stage.get("model"))
+    why = ", ".join(reason["code"] for reason in stage["reasons"])
+    return {
+        "stage": stage["stage"],
+        "service": stage["service"],
+        "status": coloured(stage["status"]),
+        "attempts": str(stage["attempts"] or "-"),
+        "seconds": _seconds(stage["started_at"], stage["finished_at"]),
+        "model": model,
+        "why": why,
+        "model, why": "\n".join(filter(None, (model, why))),
+    }
 
 
 def _model(model: dict[str, str] | None) -> str:
@@ -186,9 +208,10 @@ def _model(model: dict[str, str] | None) -> str:
 
 
 def _outputs(outputs: list[dict[str, Any]]) -> Table:
-    table = Table(box=None)
-    for name in ("output", "kind", "delivered to"):
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("output", "kind"):
         table.add_column(name, no_wrap=True)
+    table.add_column("delivered to", overflow="fold")
     for output in outputs:
         sent = (_delivery(delivery) for delivery in output["deliveries"])
         table.add_row(output["name"], output["kind"], Text("\n").join(sent))
@@ -218,7 +241,8 @@ def _why(job: dict[str, Any]) -> str:
         told.append(f"no progress for {quiet}: see jobs show")
     if job["finished_at"]:
         undelivered = {name: job["deliveries"].get(name) for name in ("waiting", "held", "failed")}
-        told += [f"{count} {name}: see jobs show" for name, count in undelivered.items() if count]
+        if some := ", ".join(f"{count} {name}" for name, count in undelivered.items() if count):
+            told.append(f"{some}: see jobs show")
     return ", ".join(told)
 
 

@@ -26,7 +26,7 @@ def trace(
 
     Quiet time, for which ingest waits on purpose, is folded out of the picture.
     """
-    trace_id = api.results(home).get(f"/jobs/{job}")["trace_id"]
+    trace_id = api.results(home).get(api.of_job(job))["trace_id"]
     found = api.console(home).get(f"/api/traces/{trace_id}")
     if as_json:
         typer.echo(json.dumps(found, indent=1))

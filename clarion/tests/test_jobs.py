@@ -4,12 +4,14 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, get_args
 from urllib.parse import parse_qs
 
 import pytest
 from typer.testing import CliRunner
 
 from clarion.__main__ import build
+from services.results.progress import JobStatus
 from shared.identity import case_id
 
 JOB = {
@@ -64,6 +66,29 @@ WHOLE = JOB | {
 RUNNING = {"code": "job-running", "detail": "The job runs. Wait until it has finished."}
 
 
+def _problem(code: str, detail: str, remedy: str) -> dict[str, str]:
+    return {"code": code, "detail": f"{detail} {remedy}", "remedy": remedy}
+
+
+UNKNOWN = _problem("unknown-job", "No job's id begins with '9'.", "List the jobs (GET /jobs).")
+NOTHING_CHOSEN = _problem("nothing-chosen", "Which was not said.", "Name a job or say all=true.")
+NOT_UNDERSTOOD = _problem(
+    "invalid-request", "Not understood: limit (too big).", "See /openapi.json."
+)
+REASONS: list[dict[str, Any]] = [
+    {"code": code, "numbers": {}, "text": "."}
+    for code in ("duplicate-positions", "unsupported-transfer-syntax")
+]
+REFUSED = SUMMARY | {"lane": "routine", "status": "refused", "reasons": REASONS, "deliveries": {}}
+HELD = SUMMARY | {"reasons": [], "finished_at": "2026-01-01T08:01:00Z", "deliveries": {"held": 4}}
+LONG = WHOLE | {
+    "stages": [
+        STAGE | {"stage": "classification-report", "service": "writers", "status": "succeeded"},
+        STAGE | {"stage": "lung-seg~lung_seg_v2", "service": "lung_seg_v2", "reasons": REASONS},
+    ],
+    "outputs": [OUTPUT | {"name": "classification-report", "kind": "encapsulated-pdf"}],
+}
+
 FAILURE = {
     "job_id": JOB["job_id"],
     "run": 1,
@@ -93,6 +118,7 @@ ANSWERS = {
     "/jobs": [SUMMARY],
     "/pipelines": ["covid19-ct", "retired"],
     "/jobs/1111": WHOLE,
+    "/jobs/2222": LONG,
     "/failures": [FAILURE],
     "/health": HEALTH,
 }
@@ -108,6 +134,14 @@ class Answers(BaseHTTPRequestHandler):
         elif "case_id=" in self.path:
             asked = parse_qs(self.path)["case_id"]
             self._answer(200, [each for each in (SUMMARY, OLD) if each["case_id"] in asked])
+        elif "status=refused" in self.path:
+            self._answer(200, [REFUSED, HELD])
+        elif "status=failed" in self.path:
+            self._answer(200, [])
+        elif path == "/jobs/9":
+            self._answer(404, UNKNOWN)
+        elif "limit=20000" in self.path:
+            self._answer(422, NOT_UNDERSTOOD)
         elif "code=everything" in self.path:
             self._answer(200, [FAILURE] * int(self.path.rpartition("limit=")[2]))
         else:
@@ -115,7 +149,9 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         path, _, asked = self.path.partition("?")
-        if path == "/failures/replay":
+        if self.path == "/failures/replay?fresh=false":
+            self._answer(422, NOTHING_CHOSEN)
+        elif path == "/failures/replay":
             self._answer(202, PORTIONS[asked])
         elif self.path == "/jobs/1111/lane?lane=stat":
             self._answer(202, WHOLE)
@@ -178,6 +214,93 @@ def test_a_job_is_shown_with_its_stages_files_and_deliveries(clarion: CliRunner)
     ):
         assert words in shown
     assert json.loads(clarion.invoke(build(), ["jobs", "show", "1111", "--json"]).stdout) == WHOLE
+
+
+def test_a_job_is_shown_whole_in_80_columns(clarion: CliRunner) -> None:
+    lines = _in_80_columns(clarion, "jobs", "show", "2222")
+    assert max(map(len, lines)) <= 80
+    shown = " ".join(" ".join(lines).split())
+    for words in (
+        "classification-report succeeded 3 1.50 lung_seg 2 (23587dbf)",
+        "lung-seg~lung_seg_v2 failed 3 1.50 lung_seg 2 (23587dbf)",
+        "duplicate-positions, unsupported-transfer-syntax",
+        "encapsulated-pdf pacs held, attempt 2, presentation-context-rejected",
+    ):
+        assert words in shown
+
+
+def test_jobs_are_listed_with_whole_reasons_in_80_columns(clarion: CliRunner) -> None:
+    head, *lines = _in_80_columns(clarion, "jobs", "--status", "refused")
+    assert max(map(len, lines)) <= 80
+    assert head.split() == ["received", "job", "pipeline", "status", "sent", "why"]
+    assert [" ".join(line.split()[2:]) for line in lines] == [
+        "11111111 covid19-ct refused - duplicate-positions,",
+        "",
+        "11111111 covid19-ct partial 0/4 4 held: see jobs show",
+    ]
+    assert lines[1].split() == ["unsupported-transfer-syntax"]
+
+
+@pytest.mark.parametrize("columns", ["140", None])
+def test_where_there_is_room_or_no_terminal_every_line_is_whole(
+    clarion: CliRunner, columns: str | None
+) -> None:
+    shown = clarion.invoke(build(), ["jobs", "show", "2222"], env={"COLUMNS": columns}).stdout
+    (line,) = (line for line in shown.splitlines() if "lung-seg~" in line)
+    whole = (
+        "lung-seg~lung_seg_v2 lung_seg_v2 failed 3 1.50 lung_seg 2 (23587dbf) duplicate-positions,"
+    )
+    assert " ".join(line.split()).startswith(whole)
+    listed = clarion.invoke(build(), ["jobs", "--status", "refused"], env={"COLUMNS": columns})
+    assert "duplicate-positions, unsupported-transfer-syntax" in listed.stdout
+
+
+def test_where_there_are_no_jobs_that_is_said(clarion: CliRunner) -> None:
+    assert clarion.invoke(build(), ["jobs", "--status", "failed"]).stdout == "no jobs\n"
+    of_study = clarion.invoke(build(), ["jobs", "--study", "1.2.34"]).stdout
+    assert of_study.startswith("no jobs; ")
+    assert "admits no image" in of_study
+    for none in (["--status", "failed"], ["--study", "1.2.34"]):
+        assert json.loads(clarion.invoke(build(), ["jobs", *none, "--json"]).stdout) == []
+
+
+def test_a_warning_is_told_in_the_words_of_the_reports(clarion: CliRunner) -> None:
+    shown = clarion.invoke(build(), ["jobs", "show", "1111"]).stdout
+    assert "contrast: Contrast medium was given." in shown
+
+
+def test_the_statuses_that_a_job_can_have_are_listed(clarion: CliRunner) -> None:
+    bogus = clarion.invoke(build(), ["jobs", "--status", "bogus"])
+    assert bogus.exit_code == 2
+    helped = clarion.invoke(build(), ["jobs", "--help"])
+    for status in get_args(JobStatus):
+        assert status in bogus.stderr
+        assert status in helped.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words", "others"),
+    [
+        (["jobs", "show", "9"], "`clarion jobs`", "GET"),
+        (["jobs", "--limit", "20000"], "limit (too big). See the command's --help", "openapi"),
+        (["failures", "replay"], "--all", "all=true"),
+    ],
+)
+def test_a_remedy_names_commands_and_options(
+    clarion: CliRunner, arguments: list[str], words: str, others: str
+) -> None:
+    told = str(clarion.invoke(build(), arguments).exception)
+    assert words in told
+    assert others not in told
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["jobs", "show"], ["jobs", "rerun"], ["jobs", "cancel"], ["failures", "show"]],
+)
+def test_an_empty_id_is_asked_for(clarion: CliRunner, arguments: list[str]) -> None:
+    told = str(clarion.invoke(build(), [*arguments, ""]).exception)
+    assert told.startswith("a job's id is needed")
 
 
 def test_running_again_says_which_run_begins(clarion: CliRunner) -> None:
@@ -263,3 +386,8 @@ def test_a_service_elsewhere_is_resumed_at_its_address(clarion: CliRunner) -> No
 
 def test_an_address_belongs_to_a_service_that_is_named(clarion: CliRunner) -> None:
     assert clarion.invoke(build(), ["failures", "resume", "--at", "127.0.0.1:9"]).exit_code == 2
+
+
+def _in_80_columns(clarion: CliRunner, *arguments: str) -> list[str]:
+    shown = clarion.invoke(build(), arguments, env={"COLUMNS": "80"})
+    return [line.rstrip() for line in shown.stdout.splitlines()]

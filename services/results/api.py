@@ -230,7 +230,8 @@ def _problem_of(error: Exception) -> Problem:
     if isinstance(error, Unavailable):
         remedy = f"Wait until the {error.what} answers again; /health says when."
         return Problem(503, f"{error.what}-unavailable", f"The {error.what} is down.", remedy)
-    fields = ", ".join(str(e["loc"][-1]) for e in getattr(error, "errors", list)())
+    wrong: Sequence[Any] = getattr(error, "errors", list)()
+    fields = ", ".join(f"{each['loc'][-1]} ({each['msg']})" for each in wrong)
     remedy = "See /openapi.json for what may be asked."
     return Problem(422, "invalid-request", f"Not understood: {fields}.", remedy)
 
