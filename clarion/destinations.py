@@ -6,12 +6,13 @@ Are they there? A C-ECHO to each, from the AE title that results has (PS3.4 A).
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-from pydantic import ValidationError
 from pynetdicom import AE
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from clarion.home_settings import understood
 from clarion.load.routes import definition, routes
 from clarion.storage import rejection
 from deploy.embedded.home import Home
@@ -19,28 +20,15 @@ from deploy.embedded.programs import shared_environment
 from services.results.settings import Destination, ResultsSettings
 
 _NOTHING = "nothing answers there"
+_VARIABLE = "CLARION_DESTINATIONS"
 _EXAMPLE = '{"pacs": {"ae_title": "ARCHIVE", "host": "10.0.0.5", "port": 104}}'
 
 
 def destinations(home: Home) -> Mapping[str, Destination]:
     """By name, as results is told of them. Raises ValueError in one line where it can't be."""
-    told = shared_environment(home)["CLARION_DESTINATIONS"]
-    try:
-        return ResultsSettings.model_validate({"destinations": told}).destinations
-    except ValidationError as error:
-        raise ValueError(
-            f"{home.folder / 'settings.yaml'}: wrong-destinations: CLARION_DESTINATIONS: "
-            f"{_what_is_wrong(error)}; write it as {_EXAMPLE}"
-        ) from None
-
-
-def _what_is_wrong(error: ValidationError) -> str:
-    """Each fault with its place, such as `pacs.port`."""
-    places = (
-        (".".join(map(str, each["loc"][1:])), each["msg"].removeprefix("Value error, "))
-        for each in error.errors()
-    )
-    return "; ".join(f"{place}: {what}" if place else what for place, what in places)
+    told = shared_environment(home)[_VARIABLE]
+    read = partial(ResultsSettings.model_validate, {"destinations": told})
+    return understood(home, _VARIABLE, read, _EXAMPLE).destinations
 
 
 def delivered_to(home: Home) -> Mapping[str, list[str]]:

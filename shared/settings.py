@@ -1,5 +1,6 @@
 """What every process of a service is told from outside: environment variables CLARION_…"""
 
+import yaml
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -24,3 +25,15 @@ class TritonSettings(Settings):
 
     triton: str = Field("127.0.0.1:8001", description="gRPC address of the inference server")
     triton_shared_memory: bool = Field(True, description="the server runs on this host")
+
+
+def from_yaml(value: object) -> object:
+    """What a string says. Raises ValueError in one line where it says nothing."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        where = f" at character {mark.index + 1}" if mark else ""
+        raise ValueError(f"neither JSON nor YAML ({problem or 'unreadable'}{where})") from None

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from clarion.destinations import destinations
 from clarion.failure import Failure
+from clarion.load.routes import routes
 from clarion.options import HomeOption
 from deploy.embedded.cache import cache_folder
 from deploy.embedded.home import Home, create_home, home_folder, open_home
@@ -62,6 +63,7 @@ def prepared_home(folder: Path, catalog: Catalog, any_ports: bool) -> Home:
             "name a folder that you may write to with --home"
         ) from None
     destinations(opened)
+    routes(opened)
     return opened
 
 

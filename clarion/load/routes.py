@@ -6,13 +6,18 @@ stat. Bulk has no such priority, so it needs a route.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from clarion.failure import Failure
+from clarion.home_settings import understood
 from clarion.storage import Target
 from deploy.embedded.home import Home
 from services.ingest.settings import IngestSettings, Route
 from shared.events.models import Lane
 from shared.pipelines.definition import Definition, parse
+
+_VARIABLE = "CLARION_AES"
+_EXAMPLE = '{"COVID19": {"pipeline": "covid19-ct"}}'
 
 
 @dataclass(frozen=True)
@@ -26,9 +31,10 @@ class Way:
 
 
 def routes(home: Home) -> Mapping[str, Route]:
-    """The AE titles of the home's ingest."""
-    told = home.settings.environment.get("CLARION_AES")
-    return (IngestSettings(aes=told) if told else IngestSettings()).aes
+    """The AE titles of the home's ingest. Raises ValueError where they can't be read."""
+    told = home.settings.environment.get(_VARIABLE)
+    read = partial(IngestSettings.model_validate, {"aes": told} if told else {})
+    return understood(home, _VARIABLE, read, _EXAMPLE).aes
 
 
 def ways(lanes: Iterable[Lane], aes: Mapping[str, Route], port: int) -> dict[Lane, Way]:

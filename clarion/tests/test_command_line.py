@@ -53,12 +53,23 @@ def test_doctor_tells_a_program_what_is_wrong_and_what_to_do(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("told", "wrong"), [(_CUT_OFF, "neither JSON nor YAML"), (_MISSPELT, "pacs.ae_title: Field")]
+    ("variable", "told", "wrong", "example"),
+    [
+        ("CLARION_DESTINATIONS", _CUT_OFF, "neither JSON nor YAML", json.dumps({"pacs": _ARCHIVE})),
+        ("CLARION_DESTINATIONS", _MISSPELT, "pacs.ae_title: Field", json.dumps({"pacs": _ARCHIVE})),
+        ("CLARION_AES", "{COVID19: {pipe", "neither JSON nor YAML", "covid19-ct"),
+        ("CLARION_AES", "{COVID19: {lane: stat}}", "COVID19.pipeline: Field", "covid19-ct"),
+    ],
 )
-def test_destinations_that_no_one_can_read_are_told_by_up_as_by_doctor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str, wrong: str
+def test_settings_that_no_one_can_read_are_told_by_up_as_by_doctor(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    told: str,
+    wrong: str,
+    example: str,
 ) -> None:
-    _set(tmp_path, CLARION_DESTINATIONS=told)
+    _set(tmp_path, **{variable: told})
     started = []
 
     async def bring_up(*what: object) -> None:
@@ -69,10 +80,9 @@ def test_destinations_that_no_one_can_read_are_told_by_up_as_by_doctor(
     refused = _invoked("up", "--detach", "--home", str(tmp_path))
     [failed] = [each for each in _doctor(tmp_path) if not each["ok"]]
 
-    assert failed["check"] == "settings"
-    assert "CLARION_DESTINATIONS" in failed["detail"]
+    assert variable in failed["detail"]
     assert wrong in failed["detail"]
-    assert json.dumps({"pacs": _ARCHIVE}) in failed["detail"]
+    assert example in failed["detail"]
     assert "\n" not in failed["detail"]
     assert explain(refused) == failed["detail"]
     assert not started

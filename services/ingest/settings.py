@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import NoDecode
 
 from shared.catalog import ROOT
 from shared.events.models import Lane
-from shared.settings import Settings
+from shared.settings import Settings, from_yaml
 
 
 class Route(BaseModel):
@@ -49,7 +48,7 @@ class IngestSettings(Settings):
     @field_validator("aes", "callers", mode="before")
     @classmethod
     def _from_yaml(cls, value: object) -> object:
-        return yaml.safe_load(value) if isinstance(value, str) else value
+        return from_yaml(value)
 
     def quiet_time(self, called_ae: str) -> float:
         """The quiet time of an AE title, in seconds."""

@@ -2,11 +2,10 @@
 
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import NoDecode
 
-from shared.settings import Settings
+from shared.settings import Settings, from_yaml
 
 
 class Destination(BaseModel):
@@ -22,18 +21,6 @@ class Destination(BaseModel):
     timeout_s: float = Field(30, description="for an answer; connecting takes at most a third")
 
 
-def _parsed(value: object) -> object:
-    """What a string says. Raises ValueError in one line where it says nothing."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-        where = f" at character {mark.index + 1}" if mark else ""
-        raise ValueError(f"neither JSON nor YAML ({problem or 'unreadable'}{where})") from None
-
-
 _PACS = Destination(ae_title="PACS", host="127.0.0.1", port=11113)
 
 
@@ -43,7 +30,7 @@ class ResultsSettings(Settings):
     ledger: str = Field("sqlite:///.home/ledger.db", description="SQLAlchemy URL")
     api_host: str = Field("127.0.0.1", description="where the jobs API listens")
     api_port: int = 8081
-    destinations: Annotated[dict[str, Destination], NoDecode, BeforeValidator(_parsed)] = Field(
+    destinations: Annotated[dict[str, Destination], NoDecode, BeforeValidator(from_yaml)] = Field(
         default={"pacs": _PACS}, description="name → AE, as JSON or YAML"
     )
     delivery_retry_first_s: float = Field(1, description="doubled after each attempt")
