@@ -7,8 +7,7 @@ from typing import Any
 import httpx
 
 from clarion.failure import Failure
-from deploy.embedded.home import home_folder, open_home
-from shared.catalog import load_catalog
+from clarion.homes import asked
 
 _REMEDIES = {
     "unknown-job": "Take an id, or its beginning, from `clarion jobs`.",
@@ -82,4 +81,4 @@ def _said(problem: dict[str, str]) -> str:
 
 
 def _of_home(home: Path | None, port: str) -> str:
-    return f"http://{open_home(home_folder(home), load_catalog()).local(port)}"
+    return f"http://{asked(home).local(port)}"

@@ -13,22 +13,21 @@ from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from clarion.home_settings import understood
-from clarion.load.routes import definition, routes
+from clarion.load.routes import definition, pipelines_of, routes
 from clarion.storage import rejection
 from deploy.embedded.home import Home
 from deploy.embedded.programs import shared_environment
 from services.results.settings import Destination, ResultsSettings
 
 _NOTHING = "nothing answers there"
-_VARIABLE = "CLARION_DESTINATIONS"
 _EXAMPLE = '{"pacs": {"ae_title": "ARCHIVE", "host": "10.0.0.5", "port": 104}}'
 
 
 def destinations(home: Home) -> Mapping[str, Destination]:
     """By name, as results is told of them. Raises ValueError in one line where it can't be."""
-    told = shared_environment(home)[_VARIABLE]
+    told = shared_environment(home)["CLARION_DESTINATIONS"]
     read = partial(ResultsSettings.model_validate, {"destinations": told})
-    return understood(home, _VARIABLE, read, _EXAMPLE).destinations
+    return understood(home, "destinations", read, _EXAMPLE).destinations
 
 
 def delivered_to(home: Home) -> Mapping[str, list[str]]:
@@ -36,9 +35,11 @@ def delivered_to(home: Home) -> Mapping[str, list[str]]:
 
     Raises ValueError, YAMLError or OSError for titles and definitions that can't be read.
     """
-    found = defaultdict(list)
+    found, folder = defaultdict(list), pipelines_of(home)
     for pipeline in sorted({route.pipeline for route in routes(home).values()}):
-        for name in sorted({name for to in definition(pipeline).deliver.values() for name in to}):
+        for name in sorted(
+            {name for to in definition(folder, pipeline).deliver.values() for name in to}
+        ):
             found[name].append(pipeline)
     return found
 

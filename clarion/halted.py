@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from clarion.failure import Failure
-from deploy.embedded.home import home_folder, open_home
+from clarion.homes import asked
 from shared.catalog import load_catalog
 
 _ANSWER_S = 2.0
@@ -88,5 +88,5 @@ def _says_halted(client: httpx.Client, address: str) -> bool:
 
 def _addresses(service: str, home: Path | None) -> list[str]:
     """One for each replica."""
-    opened = open_home(home_folder(home), load_catalog())
+    opened = asked(home)
     return [f"http://{opened.local(f'{each}.health')}" for each in opened.replicas_of(service)]

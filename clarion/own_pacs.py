@@ -14,12 +14,13 @@ from deploy.embedded.survivors import marked_processes
 from services.results.settings import Destination
 
 _DESTINATIONS = "CLARION_DESTINATIONS"
+_HERE = ("127.0.0.1", "localhost")
 
 
 def require_own_pacs(home: Home) -> None:
     """Raises Failure where the home's system delivers to anything but its own receiving PACS."""
     for name, each in _delivers_to(home).items():
-        if (each.host, each.port) != ("127.0.0.1", home.ports["pacs"]):
+        if each.host not in _HERE or each.port != home.ports["pacs"]:
             raise Failure(
                 f"not-own-pacs: nothing was sent: invented patients would reach the destination "
                 f"{name} ({each.ae_title}@{each.host}:{each.port}), which is not the receiving "

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from clarion.homes import asked
 from clarion.load import session, system
 from clarion.load.arrivals import PROFILES, at_once, by_chance, parse_rate
 from clarion.load.plan import FAULTS, Order, orders
@@ -21,8 +22,7 @@ from clarion.load.studies import Source
 from clarion.load.view import picture, verdict
 from clarion.options import HomeOption, JsonOption
 from clarion.own_pacs import require_own_pacs
-from deploy.embedded.home import Home, home_folder, open_home
-from shared.catalog import load_catalog
+from deploy.embedded.home import Home
 from shared.events.models import Lane
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -162,7 +162,7 @@ def load(
         raise typer.BadParameter("a profile draws its studies; it takes none --from folders")
     if capacity and profile:
         raise typer.BadParameter("--capacity is of studies that make a job; a profile has others")
-    opened = open_home(home_folder(home), load_catalog())
+    opened = asked(home)
     system.require_up(opened)
     require_own_pacs(opened)
     screen = Console(stderr=True, highlight=False)

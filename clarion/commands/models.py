@@ -13,19 +13,19 @@ import typer
 from rich.console import Console
 
 from clarion.failure import Failure
+from clarion.homes import asked
 from clarion.models import catalog, listing, promotion
 from clarion.models.packages import Package, opened
 from clarion.models.promotion import Added, Chosen
 from clarion.models.server import ModelServer, NoServer, ServerDown, Triton
 from clarion.options import HomeOption, JsonOption
 from deploy.embedded.cache import REPOSITORY
-from deploy.embedded.home import Home, home_folder, open_home
+from deploy.embedded.home import Home
 from deploy.embedded.system import is_running
 from deploy.modelrepo.candidates import answering, candidates
 from deploy.modelrepo.origin import Source
 from deploy.modelrepo.repository import Repository
 from deploy.modelrepo.seeding import seed
-from shared.catalog import load_catalog
 from shared.pipelines.definition import parse
 
 app = typer.Typer(
@@ -211,9 +211,9 @@ def verify(as_json: JsonOption = False, home: HomeOption = None) -> None:
 
 def _place(folder: Path | None) -> Place:
     """The home's models; a home that never was up gets the reference models first."""
-    home = open_home(home_folder(folder), load_catalog())
-    asked = home.settings.triton or (home.triton_address if is_running(home) else None)
-    server: ModelServer = Triton(asked) if asked else NoServer()
+    home = asked(folder)
+    address = home.settings.triton or (home.triton_address if is_running(home) else None)
+    server: ModelServer = Triton(address) if address else NoServer()
     if not home.settings.triton and not home.models.exists():
         seed(Repository(home.models), REPOSITORY / "models", _now())
     return Place(home, server)

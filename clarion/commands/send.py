@@ -13,11 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from clarion.failure import Failure
+from clarion.homes import asked
 from clarion.options import HomeOption, JsonOption
 from clarion.part10 import Instance, find
 from clarion.storage import Answer, Target, store
-from deploy.embedded.home import home_folder, open_home
-from shared.catalog import load_catalog
 from shared.events.models import Lane
 
 app = typer.Typer()
@@ -105,7 +104,7 @@ def send(
 
 def own_target(home: Path | None) -> Target:
     """Where the system of a home receives DICOM."""
-    opened = open_home(home_folder(home), load_catalog())
+    opened = asked(home)
     return Target(_OWN_AE, "127.0.0.1", opened.ports["ingest.dicom"])
 
 

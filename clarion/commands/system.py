@@ -51,7 +51,7 @@ def down(home: HomeOption = None) -> None:
 
 
 def prepared_home(folder: Path, catalog: Catalog, any_ports: bool) -> Home:
-    """The home, made where there is none, with settings that services can start with.
+    """The home, made where there is none, with destinations and AE titles that can be read.
 
     Raises Failure where it can't be made, ValueError for settings that are wrong.
     """

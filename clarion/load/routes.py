@@ -7,6 +7,7 @@ stat. Bulk has no such priority, so it needs a route.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from clarion.failure import Failure
 from clarion.home_settings import understood
@@ -16,7 +17,6 @@ from services.ingest.settings import IngestSettings, Route
 from shared.events.models import Lane
 from shared.pipelines.definition import Definition, parse
 
-_VARIABLE = "CLARION_AES"
 _EXAMPLE = '{"COVID19": {"pipeline": "covid19-ct"}}'
 
 
@@ -32,17 +32,19 @@ class Way:
 
 def routes(home: Home) -> Mapping[str, Route]:
     """The AE titles of the home's ingest. Raises ValueError where they can't be read."""
-    told = home.settings.environment.get(_VARIABLE)
-    read = partial(IngestSettings.model_validate, {"aes": told} if told else {})
-    return understood(home, _VARIABLE, read, _EXAMPLE).aes
+    told = home.settings.environment.get("CLARION_AES")
+    read = partial(IngestSettings.model_validate, {"aes": told} if told is not None else {})
+    return understood(home, "aes", read, _EXAMPLE).aes
 
 
-def ways(lanes: Iterable[Lane], aes: Mapping[str, Route], port: int) -> dict[Lane, Way]:
+def ways(
+    lanes: Iterable[Lane], aes: Mapping[str, Route], port: int, pipelines: Path
+) -> dict[Lane, Way]:
     """A way into each lane. Raises Failure for a lane that no AE title leads to."""
-    return {lane: _way(lane, aes, port) for lane in lanes}
+    return {lane: _way(lane, aes, port, pipelines) for lane in lanes}
 
 
-def _way(lane: Lane, aes: Mapping[str, Route], port: int) -> Way:
+def _way(lane: Lane, aes: Mapping[str, Route], port: int, pipelines: Path) -> Way:
     whole = {title: route for title, route in aes.items() if route.group == "study"}
     own = next((title for title, route in whole.items() if route.lane == lane), None)
     if own is None and lane is Lane.STAT:
@@ -53,9 +55,16 @@ def _way(lane: Lane, aes: Mapping[str, Route], port: int) -> Way:
             f"in the home's settings.yaml, as {{LOAD: {{pipeline: covid19-ct, lane: {lane}}}}}"
         )
     priority = Lane.STAT if whole[own].lane != lane else Lane.ROUTINE
-    return Way(Target(own, "127.0.0.1", port), priority, definition(whole[own].pipeline))
+    chosen = definition(pipelines, whole[own].pipeline)
+    return Way(Target(own, "127.0.0.1", port), priority, chosen)
 
 
-def definition(pipeline: str) -> Definition:
-    """The pipeline as ingest reads it."""
-    return parse((IngestSettings().pipelines / f"{pipeline}.yaml").read_text())
+def pipelines_of(home: Home) -> Path:
+    """The folder of definitions that the home's ingest reads."""
+    told = home.settings.environment.get("CLARION_PIPELINES")
+    return Path(told) if told else IngestSettings().pipelines
+
+
+def definition(pipelines: Path, name: str) -> Definition:
+    """A pipeline as ingest reads it."""
+    return parse((pipelines / f"{name}.yaml").read_text())

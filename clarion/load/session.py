@@ -19,7 +19,7 @@ from clarion.load.identities import Run as Identities
 from clarion.load.machine import Meter
 from clarion.load.plan import CT, Mix, Order
 from clarion.load.report import Report
-from clarion.load.routes import Way, routes, ways
+from clarion.load.routes import Way, pipelines_of, routes, ways
 from clarion.load.running import Interrupts, Run
 from clarion.load.stages import Sources
 from clarion.load.studies import Recorded, Source, is_admitted, recorded
@@ -115,7 +115,8 @@ def admitted(home: Home, kind: Kind, sources: tuple[Recorded, ...]) -> tuple[Rec
 
 
 def _leads(home: Home, kind: Kind) -> Mapping[Lane, Way]:
-    return ways(kind.used_lanes(), routes(home), home.ports["ingest.dicom"])
+    port = home.ports["ingest.dicom"]
+    return ways(kind.used_lanes(), routes(home), port, pipelines_of(home))
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from clarion.__main__ import build
 from clarion.commands import system
 from clarion.failure import Failure, explain
+from deploy.embedded.survivors import MARK
+from services.ingest.settings import IngestSettings
 
 _ARCHIVE = {"ae_title": "ARCHIVE", "host": "10.0.0.5", "port": 104}
 _CUT_OFF = '{"pacs'
@@ -88,6 +90,27 @@ def test_settings_that_no_one_can_read_are_told_by_up_as_by_doctor(
     assert not started
 
 
+def test_a_setting_of_the_shell_that_is_wrong_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLARION_API_PORT", "many")
+    [failed] = [each for each in _doctor(tmp_path) if not each["ok"]]
+
+    assert "the environment: wrong-api-port: CLARION_API_PORT: Input" in failed["detail"]
+    assert "DESTINATIONS" not in failed["detail"]
+
+
+def test_doctor_reads_the_pipelines_of_the_home(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    text = (IngestSettings().pipelines / "covid19-ct.yaml").read_text()
+    (tmp_path / "mine" / "mine.yaml").write_text(text)
+    titles = "{CT: {pipeline: mine}}"
+    _set(tmp_path, CLARION_PIPELINES=str(tmp_path / "mine"), CLARION_AES=titles)
+
+    found = {each["check"]: each for each in _doctor(tmp_path)}
+    assert found["delivery to pacs"]["detail"] == "of mine"
+
+
 def test_doctor_tells_a_destination_that_a_pipeline_lacks(tmp_path: Path) -> None:
     _set(tmp_path, CLARION_DESTINATIONS=json.dumps({"archive": _ARCHIVE}))
 
@@ -110,9 +133,7 @@ def test_doctor_compares_the_pipelines_of_the_homes_ae_titles(tmp_path: Path) ->
         assert "CLARION_AES" in checks["pipelines"]["remedy"]
 
 
-@pytest.mark.parametrize(
-    "words", [("jobs",), ("jobs", "show", "1"), ("models", "list"), ("top",), ("down",)]
-)
+@pytest.mark.parametrize("words", [("jobs",), ("jobs", "show", "1"), ("models", "list"), ("top",)])
 @pytest.mark.parametrize("as_variable", [True, False])
 def test_a_home_that_is_not_there_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], as_variable: bool
@@ -126,6 +147,26 @@ def test_a_home_that_is_not_there_is_an_error(
 
     assert explain(refused).startswith(f"no-home: there is no home {missing}")
     assert not missing.exists()
+
+
+def test_a_home_that_is_named_stands_before_the_variable_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLARION_HOME", str(tmp_path / "missing"))
+    monkeypatch.setenv("CLARION_RESULTS_URL", "http://127.0.0.1:1")
+
+    for words in (("jobs", "show", "1", "--home", str(tmp_path)), ("jobs",)):
+        assert "nothing answers at" in explain(_invoked(*words))
+
+
+def test_what_is_left_of_a_home_that_is_gone_can_be_ended(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    left = subprocess.Popen(["/bin/sleep", "60"], env={MARK: str(gone)})
+    try:
+        assert _clarion("down", home=gone).returncode == 0
+        assert left.wait(10) != 0
+    finally:
+        left.kill()
 
 
 def test_without_a_named_home_none_needs_to_be_there(

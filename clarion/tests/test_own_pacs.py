@@ -27,7 +27,11 @@ SUPERVISORD = "print('up', flush=True); import time; time.sleep(600)  # supervis
 
 @pytest.mark.parametrize(
     "destinations",
-    [None, {"pacs": OWN}, {"pacs": {**OWN, "commitment": True}, "copy": OWN}],
+    [
+        None,
+        {"pacs": {**OWN, "host": "localhost"}},
+        {"pacs": {**OWN, "commitment": True}, "copy": OWN},
+    ],
 )
 def test_the_own_pacs_may_have_invented_patients(
     tmp_path: Path, destinations: Mapping[str, object] | None

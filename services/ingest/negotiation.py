@@ -47,15 +47,17 @@ LOSSLESS: tuple[UID, ...] = (
 _ROOT = "1.2.840.10008.1.2"
 NEWER = tuple(UID(f"{_ROOT}.{last}") for last in ("1.98", "4.110", "4.111", "4.112", "8.1"))
 """Encapsulated uncompressed, JPEG XL and deflated frames, which pydicom does not name."""
+NO_FILES = tuple(UID(f"{_ROOT}.{last}") for last in ("4.204", "4.205", "7.1", "7.2", "7.3"))
+"""Of pixels by reference (JPIP), and of video in real time (SMPTE ST 2110)."""
 RETIRED = tuple(UID(f"{_ROOT}.4.{process}") for process in (*range(52, 57), *range(58, 67)))
 """Of JPEG: an archive may still hold them."""
 PREFERENCE = (
     *LOSSLESS,
-    *(syntax for syntax in AllTransferSyntaxes if syntax not in LOSSLESS),
+    *(each for each in AllTransferSyntaxes if each not in LOSSLESS and each not in NO_FILES),
     *NEWER,
     *RETIRED,
 )
-"""All of PS3.6 (table A-1) that send the pixels themselves: not those by reference (JPIP)."""
+"""All of PS3.6 (table A-1) in which files hold pixels."""
 
 
 class Contexts(list[PresentationContext]):

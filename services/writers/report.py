@@ -81,10 +81,14 @@ def ratio_pdf(study: Study, found: Measurement, pictures: Sequence[KeySlice]) ->
 
 def _learned(models: Sequence[ModelIdentity]) -> str:
     """What the models have learned from, once where it is the same; nothing where none says it."""
-    told = {model.name: plain(model.training_data) for model in models if model.training_data}
+    told = {
+        model.name: plain(model.training_data).rstrip(".")
+        for model in models
+        if model.training_data
+    }
     if len(set(told.values())) == 1 and len(told) == len(models):
-        return f"Its models have learned from {next(iter(told.values()))}."
-    return " ".join(f"{name} has learned from {data}." for name, data in told.items())
+        return f"Its models have learned from: {next(iter(told.values()))}."
+    return " ".join(f"{name} has learned from: {data}." for name, data in told.items())
 
 
 def _pdf(

@@ -22,6 +22,7 @@ from clarion.storage import Target
 from clarion.tests.receiver import Receiver, listening
 from phantom.dicom import write
 from phantom.studies import slab
+from services.ingest.settings import IngestSettings
 from shared.events.models import Lane
 
 _LONG_AFTER_S = 60.0
@@ -63,7 +64,11 @@ def receiver() -> Iterator[Receiver]:
 def belongings(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Belongings:
     folder = tmp_path_factory.mktemp("load")
     write(slab(1)[:2], folder / "scans")
-    way = Way(Target("PACS", "127.0.0.1", receiver.port), Lane.ROUTINE, definition("covid19-ct"))
+    way = Way(
+        Target("PACS", "127.0.0.1", receiver.port),
+        Lane.ROUTINE,
+        definition(IngestSettings().pipelines, "covid19-ct"),
+    )
     return Belongings(recorded([folder / "scans"]), {Lane.ROUTINE: way}, Identities(1), folder)
 
 

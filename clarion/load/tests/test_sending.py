@@ -16,10 +16,10 @@ from clarion.storage import Target
 from clarion.tests.receiver import Receiver, listening
 from phantom.dicom import write
 from phantom.studies import slab
-from services.ingest.settings import Route
+from services.ingest.settings import IngestSettings, Route
 from shared.events.models import Lane
 
-PIPELINE = definition("covid19-ct")
+PIPELINE = definition(IngestSettings().pipelines, "covid19-ct")
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_lane_is_reached_by_its_title_or_stat_by_priority() -> None:
         "USUAL": Route(pipeline="covid19-ct"),
         "NIGHT": Route(pipeline="covid19-ct", lane=Lane.BULK),
     }
-    found = ways(list(Lane), aes, 104)
+    found = ways(list(Lane), aes, 104, IngestSettings().pipelines)
     assert {lane: (way.target.ae_title, way.priority) for lane, way in found.items()} == {
         Lane.STAT: ("USUAL", Lane.STAT),
         Lane.ROUTINE: ("USUAL", Lane.ROUTINE),
@@ -109,7 +109,7 @@ def test_a_lane_is_reached_by_its_title_or_stat_by_priority() -> None:
 
 def test_a_lane_that_no_title_leads_to_is_told_how_to_get_one() -> None:
     with pytest.raises(Failure, match=r"lane-without-route: .*CLARION_AES"):
-        ways([Lane.BULK], {"USUAL": Route(pipeline="covid19-ct")}, 104)
+        ways([Lane.BULK], {"USUAL": Route(pipeline="covid19-ct")}, 104, IngestSettings().pipelines)
 
 
 def _way(receiver: Receiver) -> Way:

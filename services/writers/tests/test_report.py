@@ -149,9 +149,9 @@ def test_the_ratio_says_how_much(study: Study, page: Reader, share: float, said:
 def test_the_ratio_says_what_its_models_have_learned_from(study: Study, page: Reader) -> None:
     about = told(study)
     for data, said in (
-        (("CT", "CT"), "Its models have learned from CT."),
-        (("CT", "MR"), "lesion_seg has learned from MR."),
-        (("CT", ""), "lung_seg has learned from CT."),
+        (("CT", "CT"), "Its models have learned from: CT."),
+        (("CT", "MR"), "lesion_seg has learned from: MR."),
+        (("CT.", ""), "lung_seg has learned from: CT."),
     ):
         models = (
             replace(model, training_data=each)
