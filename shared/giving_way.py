@@ -1,8 +1,9 @@
 """Bulk begins nothing that can't be interrupted while other work is under way on the same host.
 
 Triton gives its next turn to the most urgent request, but ends no inference: a study would stand
-behind one of bulk that began a moment before it. The kernel tells of the work, by a lock that ends
-with the process that holds it. Processes of other containers are not seen.
+behind one of bulk that began a moment before it. So who knows that work is coming says so before it
+comes. The kernel tells of the work, by a lock that ends with the process that holds it. Processes
+of other containers are not seen.
 """
 
 import fcntl
@@ -16,11 +17,11 @@ from pathlib import Path
 
 from shared.events.models import Lane
 
-_SIGN = Path(__file__)
+SIGN = Path(__file__)
 """What is locked: every process of an installation has it."""
 _AT_MOST_S = 3.0
 """Of each unit of work, however often it could wait."""
-_HAND_OVER_S = 0.1
+_HAND_OVER_S = 0.2
 """A study that goes from one service to the next is under way meanwhile."""
 _LOOK_S = 0.02
 _FLOCK = "@hhqqi4x"
@@ -29,8 +30,8 @@ _left_s: ContextVar[float] = ContextVar("left_s", default=_AT_MOST_S)
 
 
 @contextmanager
-def under_way(lane: Lane, sign: Path = _SIGN) -> Iterator[None]:
-    """Held by a worker process while it does a unit of work of the lane."""
+def under_way(lane: Lane, sign: Path = SIGN) -> Iterator[None]:
+    """Held while a unit of work of the lane is done, or about to begin."""
     with ExitStack() as held:
         held.callback(_left_s.reset, _left_s.set(_AT_MOST_S))
         if lane is not Lane.BULK:
@@ -40,7 +41,7 @@ def under_way(lane: Lane, sign: Path = _SIGN) -> Iterator[None]:
         yield
 
 
-def let_others_first(sign: Path = _SIGN) -> None:
+def let_others_first(sign: Path = SIGN) -> None:
     """Return when for a moment no other work was under way, or the unit of bulk has waited 3 s."""
     busy_at = time.monotonic()
     until = busy_at + _left_s.get()

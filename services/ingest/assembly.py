@@ -34,10 +34,16 @@ class Ingest:
     """The parts that a process drives: receive, decide, recognise."""
 
     receiver: Receiver
+    quiet: QuietTimes
     decider: Decider
     journal: Journal
     index: Index
     clock: Clock
+    timer: Timer
+
+    def others_soon(self, within_s: float) -> bool:
+        """Whether work that is not bulk begins within so many seconds."""
+        return self.quiet.others_soon(self.timer(), within_s)
 
     def recognise(self, facts: Sequence[Received]) -> None:
         """Remember our own output, so that it makes no job when a PACS sends it back."""
@@ -106,7 +112,7 @@ def assemble(
             receiver, journal, index, quiet, store, definitions, callers, clock, timer
         )
         opened.pop_all()
-    return Ingest(receiver, decider, journal, index, clock)
+    return Ingest(receiver, quiet, decider, journal, index, clock, timer)
 
 
 def _destinations(

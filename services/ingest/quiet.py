@@ -21,6 +21,8 @@ class Activity:
 
     last: float
     quiet_s: float
+    bulk: bool = True
+    """Whether all that came of it is bulk."""
     filling: Mapping[str, int] = field(default_factory=dict)
     """Open associations, and how many instances of this case each brought."""
     associations: int = 0
@@ -30,7 +32,7 @@ class Activity:
     def arrival(self, association: str, now: float) -> "Activity":
         filling = {**self.filling, association: self.filling.get(association, 0) + 1}
         associations = self.associations + (association not in self.filling)
-        return Activity(now, self.quiet_s, filling, associations)
+        return replace(self, last=now, filling=filling, associations=associations, released=None)
 
     def end(self, association: str, now: float, *, clean: bool) -> "Activity":
         brought = self.filling.get(association, 0)
@@ -52,12 +54,14 @@ class QuietTimes:
         self._cases: dict[str, Activity] = {}
         self._lock = Lock()
 
-    def arrived(self, case: str, association: str, quiet_s: float, now: float) -> None:
+    def arrived(
+        self, case: str, association: str, quiet_s: float, now: float, *, bulk: bool
+    ) -> None:
         """An instance of the case was kept; an empty `association` is one that is gone."""
         with self._lock:
             activity = self._cases.get(case, Activity(now, quiet_s))
             moved = activity.arrival(association, now) if association else activity
-            self._cases[case] = replace(moved, quiet_s=quiet_s)
+            self._cases[case] = replace(moved, quiet_s=quiet_s, bulk=moved.bulk and bulk)
 
     def repeated(self, case: str, association: str, now: float) -> None:
         """A known instance came again: its sender is still busy with the case."""
@@ -77,6 +81,12 @@ class QuietTimes:
         with self._lock:
             times = {case: a.due(self._release_s) for case, a in self._cases.items()}
         return sorted((case for case, at in times.items() if at <= now), key=times.__getitem__)
+
+    def others_soon(self, now: float, within_s: float) -> bool:
+        """Whether a case that is not bulk will be complete within so many seconds."""
+        with self._lock:
+            due = (a.due(self._release_s) for a in self._cases.values() if not a.bulk)
+            return any(at <= now + within_s for at in due)
 
     def settle(self, case: str, now: float) -> bool:
         """Forget a case that is still due; False when something arrived meanwhile."""

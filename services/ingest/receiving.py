@@ -153,8 +153,8 @@ class Receiver:
                 return Status.SUCCESS
             kept = self._append(candidate, content)
             self._index.add_arrival(kept, kept.place.offset + kept.place.length)
-            quiet_s = candidate.destination.quiet_s
-            self._quiet.arrived(case, association, quiet_s, self._timer())
+            quiet_s, bulk = candidate.destination.quiet_s, kept.lane is Lane.BULK
+            self._quiet.arrived(case, association, quiet_s, self._timer(), bulk=bulk)
         return Status.SUCCESS
 
     def _content(self, candidate: _Candidate, earlier: list[Arrival]) -> str:

@@ -89,5 +89,5 @@ def resume(index: Index, quiet: QuietTimes, quiet_s: Callable[[str], float], now
     """
     cases = index.unexamined()
     for case, called_ae in cases:
-        quiet.arrived(case, "", quiet_s(called_ae), now)
+        quiet.arrived(case, "", quiet_s(called_ae), now, bulk=False)
     return len(cases)

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from services.ingest.assembly import Ingest, assemble, listen
+from services.ingest.heralding import herald
 from services.ingest.journal import Replaced
 from services.ingest.publishing import Outbox
 from services.ingest.settings import IngestSettings
@@ -57,6 +58,7 @@ async def run(catalog: Catalog, topics: Topics, settings: IngestSettings) -> Non
         try:
             async with asyncio.TaskGroup() as work:
                 work.create_task(_decide(ingest, troubles))
+                work.create_task(herald(ingest.others_soon))
                 work.create_task(_bus(ingest, service, topics, settings, store, troubles))
         finally:
             await asyncio.to_thread(scp.close)  # files stay open: a thread may still be writing

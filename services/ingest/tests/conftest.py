@@ -23,6 +23,7 @@ from shared.testing import toy
 AES = {
     "COVID19": Route(pipeline="toy"),
     "COVID19STAT": Route(pipeline="toy", lane=Lane.STAT),
+    "COVID19BULK": Route(pipeline="toy", lane=Lane.BULK),
     "BYSERIES": Route(pipeline="toy", group="series"),
 }
 
