@@ -27,6 +27,8 @@ _LOOK_S = 0.02
 _FLOCK = "@hhqqi4x"
 """struct flock: type, whence, start, length, process."""
 _left_s: ContextVar[float] = ContextVar("left_s", default=_AT_MOST_S)
+_alone: ContextVar[bool] = ContextVar("alone", default=False)
+"""Whether the unit of work has found nobody else at work for that moment."""
 
 
 @contextmanager
@@ -34,6 +36,7 @@ def under_way(lane: Lane, sign: Path = SIGN) -> Iterator[None]:
     """Held while a unit of work of the lane is done, or about to begin."""
     with ExitStack() as held:
         held.callback(_left_s.reset, _left_s.set(_AT_MOST_S))
+        held.callback(_alone.reset, _alone.set(False))
         if lane is not Lane.BULK:
             with suppress(OSError):  # no descriptor is left: then bulk may come first
                 opened = held.enter_context(sign.open("rb"))
@@ -42,7 +45,12 @@ def under_way(lane: Lane, sign: Path = SIGN) -> Iterator[None]:
 
 
 def let_others_first(sign: Path = SIGN) -> None:
-    """Return when for a moment no other work was under way, or the unit of bulk has waited 3 s."""
+    """Return when for a moment no other work was under way, or the unit of bulk has waited 3 s.
+
+    Who was alone before waits only where it is no more.
+    """
+    if _alone.get() and not _others_work(sign):
+        return
     busy_at = time.monotonic()
     until = busy_at + _left_s.get()
     while True:
@@ -52,6 +60,7 @@ def let_others_first(sign: Path = SIGN) -> None:
         busy_at = now if others_work else busy_at
         time.sleep(_LOOK_S)
     _left_s.set(max(0.0, until - now))
+    _alone.set(not others_work)
 
 
 def _others_work(sign: Path) -> bool:

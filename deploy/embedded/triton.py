@@ -3,11 +3,13 @@
 import asyncio
 import hashlib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from deploy.embedded import watch_models
 from deploy.embedded.cache import InstallFailed
 from deploy.embedded.runtime import (
     Runtime,
@@ -44,9 +46,13 @@ class TritonServer:
 
 
 def command(server: TritonServer, runtime: Runtime) -> list[str]:
-    """tritonserver with every model loaded, and more to be loaded through its API."""
+    """tritonserver with every model loaded, and more to be loaded through its API.
+
+    It is ended when the process of a model dies (`watch_models`).
+    """
     prefix = f"shm-region-prefix-name={server.shared_memory_prefix}"
     return [
+        *[sys.executable, "-I", "-S", watch_models.__file__],
         str(runtime.tritonserver),
         f"--model-repository={server.repository}",
         *["--model-control-mode=explicit", "--load-model=*", *EACH_MODEL_FOR_ITSELF],

@@ -10,13 +10,13 @@ from shared.giving_way import SIGN, under_way
 
 _AHEAD_S = 0.5
 """Most inferences of bulk that began before this have ended when the first of the work begins."""
-_UNTIL_READ_S = 0.4
-"""From when an input is complete until a reader has it."""
+_AFTER_S = 0.4
+"""In which it is announced, and a reader begins, unless much else is under way."""
 _TICK_S = 0.1
 
 
 async def herald(others_soon: Callable[[float], bool], sign: Path = SIGN) -> None:
-    """Hold the sign of other work from a moment before an input is complete until it is read.
+    """Hold the sign of other work from a moment before an input is complete to a moment after.
 
     `others_soon` tells whether an input that is not bulk is complete within so many seconds.
     """
@@ -26,5 +26,5 @@ async def herald(others_soon: Callable[[float], bool], sign: Path = SIGN) -> Non
             with under_way(Lane.ROUTINE, sign):
                 while soon():
                     await asyncio.sleep(_TICK_S)
-                await asyncio.sleep(_UNTIL_READ_S)
+                await asyncio.sleep(_AFTER_S)
         await asyncio.sleep(_TICK_S)

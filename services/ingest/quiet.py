@@ -98,6 +98,6 @@ class QuietTimes:
             return True
 
     def again(self, case: str, now: float) -> None:
-        """A settled case could not be decided: it is due again in a moment."""
+        """A settled case could not be decided: it is due again in a moment, and may be urgent."""
         with self._lock:
-            self._cases.setdefault(case, Activity(now, _AGAIN_S))
+            self._cases.setdefault(case, Activity(now, _AGAIN_S, bulk=False))

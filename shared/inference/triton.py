@@ -1,7 +1,8 @@
 """NVIDIA Triton over gRPC, with tensors in shared memory where the server is on this host."""
 
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -23,6 +24,9 @@ from shared.telemetry.logs import logger
 _PRIORITY = {Lane.STAT: 1, Lane.ROUTINE: 2, Lane.BULK: 3}
 _ASK_S = 10.0
 _INFER_S = 240.0
+_ENDED_WITHIN_S, _LOOK_S = 2.0, 0.05
+_LOST = "is not healthy"
+"""The python backend's words when the process of a model has ended: it starts no other."""
 _DOWN = {"StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED", "StatusCode.CANCELLED"}
 _CHANNEL = [
     ("grpc.max_send_message_length", -1),
@@ -41,6 +45,13 @@ class _Described:
     parameters: Mapping[str, str]
     output_shapes: Mapping[str, tuple[int, ...]]
     output_types: Mapping[str, str]
+
+
+class _ModelLost(Unavailable):
+    """The server is live, and the model will not answer before it is started again."""
+
+    def __init__(self) -> None:
+        super().__init__("triton")
 
 
 class TritonInference:
@@ -85,9 +96,11 @@ class TritonInference:
             try:
                 with _verdicts(told=True):
                     return self._ask(described, inputs, outputs, request)
-            except Exception:
+            except Exception as error:
                 # What was cached may be the reason: a version that is gone.
                 self._described.pop(model, None)
+                if isinstance(error, _ModelLost):
+                    self._until_ended()
                 raise
 
     def probe(self) -> None:
@@ -101,6 +114,13 @@ class TritonInference:
         if self._memory:
             self._memory.close()
         self._client.close()
+
+    def _until_ended(self) -> None:
+        """Whoever watches the server ends it now: it shall not be taken for up meanwhile."""
+        until = time.monotonic() + _ENDED_WITHIN_S
+        with suppress(InferenceServerException):
+            while time.monotonic() < until and self._client.is_server_live(client_timeout=_ASK_S):
+                time.sleep(_LOOK_S)
 
     def _ask(
         self,
@@ -182,4 +202,6 @@ def _verdicts(told: bool = False) -> Iterator[None]:
             raise Unavailable("triton") from error
         if error.status() == "StatusCode.NOT_FOUND":
             raise (Unavailable("triton") if told else UnknownModel(error.message())) from error
+        if _LOST in (error.message() or ""):
+            raise _ModelLost from error
         raise ModelFailed(error.message()) from error

@@ -19,6 +19,7 @@ FAULTS: Mapping[str, Fault] = {
         processes.kill_fork_server,
         processes.kill_kafka,
         processes.kill_triton,
+        processes.kill_model,
         processes.kill_pacs,
         processes.freeze_service,
         processes.freeze_kafka,

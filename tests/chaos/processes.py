@@ -65,6 +65,11 @@ def kill_triton(scene: Scene) -> str:
     return _kill(scene, "triton")
 
 
+def kill_model(scene: Scene) -> str:
+    """SIGKILL the process in which Triton runs a model, as the kernel does when memory is short."""
+    return _kill_one_of(scene, scene.models(), "model")[1]
+
+
 def kill_pacs(scene: Scene) -> str:
     return _kill(scene, "pacs")
 

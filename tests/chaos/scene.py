@@ -7,6 +7,7 @@ from random import Random
 from deploy.embedded.home import Home
 from deploy.embedded.supervisor import Control
 from deploy.embedded.system import INFRASTRUCTURE
+from deploy.embedded.triton_files import STUB
 from tests.e2e.processes import children
 
 _FORKSERVER = b"multiprocessing.forkserver"
@@ -36,6 +37,12 @@ class Scene:
         """The workers of each stage service that has any now: its fork server's children."""
         found = {name: children(max(of)) for name, of in self.fork_servers().items()}
         return {name: workers for name, workers in found.items() if workers}
+
+    def models(self) -> dict[str, set[int]]:
+        """The processes in which Triton runs its models; nothing while it runs none."""
+        pid = self.control.pids().get("triton")
+        models = {each for each in children(pid or 0) if STUB.encode() in _command(each)}
+        return {"triton": models} if models else {}
 
     def fork_servers(self) -> dict[str, set[int]]:
         """The process that forks the workers of each stage service."""

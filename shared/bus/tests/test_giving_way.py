@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -70,6 +71,29 @@ def test_work_whose_worker_was_killed_is_not_waited_for(sign: Path) -> None:
             pipe.recv()
         with under_way(Lane.BULK, sign):
             assert waited_s(sign) < 2
+
+
+def test_a_unit_that_was_alone_waits_no_more_until_others_come(sign: Path) -> None:
+    with under_way(Lane.BULK, sign):
+        assert waited_s(sign) >= 0.2
+        assert max(waited_s(sign) for _ in range(5)) < 0.2
+        with worker(Lane.STAT, sign):
+            assert waited_s(sign) >= 2
+
+
+def test_a_study_on_its_way_from_one_service_to_the_next_is_waited_for(sign: Path) -> None:
+    with under_way(Lane.BULK, sign), ThreadPoolExecutor(1) as other:
+        between = other.submit(_twice_with_a_gap, sign, 0.15)
+        time.sleep(0.1)
+        let_others_first(sign)
+        assert between.done()
+
+
+def _twice_with_a_gap(sign: Path, gap_s: float) -> None:
+    for pause in (gap_s, 0.0):
+        with under_way(Lane.STAT, sign):
+            time.sleep(0.3)
+        time.sleep(pause)
 
 
 def test_a_unit_of_bulk_waits_so_long_in_all_however_many_inferences_it_has(sign: Path) -> None:

@@ -14,6 +14,7 @@ from deploy.embedded.cache import cache_folder
 from deploy.embedded.install import install
 from deploy.embedded.ports import free_ports
 from deploy.embedded.runtime import Runtime, missing_shared_library, unsupported_platform
+from deploy.embedded.triton_files import STUB
 from shared.inference.regions import SHM
 from shared.inference.tests import doubling
 
@@ -50,6 +51,19 @@ class Server:
                 env={**os.environ, **triton.environment(self.runtime)},
             )
         asyncio.run(triton.wait_until_ready(self._server, 60))
+
+    def processes_of(self, model: str) -> list[int]:
+        """In which it runs the model's instances: children that are told the model's folder."""
+        tasks = Path("/proc", str(self.process.pid if self.process else 0), "task")
+        children = " ".join(path.read_text() for path in tasks.glob("*/children")).split()
+        told = {pid: Path("/proc", pid, "cmdline").read_text() for pid in children}
+        return [int(pid) for pid, words in told.items() if STUB in words and f"/{model}/" in words]
+
+    def start_again(self) -> None:
+        """As a supervisor does when it has ended."""
+        assert self.process
+        assert self.process.wait(10)
+        self.start()
 
     def kill(self) -> None:
         """End it at once; what it can't clean up any more is cleaned up for it."""

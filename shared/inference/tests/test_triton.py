@@ -1,5 +1,7 @@
 """What only the real server shows: restarts, new versions, leftovers, memory that can't be had."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -41,6 +43,25 @@ def test_a_server_that_restarts_is_unavailable_and_then_answers_again(server: Se
     answer = inference.infer("doubling", {"x": X}, ("y",))
 
     assert np.array_equal(answer["y"], X * 2)
+    inference.close()
+
+
+def test_a_model_that_was_killed_is_an_outage_until_the_server_is_started_again(
+    server: Server,
+) -> None:
+    inference = TritonInference(server.address, shared_memory=True)
+    inference.infer("doubling", {"x": X}, ("y",))
+    for process in server.processes_of("doubling"):
+        os.kill(process, signal.SIGKILL)
+
+    with pytest.raises(Unavailable):
+        inference.infer("doubling", {"x": X}, ("y",))
+    with pytest.raises(Unavailable):
+        inference.probe()
+    server.start_again()
+    _until_reconnected(inference)
+
+    assert np.array_equal(inference.infer("doubling", {"x": X}, ("y",))["y"], X * 2)
     inference.close()
 
 
