@@ -2,10 +2,11 @@
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from clarion.__main__ import build
-from clarion.tests.results_api import REPLAYED
+from clarion.tests.results_api import PORTIONS, REPLAYED
 
 
 def test_a_listing_of_failures_that_is_cut_says_so(clarion: CliRunner) -> None:
@@ -47,6 +48,24 @@ def test_a_replay_says_what_was_done_of_each_job_and_fails_where_nothing_was(
     assert "1 of 2 jobs" in str(shown.exception)
     told = clarion.invoke(build(), ["failures", "replay", "--code", "defect", "--json"])
     assert json.loads(told.stdout) == REPLAYED
+
+
+@pytest.mark.parametrize(
+    ("chosen", "asked"),
+    [
+        (["1111"], "job=1111&fresh=false"),
+        (["--service", "reader"], "service=reader&fresh=false"),
+        (["--stage", "lung-seg"], "stage=lung-seg&fresh=false"),
+        (["--all"], "all=true&fresh=false"),
+        (["--service", "reader", "--fresh"], "service=reader&fresh=true"),
+    ],
+)
+def test_what_was_chosen_is_asked_for(
+    clarion: CliRunner, chosen: list[str], asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PORTIONS, asked, {"jobs": REPLAYED[:1], "next": None})
+    shown = clarion.invoke(build(), ["failures", "replay", *chosen])
+    assert (shown.exit_code, shown.stdout) == (0, "run 2 of 11111111-2222 begins\n")
 
 
 def test_only_a_service_that_can_halt_is_resumed(clarion: CliRunner) -> None:

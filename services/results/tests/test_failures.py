@@ -64,13 +64,16 @@ def test_what_the_service_said_is_read_where_no_file_is_shared(tmp_path: Path) -
     assert gone.json()["code"] == "no-details"
 
 
-def test_a_replay_by_code_says_what_was_done_of_each_job(system: System) -> None:
-    answer = system.http.post("/failures/replay?code=out-of-memory")
+@pytest.mark.parametrize(("how", "fresh"), [("", False), ("&fresh=true", True)])
+def test_a_replay_by_code_says_what_was_done_of_each_job(
+    system: System, how: str, fresh: bool
+) -> None:
+    answer = system.http.post(f"/failures/replay?code=out-of-memory{how}")
     (done,) = answer.json()["jobs"]
     assert (answer.status_code, done["done"], done["run"]) == (202, True, 2)
     (asked,) = system.published("input-ready")
     assert isinstance(asked, InputReady)
-    assert (asked.run, asked.fresh) == (2, False)
+    assert (asked.run, asked.fresh) == (2, fresh)
     assert system.get("/failures") == []
 
 
@@ -155,6 +158,18 @@ def test_what_a_deadline_ended_is_a_failure_of_the_stage_that_held_it(tmp_path: 
     found = {failure["stage"]: failure for failure in system.get("/failures?code=deadline")}
     assert set(found) == {"lung-seg", "lesion-dicom-seg"}
     assert found["lung-seg"]["service"] == "lung_seg"
+
+
+def test_a_replay_by_service_leaves_what_a_deadline_ended_in_another(system: System) -> None:
+    late = Story(system.store, case="late")
+    system.intake.take([late.input_ready(), late.made("reader"), late.made("lesion-seg")])
+    system.clock.advance(21 * PIPELINE.deadline)
+    sweep(system.intake.ledger, system.intake.concluder, RECEIVED)
+    done = system.http.post("/failures/replay?service=reader").json()["jobs"]
+    assert [each["job_id"] for each in done] == [job()]
+    assert {each["job_id"] for each in system.get("/failures")} == {late.job_id}
+    (held,) = system.http.post("/failures/replay?service=lung_seg").json()["jobs"]
+    assert held["job_id"] == late.job_id
 
 
 def test_a_change_of_lane_reaches_queued_work_deliveries_and_later_runs(tmp_path: Path) -> None:

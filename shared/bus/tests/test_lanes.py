@@ -1,13 +1,16 @@
 """A job that is given another lane goes by it at every stage, however long the queues are."""
 
 import asyncio
+from collections.abc import Callable
 
 from shared.bus.tests import virtual_time
 from shared.bus.tests.process import Process
 from shared.bus.tests.rig import run_job, toy_rig
 from shared.bus.tests.world import World, event_of, job_of
+from shared.bus.work import Produced, Work
 from shared.events.models import JobControl, Lane
 from shared.store.memory import MemoryStore
+from shared.store.port import PayloadStore
 from shared.testing import toy
 
 _QUEUED = 40
@@ -32,6 +35,36 @@ async def test_what_was_done_before_is_said_again_by_the_lane_that_was_told_sinc
     await run_job(after)
     assert {r.event.id for r in after.bus.records} == {r.event.id for r in before.bus.records}
     assert {r.place.lane for r in after.bus.records[1:]} == {Lane.STAT}
+
+
+def test_bulk_that_is_told_to_be_stat_while_it_waits_takes_an_idle_slot_at_once() -> None:
+    begun: list[str] = []
+    go_on: list[Callable[[], None]] = []
+
+    def read(work: Work, *, store: PayloadStore) -> Produced:
+        begun.append(work.job_id)
+        virtual_time.halt(go_on.append)
+        return toy.read(work, store=store)
+
+    async def story() -> None:
+        rig = toy_rig(MemoryStore(), reader=read)
+        events = [
+            toy.input_ready(rig.store, lane=Lane.BULK, manifest=text) for text in (b"a", b"b")
+        ]
+        for event in events:
+            await rig.bus.publish(event, Lane.BULK, 0)
+        working = asyncio.create_task(rig.together())
+        await virtual_time.until_idle()
+        (first,) = begun
+        (waits,) = {event.subject for event in events} - {first}
+        rig.control.apply(JobControl(job_id=waits, lane=Lane.STAT))
+        await virtual_time.until_idle()
+        assert begun == [first, waits]
+        for let_go in go_on:
+            let_go()
+        await working
+
+    virtual_time.run(story())
 
 
 async def _last_goes_first(world: World) -> list[int]:
