@@ -1,10 +1,10 @@
 """Sends one study, faults and all; whatever the fault, each instance is sent in the end."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from time import sleep, time
 
 from clarion.failure import Failure
 from clarion.load.plan import Fault, Order
@@ -51,7 +51,7 @@ class Sent:
 
 def send(order: Order, study: Study, way: Way, late_s: float) -> Sent:
     """Send a study by its order. Never raises for what the receiver does."""
-    began = time.time()
+    began = time()
     why_not, unanswered = "", 0
     try:
         answers = list(_FAULTS[order.fault](study.instances, way))
@@ -70,7 +70,7 @@ def send(order: Order, study: Study, way: Way, late_s: float) -> Sent:
         study_instance_uid=study.study_instance_uid,
         case_id=case_id(way.definition.pipeline, study.study_instance_uid, _GROUP),
         began=began,
-        ended=time.time(),
+        ended=time(),
         instances=len(study.instances),
         size=sum(each.size for each in study.instances),
         late_s=late_s,
@@ -100,7 +100,7 @@ def _aborted(instances: Sequence[Instance], way: Way) -> Iterator[Answer]:
     try:
         sending.throw(Abandoned())
     except Abandoned:
-        time.sleep(_AGAIN_S)
+        sleep(_AGAIN_S)
     yield from store(way.target, instances, way.priority)
 
 
@@ -108,7 +108,7 @@ def _released_early(instances: Sequence[Instance], way: Way) -> Iterator[Answer]
     half = len(instances) // 2
     for part in (instances[:half], instances[half:]):
         yield from store(way.target, part, way.priority)
-        time.sleep(_AGAIN_S)
+        sleep(_AGAIN_S)
 
 
 def _duplicated(instances: Sequence[Instance], way: Way) -> Iterator[Answer]:
@@ -128,7 +128,7 @@ def _slowly(instances: Sequence[Instance], way: Way) -> Iterator[Answer]:
     pause_s = min(1.0, _SLOW_S / len(instances))
     for answer in store(way.target, instances, way.priority):
         yield answer
-        time.sleep(pause_s)
+        sleep(pause_s)
 
 
 _FAULTS: dict[Fault, Callable[[Sequence[Instance], Way], Iterator[Answer]]] = {

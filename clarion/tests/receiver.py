@@ -3,12 +3,24 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Barrier
 
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless
 from pynetdicom import AE, evt
+from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+_WAIT_S = 10.0
+
+
+@dataclass
+class Came:
+    """One association: SOP Instance UIDs in order, each as often as it came, and how it ended."""
+
+    instances: list[str] = field(default_factory=list)
+    end: str = "open"
 
 
 @dataclass
@@ -24,7 +36,9 @@ class Receiver:
     """A SOP Instance UID: when it comes, this association is aborted, and each later one."""
     datasets: dict[str, bytes] = field(default_factory=dict)
     priorities: set[int] = field(default_factory=set)
-    associations: int = 0
+    associations: dict[Association, Came] = field(default_factory=dict)
+    meeting: Barrier | None = None
+    """No first instance is answered before as many associations as meet there have brought one."""
     echo: int | None = None
     """The status that it answers C-ECHO with; None: it takes none."""
 
@@ -32,8 +46,20 @@ class Receiver:
     def address(self) -> str:
         return f"PACS@127.0.0.1:{self.port}"
 
-    def _accepted(self, _: Event) -> None:
-        self.associations += 1
+    def came(self) -> list[Came]:
+        """What each association brought, in the order of their begins, when all have ended."""
+        for association in self.associations:
+            association.join(_WAIT_S)
+        return [*self.associations.values()]
+
+    def _accepted(self, event: Event) -> None:
+        self.associations[event.assoc] = Came()
+
+    def _released(self, event: Event) -> None:
+        self.associations[event.assoc].end = "released"
+
+    def _aborted(self, event: Event) -> None:
+        self.associations[event.assoc].end = "aborted"
 
     def _echoed(self, _: Event) -> int:
         return self.echo or 0x0000
@@ -41,6 +67,10 @@ class Receiver:
     def _stored(self, event: Event) -> int:
         assert isinstance(event.request, C_STORE)
         uid = str(event.request.AffectedSOPInstanceUID)
+        came = self.associations[event.assoc]
+        came.instances.append(uid)
+        if self.meeting and len(came.instances) == 1:
+            self.meeting.wait(_WAIT_S)
         if uid in self.silent_once:
             self.silent_once.remove(uid)
             event.assoc.abort()
@@ -62,6 +92,8 @@ def listening(receiver: Receiver) -> Iterator[Receiver]:
         entity.add_supported_context(Verification)
     handlers: list[evt.EventHandlerType] = [
         (evt.EVT_ACCEPTED, receiver._accepted),
+        (evt.EVT_RELEASED, receiver._released),
+        (evt.EVT_ABORTED, receiver._aborted),
         (evt.EVT_C_STORE, receiver._stored),
         (evt.EVT_C_ECHO, receiver._echoed),
     ]

@@ -1,7 +1,8 @@
 """Arrivals, shares and orders follow from the seed alone."""
 
 from collections import Counter
-from itertools import islice
+from itertools import islice, pairwise, product
+from math import exp
 
 import pytest
 
@@ -34,6 +35,15 @@ def test_chance_arrivals_keep_the_rate_and_the_seed() -> None:
     assert moments == list(islice(by_chance(2.0, chance(5)), 4000))
     assert moments == sorted(moments)
     assert 4000 / moments[-1] == pytest.approx(2.0, rel=0.05)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_gaps_between_chance_arrivals_spread_as_exponential_ones(seed: int) -> None:
+    moments = list(islice(by_chance(2.0, chance(seed)), 4000))
+    gaps = [after - before for before, after in pairwise([0.0, *moments])]
+    for means in (0.5, 1, 2, 3):
+        longer = sum(gap > means / 2.0 for gap in gaps) / len(gaps)
+        assert longer == pytest.approx(exp(-means), abs=0.03)
 
 
 def test_the_hospital_hour_is_the_published_one() -> None:
@@ -70,6 +80,17 @@ def test_orders_are_due_in_order_and_take_the_sources_in_turn() -> None:
     made = list(orders(steady(1.0), range(7, 10), mix, chance(0)))
     assert [(o.number, o.due_s, o.source) for o in made] == [(7, 0, 1), (8, 1, 0), (9, 2, 1)]
     assert {(o.lane, o.fault, o.modality) for o in made} == {(Lane.STAT, Fault.NONE, "CT")}
+
+
+def test_sources_by_chance_come_in_no_turn_but_that_of_the_seed() -> None:
+    mix = Mix({}, {}, {}, sources=3, in_turn=False)
+    first, again, other = (
+        [each.source for each in orders(at_once(), range(300), mix, chance(seed))]
+        for seed in (4, 4, 5)
+    )
+    assert first == again
+    assert first != other
+    assert set(pairwise(first)) == set(product(range(3), repeat=2))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

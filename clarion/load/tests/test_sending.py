@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -30,28 +31,66 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    write(slab(1)[:6], tmp_path / "scans")
-    [source] = recorded([tmp_path / "scans"])
-    return make(order(), source, Run(1), tmp_path / "made")
+    return _study(tmp_path, 6)
+
+
+@pytest.fixture
+def pauses(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float]]:
+    """How many images had come at each pause of the sender, and its seconds: it takes none."""
+    made: list[tuple[int, float]] = []
+
+    def pause(seconds: float) -> None:
+        made.append((len(receiver.datasets), seconds))
+
+    monkeypatch.setattr("clarion.load.sending.sleep", pause)
+    return made
 
 
 @pytest.mark.parametrize(
-    ("fault", "associations"),
+    ("fault", "expected"),
     [
-        (Fault.NONE, 1),
-        (Fault.ABORT, 2),
-        (Fault.EARLY_RELEASE, 2),
-        (Fault.DUPLICATES, 1),
-        (Fault.PARALLEL, 3),
+        (Fault.NONE, [([0, 1, 2, 3, 4, 5], "released")]),
+        (Fault.ABORT, [([0, 1, 2], "aborted"), ([0, 1, 2, 3, 4, 5], "released")]),
+        (Fault.EARLY_RELEASE, [([0, 1, 2], "released"), ([3, 4, 5], "released")]),
+        (Fault.DUPLICATES, [([0, 1, 2, 3, 4, 5, 0, 3], "released")]),
+        (Fault.SLOW, [([0, 1, 2, 3, 4, 5], "released")]),
     ],
 )
+@pytest.mark.usefixtures("pauses")
 def test_a_fault_loses_no_image(
-    receiver: Receiver, study: Study, fault: Fault, associations: int
+    receiver: Receiver, study: Study, fault: Fault, expected: list[tuple[list[int], str]]
 ) -> None:
     sent = send(order(fault=fault), study, _way(receiver), 0.0)
     assert (sent.stored, sent.instances, sent.makes_job) == (True, 6, True)
-    assert receiver.datasets.keys() == {each.sop_instance_uid for each in study.instances}
-    assert receiver.associations == associations
+    assert _came(receiver, study) == expected
+
+
+def test_parallel_associations_are_open_at_once(receiver: Receiver, study: Study) -> None:
+    receiver.meeting = Barrier(3)
+    sent = send(order(fault=Fault.PARALLEL), study, _way(receiver), 0.0)
+    assert (sent.stored, sent.unanswered) == (True, 0)
+    thirds = [([0, 3], "released"), ([1, 4], "released"), ([2, 5], "released")]
+    assert sorted(_came(receiver, study)) == thirds
+
+
+@pytest.mark.parametrize("fault", [Fault.ABORT, Fault.EARLY_RELEASE])
+def test_who_went_too_early_comes_again_after_a_pause(
+    receiver: Receiver, study: Study, pauses: list[tuple[int, float]], fault: Fault
+) -> None:
+    send(order(fault=fault), study, _way(receiver), 0.0)
+    assert pauses[0] == (3, 0.5)
+
+
+@pytest.mark.parametrize(("images", "pause_s"), [(6, 1.0), (16, 0.625)])
+def test_a_slow_sender_pauses_after_each_image_for_ten_seconds_in_all_at_most(
+    receiver: Receiver,
+    tmp_path: Path,
+    pauses: list[tuple[int, float]],
+    images: int,
+    pause_s: float,
+) -> None:
+    send(order(fault=Fault.SLOW), _study(tmp_path, images), _way(receiver), 0.0)
+    assert pauses == [(come, pause_s) for come in range(1, images + 1)]
 
 
 @pytest.mark.parametrize("modality", ["MR", "US", "DX", "SR"])
@@ -76,7 +115,7 @@ def test_what_nobody_answered_is_sent_once_more(receiver: Receiver, study: Study
     receiver.silent_once = {study.instances[2].sop_instance_uid}
     sent = send(order(), study, _way(receiver), 0.0)
     assert (sent.stored, sent.unanswered) == (True, 4)  # it, and all that came after it
-    assert receiver.associations == 2
+    assert len(receiver.associations) == 2
 
 
 def test_an_image_that_is_refused_makes_the_study_not_stored(
@@ -114,3 +153,15 @@ def test_a_lane_that_no_title_leads_to_is_told_how_to_get_one() -> None:
 
 def _way(receiver: Receiver) -> Way:
     return Way(Target("PACS", "127.0.0.1", receiver.port), Lane.ROUTINE, PIPELINE)
+
+
+def _study(folder: Path, images: int) -> Study:
+    write(slab(1)[:images], folder / "scans")
+    [source] = recorded([folder / "scans"])
+    return make(order(), source, Run(1), folder / "made")
+
+
+def _came(receiver: Receiver, study: Study) -> list[tuple[list[int], str]]:
+    """By association: the places in the study of what it brought, and how it ended."""
+    places = {each.sop_instance_uid: place for place, each in enumerate(study.instances)}
+    return [([places[uid] for uid in each.instances], each.end) for each in receiver.came()]
