@@ -123,7 +123,7 @@ def _facts(study: Study) -> dict[str, list[list[str]]]:
     header, grid = study.source.header, study.selection.geometry
     chosen = sum(stack.chosen for stack in study.selection.stacks)
     passed = len(study.selection.stacks) - chosen
-    scanner = _joined(legible(header, "Manufacturer"), legible(header, "ManufacturerModelName"))
+    scanner = _joined(_label(header, "Manufacturer"), _label(header, "ManufacturerModelName"))
     spacing = wording.unbroken(" × ".join(f"{step:.2f}" for step in grid.spacing) + " mm")
     return {
         "Patient": [
@@ -134,7 +134,7 @@ def _facts(study: Study) -> dict[str, list[list[str]]]:
         ],
         "Study": [
             ["Date", _when(header, "Study") or _NOT_SAID],
-            ["Description", plain(legible(header, "StudyDescription")) or _NOT_SAID],
+            ["Description", _label(header, "StudyDescription") or _NOT_SAID],
             ["Accession no.", plain(legible(header, "AccessionNumber")) or _NOT_SAID],
             ["Referred by", "\n".join(written(legible(header, "ReferringPhysicianName")))],
         ],
@@ -142,7 +142,7 @@ def _facts(study: Study) -> dict[str, list[list[str]]]:
             ["Series", _series(header)],
             ["Images", f"{grid.shape[0]} slices, {spacing}"],
             ["Scanner", _joined(scanner, _kernel(header), by=", ") or _NOT_SAID],
-            ["Passed over", f"{passed} other stack{'s' * (passed != 1)}" if passed else "none"],
+            ["Other stacks", f"{passed}, not analysed" if passed else "none"],
         ],
     }
 
@@ -229,10 +229,14 @@ def _when(header: Dataset, what: str) -> str:
 
 
 def _series(header: Dataset) -> str:
-    return (
-        _joined(legible(header, "SeriesNumber"), legible(header, "SeriesDescription"), by=": ")
-        or "–"
-    )
+    number, said = legible(header, "SeriesNumber"), _label(header, "SeriesDescription")
+    return _joined(number, said, by=": ") or _NOT_SAID
+
+
+def _label(header: Dataset, keyword: str) -> str:
+    """A description or a name of a device; some tools write None where they have nothing."""
+    text = plain(legible(header, keyword))
+    return "" if text == "None" else text
 
 
 def _kernel(header: Dataset) -> str:

@@ -136,6 +136,7 @@ def test_the_classification_says_what_its_colours_are_and_are_not(
 
     assert said in page.text(pdf)
     assert ("faint to strong" in page.text(pdf)) == (strength == 0.8)
+    assert ("encloses at least half the full strength" in page.text(pdf)) == (strength == 0.8)
     assert page.pages(pdf) == 1
 
 
@@ -169,6 +170,33 @@ def test_a_report_of_a_second_version_with_a_warning_is_one_page(
 
     for pdf in (classified(study, about), measured(study, about)):
         assert page.pages(pdf) == 1
+
+
+def test_a_label_that_a_tool_wrote_for_nothing_is_left_out(study: Study, page: Reader) -> None:
+    header = study.ordered[0]
+    header.SeriesNumber = 123456
+    for keyword in ("Manufacturer", "StudyDescription", "SeriesDescription"):
+        setattr(header, keyword, "None")
+    header.ManufacturerModelName = "Scanner 7"
+
+    text = page.text(measured(study, told(study, header)))
+
+    assert "123456" in text
+    assert "Scanner 7" in text
+    assert "None" not in text
+
+
+@pytest.mark.parametrize(("others", "said"), [(0, "none"), (2, "2, not analysed")])
+def test_the_ratio_says_how_many_stacks_were_not_analysed(
+    study: Study, page: Reader, others: int, said: str
+) -> None:
+    [chosen] = study.selection.stacks
+    passed = chosen.model_copy(update={"chosen": False})
+    selection = study.selection.model_copy(update={"stacks": (chosen, *[passed] * others)})
+
+    text = page.text(measured(study, replace(told(study), selection=selection)))
+
+    assert f"Other stacks {said}" in text
 
 
 def test_the_patients_right_lung_stands_on_the_left(study: Study, page: Reader) -> None:
