@@ -152,7 +152,7 @@ def _store(association: Association, instance: Instance, priority: int) -> Answe
         return Answer(instance, False, None, f"not sent: {error}", lost=isinstance(error, OSError))
     if "Status" not in status:
         return Answer(instance, False, None, "no answer: the association was lost", lost=True)
-    return _judged(instance, int(status.Status))
+    return _judged(instance, int(status.Status), str(status.get("ErrorComment", "")))
 
 
 def _gone(instance: Instance) -> Answer:
@@ -166,8 +166,8 @@ def _accepted(association: Association) -> set[tuple[str, str]]:
     }
 
 
-def _judged(instance: Instance, status: int) -> Answer:
-    """Success and warnings mean that it is stored (PS3.4 B.2.3)."""
+def _judged(instance: Instance, status: int, comment: str) -> Answer:
+    """Success and warnings mean that it is stored (PS3.4 B.2.3); the comment is the receiver's."""
     category, meaning = _STATUSES.get(status, ("Failure", ""))
-    said = meaning or category
+    said = ": ".join(part for part in (meaning or category, comment) if part)
     return Answer(instance, category in ("Success", "Warning"), f"{status:04X}", said)

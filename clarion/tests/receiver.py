@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Barrier
 
+from pydicom import Dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
@@ -30,6 +31,8 @@ class Receiver:
     port: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
     """By SOP Instance UID; else Success."""
+    comment: str = ""
+    """The Error Comment of every failure."""
     silent_once: set[str] = field(default_factory=set)
     """SOP Instance UIDs: instead of its first answer, the association is aborted."""
     ends_at: str | None = None
@@ -64,7 +67,15 @@ class Receiver:
     def _echoed(self, _: Event) -> int:
         return self.echo or 0x0000
 
-    def _stored(self, event: Event) -> int:
+    def _stored(self, event: Event) -> Dataset:
+        """The status, with the comment where it is a failure's."""
+        answer = Dataset()
+        answer.Status = self._status(event)
+        if self.comment and answer.Status:
+            answer.ErrorComment = self.comment
+        return answer
+
+    def _status(self, event: Event) -> int:
         assert isinstance(event.request, C_STORE)
         uid = str(event.request.AffectedSOPInstanceUID)
         came = self.associations[event.assoc]

@@ -83,11 +83,12 @@ def test_what_is_refused_is_named_with_status_and_meaning(
 ) -> None:
     paths = write(study, tmp_path)
     receiver.statuses = {_uid(paths[1]): 0xA700}
+    receiver.comment = "The disk is full"
 
     done = _send(tmp_path, "--to", receiver.address)
 
     assert done.exit_code == 1
-    assert f"{paths[1]}: A700 Refused: Out of Resources" in done.stderr
+    assert f"{paths[1]}: A700 Refused: Out of Resources: The disk is full" in done.stderr
     assert "2 of 3 instances stored" in done.stdout
 
 

@@ -25,6 +25,21 @@ class Status(IntEnum):
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What the sender of an instance is told."""
+
+    status: Status
+    comment: str = ""
+    """Why it is refused: no values, and 64 characters at most (Error Comment, PS3.7 C)."""
+
+
+KEPT = Answer(Status.SUCCESS)
+NOT_NOW = Answer(Status.OUT_OF_RESOURCES, "It can't be kept now: try again later")
+STORES_NOTHING = Answer(Status.NOT_SUPPORTED, "This AE title stores nothing")
+UNREADABLE = Answer(Status.CANNOT_UNDERSTAND, "The instance can't be read")
+
+
+@dataclass(frozen=True)
 class Received:
     """One C-STORE request: the data set's bytes as they came, and who sent them."""
 
@@ -44,19 +59,25 @@ def valid_uid(uid: str) -> bool:
     return len(uid) <= 64 and _UID.fullmatch(uid) is not None
 
 
-def refusal(received: Received, headers: Headers) -> Status | None:
+def refusal(received: Received, headers: Headers) -> Answer | None:
     """Why the instance can't even be filed; None when it can.
 
     A data set that is broken behind its identifiers is filed: the reader refuses it with a
     reason, while a failure status would block the sender's queue.
     """
     if not valid_uid(received.sop_instance_uid):
-        return Status.INVALID_UID
-    named = headers.text("SOPClassUID"), headers.text("SOPInstanceUID")
-    if not all(named) or not headers.text("StudyInstanceUID"):
-        return Status.CANNOT_UNDERSTAND
-    if named != (received.sop_class_uid, received.sop_instance_uid):
-        return Status.MISMATCH
+        return Answer(Status.INVALID_UID, "AffectedSOPInstanceUID is no valid UID")
+    asked = {
+        "SOPClassUID": received.sop_class_uid,
+        "SOPInstanceUID": received.sop_instance_uid,
+    }
+    lacking = [keyword for keyword in (*asked, "StudyInstanceUID") if not headers.text(keyword)]
+    if lacking:
+        return Answer(Status.CANNOT_UNDERSTAND, f"The data set lacks {', '.join(lacking)}")
+    other = [keyword for keyword, uid in asked.items() if headers.text(keyword) != uid]
+    if other:
+        differ = "differ" if len(other) > 1 else "differs"
+        return Answer(Status.MISMATCH, f"{' and '.join(other)} {differ} from the command's")
     return None
 
 

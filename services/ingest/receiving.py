@@ -9,7 +9,15 @@ from threading import Lock
 
 from services.ingest.arrivals import Facts, arrival, to_meta
 from services.ingest.cases import BY_STUDY, Arrival, Case, admits
-from services.ingest.checks import Received, Status, looks_like_ours, refusal
+from services.ingest.checks import (
+    KEPT,
+    NOT_NOW,
+    STORES_NOTHING,
+    Answer,
+    Received,
+    looks_like_ours,
+    refusal,
+)
 from services.ingest.index import Index
 from services.ingest.journal import Journal
 from services.ingest.part10 import file_meta
@@ -96,12 +104,12 @@ class Receiver:
         except OSError:
             return False
 
-    def receive(self, received: Received) -> Status:
+    def receive(self, received: Received) -> Answer:
         """Keep one instance. Success means that it is on the disk, or need not be."""
         if not self.has_room(len(received.dataset)):
-            return Status.OUT_OF_RESOURCES
+            return NOT_NOW
         if received.called_ae not in self._destinations:
-            return Status.NOT_SUPPORTED
+            return STORES_NOTHING
         headers = index(received.dataset, received.transfer_syntax_uid)
         refused = refusal(received, headers)
         if refused:
@@ -112,13 +120,13 @@ class Receiver:
             return self._keep(self._candidate(received, headers))
         except (OSError, sqlite3.Error) as error:
             logger().error("an instance could not be kept", exception_type=type(error).__name__)
-            return Status.OUT_OF_RESOURCES
+            return NOT_NOW
 
     def association_ended(self, association: str, clean: bool) -> None:
         """No more will come over this association."""
         self._quiet.ended(association, self._timer(), clean=clean)
 
-    def _ignore(self, received: Received, code: str) -> Status:
+    def _ignore(self, received: Received, code: str) -> Answer:
         """The audit: what came, from whom, and why it became nothing."""
         meta = {
             "code": code,
@@ -129,7 +137,7 @@ class Receiver:
         }
         self._journal.decide(IGNORED, meta)
         logger().info("instance ignored", code=code)
-        return Status.SUCCESS
+        return KEPT
 
     def _candidate(self, received: Received, headers: Headers) -> _Candidate:
         destination = self._destinations[received.called_ae]
@@ -143,19 +151,19 @@ class Receiver:
         case = destination.case(headers)
         return _Candidate(received, headers, destination, case, prefix, digest)
 
-    def _keep(self, candidate: _Candidate) -> Status:
+    def _keep(self, candidate: _Candidate) -> Answer:
         case, association = candidate.case.id, candidate.received.association
         with self.lock(case):
             earlier = self._index.arrivals(case, candidate.received.sop_instance_uid)
             content = self._content(candidate, earlier)
             if earlier and earlier[-1].content == content:
                 self._quiet.repeated(case, association, self._timer())
-                return Status.SUCCESS
+                return KEPT
             kept = self._append(candidate, content)
             self._index.add_arrival(kept, kept.place.offset + kept.place.length)
             quiet_s, bulk = candidate.destination.quiet_s, kept.lane is Lane.BULK
             self._quiet.arrived(case, association, quiet_s, self._timer(), bulk=bulk)
-        return Status.SUCCESS
+        return KEPT
 
     def _content(self, candidate: _Candidate, earlier: list[Arrival]) -> str:
         """The digest under which this content is known already, or else its own."""

@@ -8,6 +8,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable, Collection
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from socketserver import BaseServer
@@ -21,8 +22,9 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
-from services.ingest.checks import Received, Status
+from services.ingest.checks import UNREADABLE, Answer, Received, Status
 from services.ingest.negotiation import supported_contexts
+from services.ingest.refused import Refused
 from shared.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from shared.telemetry.logs import logger
 
@@ -33,6 +35,7 @@ _LARGEST_PDU = 1 << 28
 _MAXIMUM_LENGTH = 1 << 20
 _HIGH = 1
 _POLL_S, _COLLECT_S = 0.05, 60.0
+_Handle = Callable[[evt.Event], object]
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class _Server(ThreadedAssociationServer):
 class Calls:
     """What an association makes happen; called in its thread."""
 
-    receive: Callable[[Received], Status]
+    receive: Callable[[Received], Answer]
     reported: Callable[[Dataset], Status]
     """The event information of a storage commitment report."""
     ended: Callable[[str, bool], None]
@@ -150,7 +153,7 @@ class StorageScp:
         self._server.shutdown()
 
     def _handlers(self) -> list[evt.EventHandlerType]:
-        return [
+        handlers: list[tuple[evt.EventType, _Handle]] = [
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_C_ECHO, lambda _: int(Status.SUCCESS)),
             (evt.EVT_C_STORE, self._store),
@@ -159,29 +162,40 @@ class StorageScp:
             (evt.EVT_ABORTED, lambda event: self._end(event, clean=False)),
             (evt.EVT_CONN_CLOSE, lambda event: self._end(event, clean=False)),
         ]
+        return [(kind, _in_this_context(handler)) for kind, handler in handlers]
 
     def _requested(self, event: evt.Event) -> None:
         """Named before it is judged: where judging fails, the library accepts."""
         association: Any = event.assoc
         association.clarion_name = uuid4().hex
         request = association.requestor.primitive
-        open_now = sum(other.is_established for other in self._server.active_associations)
         called, calling = request.called_ae_title.strip(), request.calling_ae_title.strip()
+        association.clarion_refused = Refused(called, calling)
+        open_now = sum(other.is_established for other in self._server.active_associations)
         rejection = self._admission.rejection(called, calling, open_now)
         if rejection:
-            logger().warning("association rejected", rejection="/".join(map(str, rejection)))
+            logger().warning(
+                "association rejected",
+                rejection="/".join(map(str, rejection)),
+                called_ae=called,
+                calling_ae=calling,
+                peer=association.requestor.address,
+            )
             association.acse.send_reject(*rejection)
             association.kill()
         else:
             association.clarion_open = True
 
-    def _store(self, event: evt.Event) -> int:
+    def _store(self, event: evt.Event) -> Dataset:
         """One C-STORE. Whatever happens, the sender gets a status and the process goes on."""
         try:
-            return int(self._calls.receive(_received(event)))
+            answer = self._calls.receive(_received(event))
         except Exception as error:
             logger().error("an instance was not understood", exception_type=type(error).__name__)
-            return int(Status.CANNOT_UNDERSTAND)
+            answer = UNREADABLE
+        association: Any = event.assoc
+        association.clarion_refused.add(answer)
+        return _status(answer)
 
     def _report(self, event: evt.Event) -> tuple[int, None]:
         """One N-EVENT-REPORT: 1 all committed, 2 some failed (PS3.4 J.3.3.1.1)."""
@@ -198,7 +212,21 @@ class StorageScp:
         association: Any = event.assoc
         if getattr(association, "clarion_open", False):
             association.clarion_open = False
+            association.clarion_refused.ended()
             self._calls.ended(association.clarion_name, clean)
+
+
+def _in_this_context(handle: _Handle) -> _Handle:
+    """For pynetdicom's threads, which begin with no context, so that their logs name no service.
+
+    It asks a handler that raises for its `__name__`, which a `partial` lacks.
+    """
+    context = copy_context()
+
+    def handle_in_context(event: evt.Event) -> object:
+        return context.copy().run(handle, event)
+
+    return handle_in_context
 
 
 def _received(event: evt.Event) -> Received:
@@ -215,6 +243,15 @@ def _received(event: evt.Event) -> Received:
         calling_ae=asked.calling_ae_title.strip(),
         high_priority=request.Priority == _HIGH,
     )
+
+
+def _status(answer: Answer) -> Dataset:
+    """What pynetdicom answers to a C-STORE."""
+    status = Dataset()
+    status.Status = int(answer.status)
+    if answer.comment:
+        status.ErrorComment = answer.comment
+    return status
 
 
 def _any_uid(_: UID) -> tuple[bool, str]:

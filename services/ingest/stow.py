@@ -9,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from services.ingest.checks import Received, Status
+from services.ingest.checks import UNREADABLE, Answer, Received, Status
 from services.ingest.multipart import NotMultipart, parts
 from services.ingest.receiving import Receiver
+from services.ingest.refused import Refused
 from shared.dicom.elements import Malformed
 from shared.dicom.part10 import split
 from shared.telemetry.logs import logger
@@ -19,8 +20,8 @@ from shared.telemetry.logs import logger
 _CALLING = "STOW-RS"
 _MEDIA_TYPE = "application/dicom+json"
 _RETRY_AFTER_S = "60"
-Outcome = tuple[Status, str, str]
-"""Status, SOP class and SOP instance of one part."""
+Outcome = tuple[Answer, str, str]
+"""Answer, SOP class and SOP instance of one part."""
 
 
 def stow_routes(receiver: Receiver, aes: Collection[str]) -> list[Route]:
@@ -52,13 +53,16 @@ def _boundary(request: Request) -> str | None:
 async def _store(request: Request, boundary: str, receiver: Receiver) -> Response:
     association, outcomes = uuid4().hex, list[Outcome]()
     called, clean = request.path_params["ae"], False
+    refused = Refused(called, _CALLING)
     try:
         async for file in parts(request.stream(), boundary):
             outcomes.append(await asyncio.to_thread(_keep, file, called, association, receiver))
+            refused.add(outcomes[-1][0])
         clean = True
     except NotMultipart:
         return Response(status_code=400)
     finally:
+        refused.ended()
         receiver.association_ended(association, clean)
     return _answer(outcomes)
 
@@ -72,18 +76,18 @@ def _keep(file: bytes, called: str, association: str, receiver: Receiver) -> Out
         received = Received(*named, syntax, dataset, association, called, _CALLING)
         return receiver.receive(received), *named
     except (Malformed, KeyError):
-        return Status.CANNOT_UNDERSTAND, "", ""
+        return UNREADABLE, "", ""
     except Exception as error:
         logger().error("an instance was not understood", exception_type=type(error).__name__)
-        return Status.CANNOT_UNDERSTAND, "", ""
+        return UNREADABLE, "", ""
 
 
 def _answer(outcomes: list[Outcome]) -> Response:
     """200 all kept, 202 some, 409 none; 503 where only the disk was in the way."""
-    failed = [outcome for outcome in outcomes if outcome[0] != Status.SUCCESS]
-    kept = [outcome for outcome in outcomes if outcome[0] == Status.SUCCESS]
+    failed = [outcome for outcome in outcomes if outcome[0].status != Status.SUCCESS]
+    kept = [outcome for outcome in outcomes if outcome[0].status == Status.SUCCESS]
     code = 200 if not failed else 202 if kept else 409
-    if failed and {status for status, *_ in outcomes} == {Status.OUT_OF_RESOURCES}:
+    if failed and {answer.status for answer, *_ in outcomes} == {Status.OUT_OF_RESOURCES}:
         code = 503
     body = {}
     if kept:
@@ -96,12 +100,12 @@ def _answer(outcomes: list[Outcome]) -> Response:
 def _sequence(outcomes: list[Outcome]) -> dict[str, object]:
     """ReferencedSOPSequence, or FailedSOPSequence with each FailureReason, as DICOM JSON."""
     items = []
-    for status, sop_class, sop_instance in outcomes:
+    for answer, sop_class, sop_instance in outcomes:
         item: dict[str, object] = {
             "00081150": {"vr": "UI", "Value": [sop_class]},
             "00081155": {"vr": "UI", "Value": [sop_instance]},
         }
-        if status != Status.SUCCESS:
-            item["00081197"] = {"vr": "US", "Value": [int(status)]}
+        if answer.status != Status.SUCCESS:
+            item["00081197"] = {"vr": "US", "Value": [int(answer.status)]}
         items.append(item)
     return {"vr": "SQ", "Value": items}

@@ -6,8 +6,10 @@ The order of `REFUSALS` is the order of precedence in which reasons are told.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from math import ceil
 
 from services.reader import images, spacing
+from services.reader.geometry import AXIAL_UP_TO
 from services.reader.header import integer, text, texts
 from services.reader.planes import Plane
 from services.reader.stacks import Stack
@@ -17,7 +19,7 @@ from shared.errors import Number, Reason
 
 Numbers = dict[str, Number]
 Check = Callable[[Stack, Tolerance], Numbers | None]
-"""Gives the numbers that show it, or None where there is nothing to refuse."""
+"""Gives the numbers that show it and the limit, or None where there is nothing to refuse."""
 
 
 class Nearness(IntEnum):
@@ -120,12 +122,16 @@ def _not_hu(stack: Stack, _: Tolerance) -> Numbers | None:
 
 def _not_axial(stack: Stack, _: Tolerance) -> Numbers | None:
     geometry = stack.geometry
-    return None if not geometry or geometry.axial else {"degrees": round(geometry.off_axis, 2)}
+    if not geometry or geometry.axial:
+        return None
+    return {"degrees": round(geometry.off_axis, 2), "at_most": AXIAL_UP_TO}
 
 
 def _gantry_tilt(stack: Stack, tolerance: Tolerance) -> Numbers | None:
     tilt = stack.geometry.tilt if stack.geometry else 0.0
-    return {"degrees": round(tilt, 2)} if tilt > tolerance.tilt else None
+    if tilt <= tolerance.tilt:
+        return None
+    return {"degrees": round(tilt, 2), "at_most": tolerance.tilt}
 
 
 def _inconsistent(stack: Stack, tolerance: Tolerance) -> Numbers | None:
@@ -135,11 +141,11 @@ def _inconsistent(stack: Stack, tolerance: Tolerance) -> Numbers | None:
     frames = {text(plane.header, "FrameOfReferenceUID") for plane in stack.planes}
     found: Numbers = {"frames_of_reference": len(frames)} if len(frames) > 1 else {}
     if geometry.turned > tolerance.tilt:
-        found["turned_degrees"] = round(geometry.turned, 3)
+        found |= {"turned_degrees": round(geometry.turned, 3), "at_most_degrees": tolerance.tilt}
     uneven = spacing.unevenness(geometry.gaps, spacing.step(stack, tolerance))
     off_mm = max(geometry.lateral, geometry.stretched, uneven)
     if off_mm > tolerance.position:
-        found["off_mm"] = round(off_mm, 3)
+        found |= {"off_mm": round(off_mm, 3), "at_most_mm": tolerance.position}
     return found or None
 
 
@@ -176,18 +182,24 @@ def _missing_parts(stack: Stack) -> int:
 
 def _too_wide(stack: Stack, tolerance: Tolerance) -> Numbers | None:
     step = spacing.step(stack, tolerance)
-    return {"spacing_mm": round(step, 3)} if step > tolerance.max_spacing else None
+    if step <= tolerance.max_spacing:
+        return None
+    return {"spacing_mm": round(step, 3), "at_most": tolerance.max_spacing}
 
 
 def _too_few(stack: Stack, tolerance: Tolerance) -> Numbers | None:
     slices = len(stack.planes)
-    return {"slices": slices} if slices < tolerance.min_slices else None
+    if slices >= tolerance.min_slices:
+        return None
+    return {"slices": slices, "at_least": ceil(tolerance.min_slices)}
 
 
 def _too_large(stack: Stack, tolerance: Tolerance) -> Numbers | None:
     header = stack.header
     voxels = len(stack.planes) * integer(header, "Rows") * integer(header, "Columns")
-    return {"voxels": voxels} if voxels > tolerance.max_voxels else None
+    if voxels <= tolerance.max_voxels:
+        return None
+    return {"voxels": voxels, "at_most": int(tolerance.max_voxels)}
 
 
 REFUSALS: tuple[Refusal, ...] = (

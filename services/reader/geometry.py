@@ -13,7 +13,7 @@ from shared.imaging.volume import Matrix, Vector
 
 Floats = NDArray[np.float64]
 
-_AXIAL_UP_TO = 45.0
+AXIAL_UP_TO = 45.0
 """Degrees between normal and long axis: beyond it another axis of the patient is nearer."""
 
 
@@ -44,7 +44,7 @@ class Geometry:
 
     @property
     def axial(self) -> bool:
-        return self.off_axis <= _AXIAL_UP_TO
+        return self.off_axis <= AXIAL_UP_TO
 
 
 def measure(planes: Sequence[Plane]) -> Geometry | None:

@@ -20,7 +20,8 @@ TEXTS = {
     "duplicate-positions": "Several slices lie at the same position.",
     "missing-slices": "Slices are missing. Sending them makes a new version of this job.",
     "spacing-too-wide": "The slices lie further apart than the pipeline allows.",
-    "too-few-slices": "The series has fewer slices than the pipeline needs.",
+    "too-few-slices": "The series has fewer slices than the pipeline needs. Only those of one "
+    "acquisition, orientation, kernel and thickness are counted together.",
     "too-large": "The series has more voxels than the pipeline allows.",
     "lungs-not-found": "No lungs were found in the images.",
     # Defects: the system failed the study, not the other way round.
@@ -54,7 +55,8 @@ TEXTS = {
 
 
 def text_of(reason: ReasonModel) -> str:
-    """One sentence or two for people, with the numbers that show it."""
+    """One sentence or two for people, with the numbers that show it, a limit last."""
     known = TEXTS.get(reason.code, reason.code.replace("-", " ").capitalize() + ".")
-    numbers = ", ".join(f"{name} {value}" for name, value in sorted(reason.numbers.items()))
+    shown = sorted(reason.numbers.items(), key=lambda pair: (pair[0].startswith("at_"), pair))
+    numbers = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown)
     return f"{known} ({numbers})" if numbers else known

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydicom.uid import ExplicitVRLittleEndian
 
 from services.ingest import serving
-from services.ingest.checks import Received, Status
+from services.ingest.checks import KEPT, Received
 from services.ingest.serving import OnBatch, Troubles
 from services.ingest.settings import IngestSettings
 from services.ingest.tests.conftest import settled, started
@@ -49,7 +49,7 @@ def limit_files(size: int) -> None:
 
 def test_it_starts_on_a_full_disk_and_serves_by_itself_when_there_is_room(tmp_path: Path) -> None:
     before = started(settled(tmp_path), MemoryStore(), ManualClock())
-    assert before.receiver.receive(image(1)) is Status.SUCCESS
+    assert before.receiver.receive(image(1)) is KEPT
     before.close()
     index = settled(tmp_path).journal_folder() / "index.sqlite"
     inode = index.stat().st_ino
@@ -83,7 +83,7 @@ async def _starts_full(settings: IngestSettings) -> tuple[dict[str, str], int]:
     limit_files(resource.RLIM_INFINITY)
     ingest, _ = await starting
     assert not troubles
-    assert ingest.receiver.receive(image(2)) is Status.SUCCESS
+    assert ingest.receiver.receive(image(2)) is KEPT
     ((case, _),) = ingest.index.unexamined()
     return waited, len(ingest.index.arrivals(case))
 

@@ -11,7 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from services.ingest.checks import Received, Status
+from services.ingest.checks import KEPT, NOT_NOW, Answer, Received, Status
 from services.ingest.journal import Replaced
 from services.ingest.publishing import Outbox
 from services.ingest.scp import Admission, Calls, StorageScp
@@ -79,8 +79,8 @@ def test_nothing_is_kept_in_the_empty_folder_that_a_lost_mount_leaves(house: Hou
         left = list(folder.iterdir())
         folder.rmdir()
 
-    assert (told, left) == ((Status.OUT_OF_RESOURCES, Status.RESOURCE_LIMITATION), [])
-    assert house.ingest.receiver.receive(image(1)) is Status.SUCCESS
+    assert (told, left) == ((NOT_NOW, Status.RESOURCE_LIMITATION), [])
+    assert house.ingest.receiver.receive(image(1)) is KEPT
 
 
 def test_ingest_starts_anew_on_another_folder_in_its_place(house: House) -> None:
@@ -90,7 +90,7 @@ def test_ingest_starts_anew_on_another_folder_in_its_place(house: House) -> None
     before = folder.rename(folder.with_name("before"))
     shutil.copytree(before, folder)
 
-    assert house.ingest.receiver.receive(image(2)) is Status.OUT_OF_RESOURCES
+    assert house.ingest.receiver.receive(image(2)) is NOT_NOW
     with pytest.raises(Replaced):
         health(house)
     house.restart()
@@ -105,9 +105,9 @@ def test_an_association_whose_judging_failed_has_its_name() -> None:
     def has_room() -> bool:
         raise RuntimeError
 
-    def receive(instance: Received) -> Status:
+    def receive(instance: Received) -> Answer:
         received.append(instance)
-        return Status.SUCCESS
+        return KEPT
 
     calls = Calls(receive, lambda _: Status.SUCCESS, lambda *_: None)
     scp = StorageScp(("127.0.0.1", 0), Admission({"COVID19"}, (), 1, has_room), calls)

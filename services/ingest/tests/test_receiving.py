@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from services.ingest.checks import Received
+from services.ingest.checks import KEPT, Received
 from services.ingest.tests.conftest import House
 from services.ingest.tests.instances import DATA, STUDY, ct, encoded, send
 from shared.bus.received import Place as BusPlace
@@ -176,7 +176,7 @@ def test_the_source_s_time_zone_is_kept(house: House) -> None:
 
 def test_a_broken_instance_is_kept_and_says_so(house: House) -> None:
     cut = encoded(ct(1))[:-50]
-    assert house.ingest.receiver.receive(received(ExplicitVRLittleEndian, cut)) == 0
+    assert house.ingest.receiver.receive(received(ExplicitVRLittleEndian, cut)) is KEPT
     (ready,) = house.quiet()
     assert house.manifest(ready).instances[0].defect == "truncated"
 

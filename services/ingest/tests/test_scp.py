@@ -17,7 +17,8 @@ from pydicom.uid import (
 from pynetdicom import AE
 
 from services.ingest.assembly import listen
-from services.ingest.checks import Received, Status
+from services.ingest.checks import NOT_NOW, Received, Status
+from services.ingest.refused import Refused
 from services.ingest.settings import IngestSettings
 from services.ingest.tests.conftest import House, started
 from services.ingest.tests.instances import STUDY, associate, ct, encoded, send
@@ -43,7 +44,10 @@ def test_what_is_handled_after_its_association_ended_still_has_its_name(house: H
     asked = SimpleNamespace(called_ae_title="COVID19", calling_ae_title="SCANNER")
     event: Any = SimpleNamespace(
         assoc=SimpleNamespace(
-            clarion_name="a", clarion_open=True, requestor=SimpleNamespace(primitive=asked)
+            clarion_name="a",
+            clarion_open=True,
+            clarion_refused=Refused("COVID19", "SCANNER"),
+            requestor=SimpleNamespace(primitive=asked),
         ),
         context=SimpleNamespace(transfer_syntax=ExplicitVRLittleEndian),
         request=SimpleNamespace(
@@ -54,7 +58,7 @@ def test_what_is_handled_after_its_association_ended_still_has_its_name(house: H
         ),
     )
     house.scp._end(event, clean=False)
-    assert house.scp._store(event) == Status.SUCCESS
+    assert house.scp._store(event).Status == Status.SUCCESS
     assert len(house.quiet()) == 1
 
 
@@ -81,15 +85,15 @@ def without(keyword: str) -> bytes:
     ],
 )
 def test_the_status_of_an_instance(house: House, request_: Received, status: Status) -> None:
-    assert house.ingest.receiver.receive(request_) == status
+    assert house.ingest.receiver.receive(request_).status == status
 
 
 def test_the_disk_below_its_reserve(settings: IngestSettings) -> None:
     full = settings.model_copy(update={"reserve_mb": 1 << 40})
     ingest = started(full, MemoryStore(), ManualClock())
     scp = listen(full, ingest)
-    status = ingest.receiver.receive(received(encoded(ct(1))))
-    assert (status, rejection(scp.port)) == (Status.OUT_OF_RESOURCES, (2, 3, 2))
+    answer = ingest.receiver.receive(received(encoded(ct(1))))
+    assert (answer, rejection(scp.port)) == (NOT_NOW, (2, 3, 2))
     scp.close()
     ingest.close()
 

@@ -9,7 +9,7 @@ from phantom.refusals import REFUSALS
 from phantom.warned import WARNINGS
 from services.reader import checks
 from services.reader.tests.conftest import Read
-from shared.errors import InputRejected
+from shared.errors import InputRejected, Number
 
 _OF_LATER_STAGES = {"lungs-not-found", "lungs-truncated"}
 
@@ -26,6 +26,27 @@ def test_a_study_that_readers_should_know_more_of_is_read_with_a_warning(
     code: str, read: Read
 ) -> None:
     assert read(WARNINGS[code](1)).warnings == (code,)
+
+
+@pytest.mark.parametrize(
+    ("code", "limit"),
+    [
+        ("not-axial", {"at_most": 45.0}),
+        ("gantry-tilt", {"at_most": 0.5}),
+        ("inconsistent-geometry", {"at_most_mm": 0.1}),
+        ("spacing-too-wide", {"at_most": 10.0}),
+        ("too-few-slices", {"at_least": 20}),
+        ("too-large", {"at_most": 600_000_000}),
+    ],
+)
+def test_a_refusal_tells_the_limit_after_the_number(
+    code: str, limit: dict[str, Number], read: Read
+) -> None:
+    with pytest.raises(InputRejected) as refused:
+        read(REFUSALS[code](1))
+    numbers = refused.value.reasons[0].numbers
+    assert dict(list(numbers.items())[-1:]) == limit
+    assert len(numbers) > 1
 
 
 def test_every_refusal_has_a_phantom() -> None:
@@ -62,7 +83,7 @@ def test_a_real_head_scanned_with_a_tilted_gantry_is_refused(read: Read, data: P
     with pytest.raises(InputRejected) as refused:
         read(data / "odd/gantry_tilt")
     assert refused.value.reasons[0].code == "gantry-tilt"
-    assert refused.value.reasons[0].numbers == {"degrees": 18.5}
+    assert refused.value.reasons[0].numbers == {"degrees": 18.5, "at_most": 0.5}
 
 
 def test_a_real_series_with_a_place_taken_twice_is_refused(

@@ -4,8 +4,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.results.reasons import TEXTS
+from services.results.reasons import TEXTS, text_of
 from shared.catalog import ROOT
+from shared.events.models import ReasonModel
 
 _EMITTERS = ("Defect", "_defect", "WorkerLost", "Reason", "ReasonModel", "Refusal")
 _OF_STAGES = {
@@ -55,6 +56,12 @@ def test_every_refusal_has_a_text() -> None:
     codes = emitted("services")
     assert "deadline" in codes
     assert codes - set(TEXTS) == set()
+
+
+def test_a_text_ends_with_the_limit() -> None:
+    numbers = {"at_least": 20, "slices": 14}
+    text = text_of(ReasonModel(code="too-few-slices", numbers=numbers))
+    assert text.endswith(" (slices 14, at least 20)")
 
 
 def test_a_stage_s_deadline_is_not_told_as_the_job_s() -> None:
