@@ -24,6 +24,7 @@ def build() -> typer.Typer:
         cls=Group,
         help="AI on medical images as independent services. Research use only.",
         no_args_is_help=True,
+        context_settings={"help_option_names": ["--help", "-h"]},
         add_completion=False,
         pretty_exceptions_enable=False,
     )

@@ -1,7 +1,7 @@
 """`clarion failures`: what the system failed to do, and trying it again."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +29,14 @@ AllOption = Annotated[
 ]
 
 _LISTED = 1000
+_CHOICES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+    "code": lambda failure: [reason["code"] for reason in failure["reasons"]],
+    "service": lambda failure: [failure["service"]],
+    "stage": lambda failure: [failure["stage"]],
+}
+"""What of a failure each option names."""
+_MOST = 10_000
+"""As many as results tells of at once."""
 _LONGEST_S = 300
 """For what is done of a hundred jobs while many others come in."""
 
@@ -161,9 +169,13 @@ def _asked(
 
 
 def _act(what: str, asked: dict[str, Any], as_json: bool, home: Path | None) -> None:
-    """One line for each job, as it is done. Raises `Failure` when for one of them nothing was."""
+    """One line for each job, as it is done.
+
+    Raises `Failure` when for one of them nothing was, or no failure is what was asked for.
+    """
     done: list[dict[str, Any]] = []
-    for some in _portions(api.results(home, _LONGEST_S), f"/failures/{what}", asked):
+    results = api.results(home, _LONGEST_S)
+    for some in _portions(results, f"/failures/{what}", asked):
         done += some["jobs"]
         for each in () if as_json else some["jobs"]:
             typer.echo(_outcome(each))
@@ -171,11 +183,27 @@ def _act(what: str, asked: dict[str, Any], as_json: bool, home: Path | None) -> 
             typer.echo(f"{len(done)} jobs so far", err=True)
     if as_json:
         typer.echo(json.dumps(done, indent=1))
-    elif not done:
-        typer.echo("no such failures")
+    named = [name for name in _CHOICES if name in asked]
+    if not done and named:
+        raise Failure(_instead(results, {name: asked[name] for name in named}))
+    if not done and not as_json:
+        typer.echo("no failures")
     left = sum(not each["done"] for each in done)
     if left:
         raise Failure(f"{left} of {len(done)} jobs were left as they are")
+
+
+def _instead(results: api.Api, asked: dict[str, str]) -> str:
+    """That no failure has such a code, service or stage, and which there are."""
+    found = results.get("/failures", limit=_MOST)
+    wanted = ", ".join(f"{name} {value}" for name, value in asked.items())
+    if not found:
+        return f"no failure waits with {wanted}, and none at all"
+    there = (
+        f"{name}s: {', '.join(sorted({each for one in found for each in _CHOICES[name](one)}))}"
+        for name in asked
+    )
+    return f"no failure waits with {wanted}; there are {'; '.join(there)}"
 
 
 def _portions(results: api.Api, path: str, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:

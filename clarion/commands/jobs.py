@@ -39,7 +39,10 @@ _WHY_NONE = (
 def jobs(
     context: typer.Context,
     as_json: JsonOption = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Go on until Ctrl-C; with --json a line for each change."),
+    ] = False,
     status: Annotated[
         JobStatus | None,
         typer.Option(
@@ -51,14 +54,22 @@ def jobs(
         str | None,
         typer.Option(metavar="UID", help="Only jobs of the whole study with this UID."),
     ] = None,
+    undelivered: Annotated[
+        bool,
+        typer.Option("--undelivered", help="Only jobs of which a delivery waits or was not taken."),
+    ] = False,
     home: HomeOption = None,
 ) -> None:
     """List the jobs, newest first."""
     if context.invoked_subcommand:
         return
-    looked_for = partial(_found, api.results(home), status, limit, study)
+    asked: dict[str, Any] = {"limit": limit} | ({"status": status} if status else {})
+    asked |= {"undelivered": True} if undelivered else {}
+    looked_for = partial(_found, api.results(home), asked, study)
     none = _NO_JOBS + (_WHY_NONE if study else "")
-    if as_json:
+    if as_json and watch:
+        _stream(looked_for)
+    elif as_json:
         typer.echo(json.dumps(looked_for(), indent=1))
     elif watch:
         _watch(lambda: _listing(looked_for()) or none)
@@ -115,16 +126,13 @@ def lane(
     typer.echo(json.dumps(moved, indent=1) if as_json else told)
 
 
-def _found(
-    results: api.Api, status: JobStatus | None, limit: int, study: str | None
-) -> list[dict[str, Any]]:
+def _found(results: api.Api, asked: dict[str, Any], study: str | None) -> list[dict[str, Any]]:
     """The jobs asked for. Results keeps no StudyInstanceUID; the id of a case follows from it."""
-    asked: dict[str, Any] = {"limit": limit} | ({"status": status} if status else {})
     if study:
         cases = [case_id(pipeline, study, _WHOLE) for pipeline in results.get("/pipelines")]
         if not cases:
             return []
-        asked["case_id"] = cases
+        asked = asked | {"case_id": cases}
     jobs: list[dict[str, Any]] = results.get("/jobs", **asked)
     return jobs
 
@@ -134,6 +142,16 @@ def _watch(looked_for: Callable[[], RenderableType]) -> None:
         while True:
             shown.update(looked_for(), refresh=True)
             time.sleep(_WATCH_S)
+
+
+def _stream(looked_for: Callable[[], list[dict[str, Any]]]) -> None:
+    """The whole list as a line, at first and whenever it is another."""
+    told = None
+    while True:
+        if (line := json.dumps(looked_for())) != told:
+            typer.echo(line)
+            told = line
+        time.sleep(_WATCH_S)
 
 
 def _listing(found: list[dict[str, Any]]) -> Listing | None:
@@ -161,14 +179,16 @@ def _job(job: dict[str, Any]) -> Group:
     head = Table(*columns, box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("job_id", "case_id", "version", "supersedes", "run", "pipeline", "lane"):
         head.add_row(name, str(job[name] if job[name] is not None else "-"))
+    if newer := job.get("superseded_by"):
+        head.add_row("superseded by", newer)
     head.add_row("status", coloured(job["status"]))
-    head.add_row("received", _moment(job["received_at"]))
-    head.add_row("finished", _moment(job["finished_at"]))
+    head.add_row("received", _zoned(job["received_at"]))
+    head.add_row("finished", _zoned(job["finished_at"]))
     head.add_row("trace", job["trace_id"])
     for reason in job["reasons"]:
         head.add_row("reason", f"{reason['code']}: {reason['text']}")
     for holder in job.get("waits_for", ()):
-        since = f"{holder['stage']} ({holder['service']}) since {_moment(holder['since'])}"
+        since = f"{holder['stage']} ({holder['service']}) since {_zoned(holder['since'])}"
         head.add_row("waits for", since)
     for warning in job["warnings"]:
         head.add_row("warning", _warning(warning))
@@ -225,6 +245,8 @@ def _delivery(delivery: dict[str, Any]) -> Text:
         line.append(f", attempt {delivery['attempts']}")
     if delivery["last_error"]:
         line.append(f", {delivery['last_error']}")
+    if again := delivery.get("next_attempt_at"):
+        line.append(f", next attempt {_zoned(again)}")
     if delivery["committed"] is not None:
         line.append(", committed" if delivery["committed"] else ", commitment refused")
     return line
@@ -261,6 +283,14 @@ def _delivered(counts: dict[str, int]) -> str:
 
 def _moment(text: str | None) -> str:
     return datetime.fromisoformat(text).astimezone().strftime("%m-%d %H:%M:%S") if text else "-"
+
+
+def _zoned(text: str | None) -> str:
+    """With the zone, as the reports have it: 01-15 12:00:00 UTC+01:00."""
+    if not text:
+        return _moment(text)
+    zone = datetime.fromisoformat(text).astimezone().strftime("%z")
+    return f"{_moment(text)} UTC{zone[:3]}:{zone[3:5]}"
 
 
 def _seconds(start: str | None, end: str | None) -> str:

@@ -42,7 +42,7 @@ class Machine:
     backlog_most: Mapping[str, int]
     triton: Mapping[str, TritonQueue]
     backlog: Mapping[str, int] | None = None
-    """By service: events behind, at the last look; None: unknown."""
+    """By service: events behind, at the last look; None: unknown, or nothing waits any more."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class Report:
     """Jobs that have ended and are delivered, by status; of all versions."""
     waiting: int
     """Studies that a job is still due for."""
+    unfinished: int
+    """Those of them whose newest job has not ended, or is not delivered."""
     waiting_most: int
     finished_per_h: float | None
     lanes: Mapping[str, Spread]
@@ -128,20 +130,21 @@ def report(
     sent: Sequence[Sent],
     planned: int,
     done: Sequence[Done],
-    waiting: tuple[int, int],
+    waiting: tuple[int, int, int],
     sources: Sources,
     machine: Machine,
     elapsed_s: float,
     unanswered: int,
 ) -> Report:
-    """The figures so far, without a verdict; `waiting`: now, and the most so far."""
+    """The figures so far, without a verdict; `waiting`: now, of these unfinished, most so far."""
     return Report(
         elapsed_s=round(elapsed_s, 1),
         interrupted=False,
         sending=sending(sent, planned),
         jobs=dict(Counter(each.job["status"] for each in done)),
         waiting=waiting[0],
-        waiting_most=waiting[1],
+        unfinished=waiting[1],
+        waiting_most=waiting[2],
         finished_per_h=figures.finished_per_h(done),
         lanes=figures.by_lane(done),
         growth=figures.growth(done),

@@ -142,7 +142,7 @@ class Run:
             self.tracker.sent,
             self.planned,
             done[-newest:] if newest else done,
-            (len(self.tracker.waiting()), self.waiting_most),
+            (len(self.tracker.waiting()), len(self.tracker.unfinished()), self.waiting_most),
             self.sources,
             self._machine(),
             time.monotonic() - self.begun,
@@ -161,8 +161,11 @@ class Run:
         """Studies that nobody waited for are not lost."""
         sent, newest = self.tracker.sent, self.tracker.newest
         missing = lost(sent, newest) if self.interrupts.count < 2 else []
+        ended = self.report()
+        if not ended.waiting:  # the last look at the backlog was before the end
+            ended = replace(ended, machine=replace(ended.machine, backlog=None))
         return replace(
-            self.report(),
+            ended,
             interrupted=self.interrupts.count > 0,
             verdict=Verdict(
                 lost=tuple(missing),

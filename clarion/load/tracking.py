@@ -1,7 +1,7 @@
 """Follows every study that was sent through the jobs API."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -83,15 +83,21 @@ class Tracker:
 
     def waiting(self) -> list[Sent]:
         """The studies that a job is still due for."""
-        return [
-            sent for sent in self.sent if sent.stored and sent.makes_job and not self._is_done(sent)
-        ]
+        return [sent for sent in self._expected() if not self._is_done(sent)]
+
+    def unfinished(self) -> list[Sent]:
+        """Those of them whose newest job has not ended, or is not delivered."""
+        return [sent for sent in self._expected() if not self._has_ended(sent)]
+
+    def _expected(self) -> Iterator[Sent]:
+        return (sent for sent in self.sent if sent.stored and sent.makes_job)
+
+    def _has_ended(self, sent: Sent) -> bool:
+        line = self.newest.get(sent.case_id)
+        return line is not None and settled(line)
 
     def _is_done(self, sent: Sent) -> bool:
-        line = self.newest.get(sent.case_id)
-        if line is None or not settled(line):
-            return False
-        return self.now() - sent.ended > _LATER_VERSION_S
+        return self._has_ended(sent) and self.now() - sent.ended > _LATER_VERSION_S
 
     def done(self) -> list[Done]:
         """Every job that has ended, with what was sent for it."""

@@ -54,7 +54,7 @@ def line(report: Report) -> str:
     lag = "" if behind is None else f", {sum(behind.values())} events behind"
     return (
         f"{report.elapsed_s:6.0f} s  {sending.studies} of {sending.planned} sent, "
-        f"{jobs} ended, {report.waiting} waiting, CPU {cpu:.0f} %{lag}"
+        f"{jobs} ended, {report.unfinished} waiting, CPU {cpu:.0f} %{lag}"
     )
 
 
@@ -65,8 +65,8 @@ def picture(report: Report) -> RenderableType:
         parts += ["", _lanes(report)]
     if report.stages:
         parts += ["", _stages(report)]
-    if report.machine.triton or report.machine.backlog_most:
-        parts += ["", _machine(report)]
+    if (machine := _machine(report)).rows:
+        parts += ["", machine]
     return Group(*parts)
 
 
@@ -78,6 +78,8 @@ def verdict(report: Report) -> str:
         studies = f"interrupted after {sending.studies} of {sending.planned} studies"
     if wrong := _wrong(report):
         return f"not well: {studies}, {wrong}"
+    if report.interrupted and not sending.studies:
+        return f"interrupted before any of {sending.planned} studies was sent"
     ended = ", ".join(f"{status} {count}" for status, count in report.jobs.items())
     jobs = f"jobs: {ended}" if ended else "no job"
     if report.waiting:
@@ -150,10 +152,11 @@ def _machine(report: Report) -> Table:
     if behind:
         now = report.machine.backlog
         listed = (
-            f"{name} {'-' if now is None else now.get(name, 0)} ({most})"
+            f"{name} {most}" if now is None else f"{name} {now.get(name, 0)} ({most})"
             for name, most in sorted(behind.items())
         )
-        table.add_row("Kafka", f"events behind (most): {', '.join(listed)}", style="dim")
+        told = "events behind, at most" if now is None else "events behind (most)"
+        table.add_row("Kafka", f"{told}: {', '.join(listed)}", style="dim")
     return table
 
 

@@ -81,6 +81,14 @@ LONG = WHOLE | {
     ],
     "outputs": [OUTPUT | {"name": "classification-report", "kind": "encapsulated-pdf"}],
 }
+REPLACED = WHOLE | {
+    "status": "completed",
+    "superseded_by": "33333333-4444",
+    "outputs": [
+        OUTPUT
+        | {"deliveries": [DELIVERY | {"status": "waiting", "next_attempt_at": JOB["received_at"]}]}
+    ],
+}
 
 FAILURE = {
     "job_id": JOB["job_id"],
@@ -105,6 +113,7 @@ PORTIONS = {
     "code=defect&fresh=false": {"jobs": REPLAYED[:1], "next": "1111"},
     "code=defect&fresh=false&after=1111": {"jobs": REPLAYED[1:], "next": None},
 }
+NONE_DONE: dict[str, object] = {"jobs": [], "next": None}
 DETAILS = f"/failures/{JOB['job_id']}/lesion-dicom-seg/details"
 HEALTH = {"service": "reader", "live": True, "ready": False, "why_not": [], "halted": True}
 ANSWERS = {
@@ -112,6 +121,7 @@ ANSWERS = {
     "/pipelines": ["covid19-ct", "retired"],
     "/jobs/1111": WHOLE,
     "/jobs/2222": LONG,
+    "/jobs/3333": REPLACED,
     "/failures": [FAILURE],
     "/health": HEALTH,
 }
@@ -129,6 +139,8 @@ class Answers(BaseHTTPRequestHandler):
             self._answer(200, [each for each in (SUMMARY, OLD) if each["case_id"] in asked])
         elif "status=refused" in self.path:
             self._answer(200, [REFUSED, HELD])
+        elif "undelivered=true" in self.path:
+            self._answer(200, [HELD])
         elif "status=failed" in self.path:
             self._answer(200, [])
         elif path == "/jobs/9":
@@ -144,6 +156,8 @@ class Answers(BaseHTTPRequestHandler):
         path, _, asked = self.path.partition("?")
         if self.path == "/failures/replay?fresh=false":
             self._answer(422, NOTHING_CHOSEN)
+        elif path == "/failures/discard" or "nonsense" in asked:
+            self._answer(202, NONE_DONE)
         elif path == "/failures/replay":
             self._answer(202, PORTIONS[asked])
         elif self.path == "/jobs/1111/lane?lane=stat":

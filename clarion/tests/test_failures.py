@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clarion.__main__ import build
-from clarion.tests.results_api import PORTIONS, REPLAYED
+from clarion.tests.results_api import ANSWERS, FAILURE, PORTIONS, REPLAYED
 
 
 def test_a_listing_of_failures_that_is_cut_says_so(clarion: CliRunner) -> None:
@@ -66,6 +66,40 @@ def test_what_was_chosen_is_asked_for(
     monkeypatch.setitem(PORTIONS, asked, {"jobs": REPLAYED[:1], "next": None})
     shown = clarion.invoke(build(), ["failures", "replay", *chosen])
     assert (shown.exit_code, shown.stdout) == (0, "run 2 of 11111111-2222 begins\n")
+
+
+@pytest.mark.parametrize("action", ["replay", "discard"])
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        (["--code", "nonsense"], "code nonsense; there are codes: defect, out-of-memory"),
+        (["--service", "nonsense"], "service nonsense; there are services: lesion_seg, ratio"),
+        (
+            ["--code", "nonsense", "--stage", "reader"],
+            (
+                "code nonsense, stage reader; there are codes: defect, out-of-memory; "
+                "stages: lesion-dicom-seg"
+            ),
+        ),
+    ],
+)
+def test_what_no_failure_has_is_no_success_and_what_there_is_is_told(
+    clarion: CliRunner, monkeypatch: pytest.MonkeyPatch, action: str, chosen: list[str], told: str
+) -> None:
+    other = FAILURE | {"service": "ratio", "reasons": [{"code": "defect"}]}
+    monkeypatch.setitem(ANSWERS, "/failures", [FAILURE, other])
+    refused = clarion.invoke(build(), ["failures", action, *chosen])
+    assert (refused.exit_code, str(refused.exception)) == (1, f"no failure waits with {told}")
+
+
+def test_where_nothing_has_failed_a_code_is_not_found_and_all_are_none(
+    clarion: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ANSWERS, "/failures", [])
+    refused = clarion.invoke(build(), ["failures", "replay", "--code", "nonsense"])
+    assert str(refused.exception) == "no failure waits with code nonsense, and none at all"
+    every = clarion.invoke(build(), ["failures", "discard", "--all"])
+    assert (every.exit_code, every.stdout) == (0, "no failures\n")
 
 
 def test_only_a_service_that_can_halt_is_resumed(clarion: CliRunner) -> None:

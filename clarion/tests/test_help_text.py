@@ -29,6 +29,21 @@ def test_a_flag_takes_no_value(words: str) -> None:
     assert "bool" not in said
 
 
+@pytest.mark.parametrize("words", ["", "up", "jobs", "jobs show"])
+def test_h_is_help_everywhere(words: str) -> None:
+    short = CliRunner().invoke(build(), [*words.split(), "-h"], env=WIDE)
+    assert (short.exit_code, short.output) == (0, _help(words))
+
+
+@pytest.mark.parametrize(("word", "meant"), [("stop", "down"), ("start", "up"), ("jbos", "jobs")])
+def test_for_a_command_that_is_not_there_the_one_that_is_meant_is_named(
+    word: str, meant: str
+) -> None:
+    refused = CliRunner().invoke(build(), [word], env=WIDE)
+    assert refused.exit_code == 2
+    assert f"No such command '{word}'. Did you mean '{meant}'?" in refused.output
+
+
 def test_an_option_that_takes_a_value_shows_which() -> None:
     assert "--wait <float>" in " ".join(_help("up").split())
 

@@ -1,13 +1,14 @@
 """`clarion jobs` against a results API."""
 
 import json
+import time
 from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
 from clarion.__main__ import build
-from clarion.tests.results_api import OLD, SUMMARY, WHOLE
+from clarion.tests.results_api import ANSWERS, HELD, OLD, SUMMARY, WHOLE
 from services.results.progress import JobStatus
 
 
@@ -42,6 +43,47 @@ def test_a_job_is_shown_with_its_stages_files_and_deliveries(clarion: CliRunner)
     ):
         assert words in shown
     assert json.loads(clarion.invoke(build(), ["jobs", "show", "1111", "--json"]).stdout) == WHOLE
+
+
+def test_a_replaced_job_names_the_one_that_replaced_it(clarion: CliRunner) -> None:
+    shown = clarion.invoke(build(), ["jobs", "show", "3333"]).stdout
+    (line,) = (line.split() for line in shown.splitlines() if "superseded" in line)
+    assert line == ["superseded", "by", "33333333-4444"]
+    assert "superseded" not in clarion.invoke(build(), ["jobs", "show", "1111"]).stdout
+
+
+def test_times_of_a_job_say_their_zone(
+    clarion: CliRunner, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(time.tzset)
+    with monkeypatch.context() as away:
+        away.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        shown = clarion.invoke(build(), ["jobs", "show", "3333"]).stdout
+    words = " ".join(shown.split())
+    assert "received 01-01 13:30:00 UTC+05:30 finished -" in words
+    assert "classifier (classifier) since 01-01 13:30:00 UTC+05:30" in words
+    assert "next attempt 01-01 13:30:00 UTC+05:30" in words
+
+
+def test_jobs_that_are_not_delivered_are_asked_for(clarion: CliRunner) -> None:
+    asked = ["jobs", "--undelivered", "--json"]
+    assert json.loads(clarion.invoke(build(), asked).stdout) == [HELD]
+
+
+def test_watched_by_a_program_jobs_are_a_line_for_each_change(
+    clarion: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later: list[list[object]] = [[SUMMARY], [HELD], []]
+
+    def pause(_: float) -> None:
+        if not later:
+            raise KeyboardInterrupt
+        monkeypatch.setitem(ANSWERS, "/jobs", later.pop(0))
+
+    monkeypatch.setattr(time, "sleep", pause)
+    told = clarion.invoke(build(), ["jobs", "--watch", "--json"]).stdout
+    assert [json.loads(line) for line in told.splitlines()] == [[SUMMARY], [HELD], []]
 
 
 def test_a_job_is_shown_whole_in_80_columns(clarion: CliRunner) -> None:

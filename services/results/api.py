@@ -58,9 +58,14 @@ def create_app(
         pipeline: str | None = None,
         case_id: Annotated[list[str] | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+        undelivered: bool = False,
     ) -> list[JobSummary]:
-        """The newest run of each job, newest jobs first; of some cases, or of all."""
-        return archive.list(status, pipeline, limit, case_id)
+        """The newest run of each job, newest jobs first; of some cases, or of all.
+
+        `undelivered`: only those of which a delivery waits, is held or has failed. What a newer
+        version or a later run replaced is none of these, nor what was discarded.
+        """
+        return archive.list(status, pipeline, limit, case_id, undelivered=undelivered)
 
     @app.get("/pipelines")
     def pipelines() -> Sequence[str]:

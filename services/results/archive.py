@@ -49,10 +49,14 @@ class Archive:
         pipeline: str | None,
         limit: int,
         case_ids: Sequence[str] | None = None,
+        *,
+        undelivered: bool = False,
     ) -> list[JobSummary]:
         """The newest run of each job, newest jobs first."""
         with self.ledger.reading() as connection:
-            found = runs.load_many(connection, status, limit, pipeline, case_ids)
+            found = runs.load_many(
+                connection, status, limit, pipeline, case_ids, undelivered=undelivered
+            )
             counts = deliveries.counts(connection, [run.job_id for run in found])
             open_ = [run.job_id for run in found if run.status == "running"]
             news = standing.last_news(connection, open_)
@@ -144,6 +148,7 @@ class Archive:
                     attempts=delivery.attempts,
                     last_error=_error_of(delivery),
                     committed=delivery.committed,
+                    next_attempt_at=delivery.put_off_to,
                 )
                 for delivery in sent
                 if delivery.sop_instance_uid == sop_uid

@@ -60,6 +60,8 @@ class DeliveryView(View):
     attempts: int
     last_error: str | None
     committed: bool | None
+    next_attempt_at: datetime | None
+    """When a delivery that was put off is tried again."""
 
 
 class OutputView(View):
@@ -85,6 +87,7 @@ class JobSummary(View):
     case_id: str
     version: int
     supersedes: str | None
+    superseded_by: str | None
     run: int
     pipeline: str
     lane: Lane
@@ -109,6 +112,7 @@ class JobView(View):
     case_id: str
     version: int
     supersedes: str | None
+    superseded_by: str | None
     run: int
     pipeline: str
     lane: Lane
@@ -183,6 +187,7 @@ def head(run: StoredRun) -> dict[str, object]:
         "case_id": run.case_id,
         "version": run.version,
         "supersedes": run.supersedes,
+        "superseded_by": run.newer,
         "run": run.run,
         "pipeline": run.pipeline,
         "lane": run.lane,

@@ -17,6 +17,7 @@ HELD = Report(
     sending=Sending(9, 9, 90, 9.0, 100.0, Spread(9, 0, 0, 0, 0), QUICK, {"none": 9}, ()),
     jobs={"completed": 9},
     waiting=0,
+    unfinished=0,
     waiting_most=3,
     finished_per_h=100.0,
     lanes={"routine": QUICK},

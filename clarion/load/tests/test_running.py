@@ -116,6 +116,15 @@ def test_after_ctrl_c_nothing_more_is_sent_and_nothing_is_lost(crew: Crew) -> No
     assert (done.sending.studies, done.verdict.lost) == (0, ())
 
 
+@pytest.mark.parametrize(("forgotten", "behind"), [(set[int](), None), ({0}, {"writers": 19})])
+def test_what_was_behind_before_the_end_is_told_only_where_something_waits(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch, forgotten: set[int], behind: object
+) -> None:
+    monkeypatch.setattr(Meter, "look", lambda meter: setattr(meter, "backlog", {"writers": 19}))
+    done = _run(crew, Finishes(forgotten=forgotten), Interrupts(), [0.0], []).go()
+    assert done.machine.backlog == behind
+
+
 def _run(
     crew: Crew, api: Finishes, interrupts: Interrupts, due: list[float], shown: list[Report]
 ) -> Run:

@@ -103,6 +103,15 @@ def test_a_study_that_others_overtook_is_still_asked_for() -> None:
     assert "job-of-case" in tracker.shown
 
 
+def test_a_study_that_may_become_another_version_waits_and_is_finished() -> None:
+    tracker = Tracker(Jobs([job("a"), job("b", status="running")]), now=lambda: 101.0)
+    for case in ("a", "b"):
+        tracker.expect(sent(case, ended=100.0))
+    tracker.look()
+    assert [each.case_id for each in tracker.waiting()] == ["a", "b"]
+    assert [each.case_id for each in tracker.unfinished()] == ["b"]
+
+
 def test_after_the_last_image_a_later_version_is_waited_for() -> None:
     waits = []
     for now in (101.0, 120.0):

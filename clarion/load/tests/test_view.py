@@ -23,6 +23,7 @@ REPORT = Report(
     sending=sending([sent("a"), ABORTED], 250),
     jobs={"completed": 2},
     waiting=0,
+    unfinished=0,
     waiting_most=2,
     finished_per_h=298.2,
     lanes={"routine": SPREAD},
@@ -71,6 +72,33 @@ def test_a_line_tells_how_far_the_services_are_behind_now() -> None:
     unknown = replace(REPORT, machine=replace(REPORT.machine, backlog=None))
     assert line(REPORT).endswith("CPU 99 %, 9 events behind")
     assert line(unknown).endswith("CPU 99 %")
+
+
+def test_when_all_is_done_the_line_tells_the_most_that_was_behind() -> None:
+    over = replace(REPORT, machine=replace(REPORT.machine, backlog=None))
+    told = "Kafka events behind, at most: classifier 12, lesion_seg 12, lung_seg 12"
+    assert told in " ".join(_words(80, over))
+
+
+def test_a_study_whose_job_has_ended_is_not_told_as_waiting_too() -> None:
+    report = replace(REPORT, jobs={"completed": 3}, waiting=8, unfinished=7)
+    assert "3 jobs ended, 7 waiting" in line(report)
+
+
+def test_a_run_that_sent_nothing_leaves_no_line_empty_and_says_so() -> None:
+    idle = Machine(3.0, {"writers": 0}, {"covid_classifier": TritonQueue()})
+    none = replace(
+        REPORT,
+        interrupted=True,
+        sending=sending([], 30),
+        jobs={},
+        lanes={},
+        stages={},
+        machine=idle,
+    )
+    assert len(_words(80, none)) == 2
+    assert "" not in _words(80, none)
+    assert verdict(none) == "interrupted before any of 30 studies was sent"
 
 
 def test_where_no_terminal_is_the_title_is_told_too() -> None:

@@ -22,6 +22,14 @@ LEASE = timedelta(minutes=2)
 """How long a claim holds of which nothing more is heard: then its replica has died."""
 SUPERSEDED, REPLACED = "superseded-by-newer-version", "replaced-by-later-run"
 """Why something was withdrawn that waited."""
+NOT_TAKEN = or_(
+    deliveries.c.status == "held",
+    and_(
+        deliveries.c.status == "failed",
+        func.coalesce(deliveries.c.last_error, "").not_in((SUPERSEDED, REPLACED)),
+    ),
+)
+"""Nobody sends it by himself any more, and nothing has replaced it."""
 _AT_ONCE = datetime.fromtimestamp(0, UTC)
 """Due by everybody's clock, whoever planned it."""
 
@@ -70,6 +78,14 @@ class Delivery:
     committed: bool | None
     commitment_error: str | None
     waiting_since: datetime
+    next_attempt_at: datetime
+    claimed_by: str | None
+
+    @property
+    def put_off_to(self) -> datetime | None:
+        """When it is tried again; None where that is never, at once, or now."""
+        waits = self.status == "waiting" and not self.claimed_by
+        return self.next_attempt_at if waits and self.next_attempt_at != _AT_ONCE else None
 
 
 def plan(

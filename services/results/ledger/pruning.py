@@ -7,12 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, or_, select, update
 
 from services.results.ledger import runs as stored
-from services.results.ledger.deliveries import REPLACED, SUPERSEDED
+from services.results.ledger.deliveries import NOT_TAKEN
 from services.results.ledger.tables import deliveries, jobs, outbox, runs, stages
 from shared.bus.units import DEFINITION
 from shared.pipelines.definition import INGEST
 
-_WITHDRAWN = (SUPERSEDED, REPLACED)
 _SOME = {"yield_per": 500}
 """Rows in memory at a time."""
 _UNCONFIRMED = and_(
@@ -49,12 +48,8 @@ def needed_for(
         return "failure-not-discarded"
     if _exists(connection, outbox.c.seq, outbox.c.subject == job_id, outbox.c.sent_at.is_(None)):
         return "not-announced"
-    lost = and_(
-        deliveries.c.status == "failed",
-        func.coalesce(deliveries.c.last_error, "").not_in(_WITHDRAWN),
-    )
-    waits, refused = deliveries.c.status == "waiting", or_(deliveries.c.status == "held", lost)
-    open_ = waits if left else or_(waits, refused)
+    waits = deliveries.c.status == "waiting"
+    open_ = waits if left else or_(waits, NOT_TAKEN)
     if _exists(connection, deliveries.c.run, deliveries.c.job_id == job_id, open_):
         return "not-delivered"
     silent = (deliveries.c.status == "delivered", _UNCONFIRMED)

@@ -5,9 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, func, select, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
-from services.results.ledger.tables import jobs, runs, stages, supersessions
+from services.results.ledger.deliveries import NOT_TAKEN
+from services.results.ledger.tables import deliveries, jobs, runs, stages, supersessions
 from services.results.progress import JobStatus, Progress, StageFact, Stop
 from shared.events.models import Lane, PayloadRef, ReasonModel
 
@@ -36,6 +48,14 @@ NEWEST = (
     .exists()
 )
 """Of the runs of a job."""
+_UNDELIVERED = (
+    select(deliveries.c.run)
+    .where(
+        deliveries.c.job_id == runs.c.job_id,
+        or_(deliveries.c.status == "waiting", and_(NOT_TAKEN, runs.c.discarded_at.is_(None))),
+    )
+    .exists()
+)
 _BY_AGE = (jobs.c.received_at, jobs.c.job_id)
 
 
@@ -106,8 +126,13 @@ def load_many(
     limit: int,
     pipeline: str | None = None,
     case_ids: Collection[str] | None = None,
+    *,
+    undelivered: bool = False,
 ) -> list[StoredRun]:
-    """The newest run of each job, newest jobs first."""
+    """The newest run of each job, newest jobs first.
+
+    `undelivered`: only where a delivery waits, or was not taken and nobody left it at that.
+    """
     query = (
         JOINED.where(NEWEST)
         .order_by(jobs.c.received_at.desc(), jobs.c.version.desc(), jobs.c.job_id)
@@ -119,6 +144,8 @@ def load_many(
         query = query.where(jobs.c.pipeline == pipeline)
     if case_ids is not None:
         query = query.where(jobs.c.case_id.in_(case_ids))
+    if undelivered:
+        query = query.where(_UNDELIVERED)
     return [run_of(dict(row._mapping)) for row in connection.execute(query)]
 
 

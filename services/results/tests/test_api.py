@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from services.results.api import create_app
 from services.results.archive import Archive
@@ -13,6 +14,7 @@ from services.results.deadlines import sweep
 from services.results.definitions import Definitions
 from services.results.intake import Intake
 from services.results.ledger import outbox
+from services.results.ledger.tables import deliveries
 from services.results.pruning import Pruner
 from services.results.requests import Desk
 from services.results.tests.facts import CASE, PIPELINE, RECEIVED, Story, intake_into, job
@@ -109,6 +111,7 @@ def test_a_job_shows_its_stages_outputs_deliveries_and_selection(system: System)
             "attempts": 0,
             "last_error": None,
             "committed": None,
+            "next_attempt_at": None,
         }
     ]
     assert outputs["lung-mask"]["deliveries"] == []
@@ -140,6 +143,40 @@ def test_jobs_are_listed_newest_first_and_by_status(system: System) -> None:
     assert [each["job_id"] for each in system.get("/jobs?status=running")] == [job(2)]
     refused = system.http.get("/jobs?status=lost")
     assert (refused.status_code, "status (Input should be 'running'" in refused.text) == (422, True)
+
+
+def test_a_job_names_the_one_that_replaced_it(system: System) -> None:
+    system.intake.take([*Story(system.store).whole(), Story(system.store, 2).input_ready()])
+    for version, newer in ((1, job(2)), (2, None)):
+        assert system.get(f"/jobs/{job(version)}")["superseded_by"] == newer
+    assert [each["superseded_by"] for each in system.get("/jobs")] == [None, job(2)]
+
+
+def test_jobs_of_which_a_delivery_waits_or_was_not_taken_are_found(system: System) -> None:
+    waits, held, failed, left, arrived = (f"study {number}" for number in range(5))
+    for case in (waits, held, failed, left, arrived):
+        system.intake.take(Story(system.store, case=case).whole())
+    system.intake.take([*Story(system.store).whole(), Story(system.store, 2).input_ready()])
+    ends = {held: "held", failed: "failed", left: "failed", arrived: "delivered"}
+    with system.intake.ledger.transaction() as connection:
+        for case, status in ends.items():
+            of_case = deliveries.c.job_id == job(case=case)
+            connection.execute(update(deliveries).where(of_case).values(status=status))
+    system.http.post(f"/failures/discard?job={job(case=left)}")
+    found = {each["case_id"] for each in system.get("/jobs?undelivered=true")}
+    assert found == {waits, held, failed}
+
+
+def test_a_delivery_that_was_put_off_says_until_when(system: System) -> None:
+    system.intake.take(Story(system.store).whole())
+    later = RECEIVED + timedelta(minutes=5)
+    with system.intake.ledger.transaction() as connection:
+        reports = deliveries.c.kind == "encapsulated-pdf"
+        connection.execute(update(deliveries).values(next_attempt_at=later))
+        connection.execute(update(deliveries).where(reports).values(claimed_by="a replica"))
+    outputs = system.get(f"/jobs/{job()}")["outputs"]
+    told = {out["kind"]: each["next_attempt_at"] for out in outputs for each in out["deliveries"]}
+    assert told == {"seg": "2026-01-01T08:05:00Z", "encapsulated-pdf": None}
 
 
 def test_the_jobs_of_a_case_are_found_however_many_came_since(system: System) -> None:
