@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 
 from clarion.failure import Failure
-from clarion.homes import asked
+from clarion.homes import asked, running
+from deploy.embedded.home import Home
 
 _REMEDIES = {
     "unknown-job": "Take an id, or its beginning, from `clarion jobs`.",
@@ -48,17 +49,25 @@ class Api:
 
 def results(home: Path | None = None, timeout_s: float = 30) -> Api:
     """The jobs API: CLARION_RESULTS_URL, or else the home's."""
-    return Api(os.environ.get("CLARION_RESULTS_URL") or _of_home(home, "results.api"), timeout_s)
+    return Api(
+        os.environ.get("CLARION_RESULTS_URL") or _url(running(home), "results.api"), timeout_s
+    )
 
 
 def console(home: Path | None = None) -> Api:
-    """The console's API: CLARION_CONSOLE_URL, or else the home's."""
-    return Api(os.environ.get("CLARION_CONSOLE_URL") or _of_home(home, "console.http"))
+    """The console's API: CLARION_CONSOLE_URL, or else the home's.
+
+    That may be down where results are elsewhere: compose has the console at the usual port.
+    """
+    opened = asked if os.environ.get("CLARION_RESULTS_URL") else running
+    return Api(os.environ.get("CLARION_CONSOLE_URL") or _url(opened(home), "console.http"))
 
 
 def statistics(home: Path | None = None) -> Api:
     """The snapshots: CLARION_STATISTICS_URL, or else the home's."""
-    return Api(os.environ.get("CLARION_STATISTICS_URL") or _of_home(home, "statistics.statistics"))
+    return Api(
+        os.environ.get("CLARION_STATISTICS_URL") or _url(running(home), "statistics.statistics")
+    )
 
 
 def named(job: str) -> str:
@@ -80,5 +89,5 @@ def _said(problem: dict[str, str]) -> str:
     return f"{code}: {detail}"
 
 
-def _of_home(home: Path | None, port: str) -> str:
-    return f"http://{asked(home).local(port)}"
+def _url(home: Home, port: str) -> str:
+    return f"http://{home.local(port)}"

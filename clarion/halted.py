@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 
 from clarion.failure import Failure
-from clarion.homes import asked
+from clarion.homes import running
+from deploy.embedded.home import Home
 from shared.catalog import load_catalog
 
 _ANSWER_S = 2.0
@@ -26,12 +27,13 @@ def halted(home: Path | None) -> list[str]:
     """The services of a home that say so; none are asked of a system that is elsewhere."""
     if is_elsewhere():
         return []
+    opened = running(home)
     with httpx.Client(timeout=_ANSWER_S, trust_env=False) as client:
         return [
             name
             for name, service in sorted(load_catalog().items())
             if service.operations
-            and any(_says_halted(client, each) for each in _addresses(name, home))
+            and any(_says_halted(client, each) for each in _addresses(name, opened))
         ]
 
 
@@ -58,7 +60,7 @@ def resume(service: str, home: Path | None, at: Sequence[str] = ()) -> dict[str,
         raise Failure(f"unknown-service: {service} is no service that halts; those are {known}")
     if is_elsewhere() and not at:
         raise Failure(f"unknown-address: {_HOW}")
-    where = [f"http://{each}" for each in at] or _addresses(service, home)
+    where = [f"http://{each}" for each in at] or _addresses(service, running(home))
     with httpx.Client(timeout=_ANSWER_S, trust_env=False) as client:
         answers = [_asked(client, service, each) for each in where]
     for answer in answers:
@@ -86,7 +88,6 @@ def _says_halted(client: httpx.Client, address: str) -> bool:
         return False
 
 
-def _addresses(service: str, home: Path | None) -> list[str]:
+def _addresses(service: str, home: Home) -> list[str]:
     """One for each replica."""
-    opened = asked(home)
-    return [f"http://{opened.local(f'{each}.health')}" for each in opened.replicas_of(service)]
+    return [f"http://{home.local(f'{each}.health')}" for each in home.replicas_of(service)]

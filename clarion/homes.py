@@ -5,6 +5,7 @@ from pathlib import Path
 
 from clarion.failure import Failure
 from deploy.embedded.home import Home, home_folder, open_home
+from deploy.embedded.system import is_running
 from shared.catalog import load_catalog
 
 
@@ -21,3 +22,27 @@ def asked(named: Path | None) -> Home:
             f"CLARION_HOME, or make one there: clarion up --home {folder}"
         )
     return open_home(folder, load_catalog())
+
+
+def running(named: Path | None) -> Home:
+    """The same home, of which something is to be asked that only its own system may answer.
+
+    Raises Failure where it is down.
+    """
+    home = asked(named)
+    require_up(home)
+    return home
+
+
+def require_up(home: Home) -> None:
+    """Raises Failure where the home is down: at its ports another system may answer."""
+    if not is_running(home) and not _is_of_others(home):
+        raise Failure(
+            f"not-up: the system of {home.folder} is down; `clarion up` starts it, "
+            "and --home names another"
+        )
+
+
+def _is_of_others(home: Home) -> bool:
+    """Another user's, whose processes nobody else may look into."""
+    return home.run.is_dir() and not os.access(home.run, os.W_OK)

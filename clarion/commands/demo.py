@@ -19,6 +19,7 @@ from clarion.following import Job, follow, shortcomings
 from clarion.options import HomeOption, JsonOption
 from clarion.own_pacs import require_own_pacs
 from clarion.statuses import coloured
+from clarion.storage import Target
 from clarion.way import show
 from deploy.embedded.cache import cache_folder
 from deploy.embedded.home import Home, default_ports, home_folder
@@ -51,9 +52,10 @@ def demo(
     catalog = load_catalog()
     opened = _home(home_folder(home), catalog, screen)
     require_own_pacs(opened)
+    target = own_target(opened.folder)
     try:
         drawn = asyncio.run(_prepare(opened, installed_runtime(cache_folder()), catalog, screen))
-        study = _send(opened, drawn, screen)
+        study = _send(target, drawn, screen)
         job = show(screen, follow(api.results(opened.folder), study.case_id, _JOB_S))
         seconds = time.monotonic() - begun
         _show_results(opened, study, job, seconds, once, screen)
@@ -97,9 +99,9 @@ async def _until_ready(home: Home, runtime: Runtime, catalog: Catalog) -> None:
         await asyncio.sleep(_PROBE_S)
 
 
-def _send(home: Home, study: Study, screen: Console) -> Study:
+def _send(target: Target, study: Study, screen: Console) -> Study:
     screen.rule("[bold]the study[/]", align="left", style="dim")
-    sent = send_files([study.folder], own_target(home.folder), Lane.ROUTINE)
+    sent = send_files([study.folder], target, Lane.ROUTINE)
     if sent.refused:
         raise Failure(f"not stored: {sent.refused[0].meaning} (status {sent.refused[0].status})")
     screen.print(

@@ -13,12 +13,15 @@ import typer
 import yaml
 from rich.console import Console
 
+from clarion.commands.send import OWN_AE
 from clarion.destinations import delivered_to, destinations, why_not_there
 from clarion.failure import explain
+from clarion.home_settings import unknown_names
+from clarion.load.routes import routes, stands_for
 from clarion.options import HomeOption, JsonOption
 from deploy.embedded import jars
 from deploy.embedded.cache import InstallFailed, cache_folder
-from deploy.embedded.home import Home, home_folder, open_home
+from deploy.embedded.home import Home, home_folder, open_home, require_a_port_each
 from deploy.embedded.ports import can_bind
 from deploy.embedded.runtime import (
     Runtime,
@@ -46,6 +49,8 @@ class Check:
     ok: bool
     detail: str
     remedy: str = ""
+    warning: bool = False
+    """Nothing that stops the system, and yet to be looked at."""
 
 
 @app.command()
@@ -66,12 +71,16 @@ def diagnose(home: HomeOption) -> Iterator[Check]:
     folder, catalog = home_folder(home), load_catalog()
     try:
         opened = open_home(folder, catalog)
+        require_a_port_each(opened)
         told = destinations(opened)
     except ValueError as error:
         yield Check("settings", False, explain(error), f"correct {folder / 'settings.yaml'}")
         return
     yield Check("home", True, str(folder) if folder.exists() else f"{folder}, not made yet")
+    for name, why in unknown_names(opened, catalog).items():
+        yield Check(name, True, why, f"correct {folder / 'settings.yaml'}", warning=True)
     yield _disk(opened)
+    yield from _titles(opened)
     yield from _deliveries(opened, told)
     try:
         runtime = installed_runtime(cache_folder())
@@ -105,6 +114,20 @@ def _runtime(runtime: Runtime) -> Iterator[Check]:
     yield _tried("java", lambda: java_version(runtime.java), "run `make setup`")
     yield _tried("kafka", lambda: _verified(runtime), _REINSTALL)
     yield _tried("triton", lambda: _linked(runtime), _REINSTALL)
+
+
+def _titles(home: Home) -> Iterator[Check]:
+    """The AE titles that ingest serves; what is wrong with them is told with the pipelines."""
+    try:
+        served = routes(home)
+    except ValueError:
+        return
+    for title, route in served.items():
+        yield Check(f"AE title {title}", True, stands_for(route))
+    if OWN_AE not in served:
+        detail = "not served: `clarion demo` can't send, `clarion send` needs --to"
+        remedy = f"add it to CLARION_AES in {home.folder / 'settings.yaml'}, if it is wanted"
+        yield Check(f"AE title {OWN_AE}", True, detail, remedy, warning=True)
 
 
 def _deliveries(home: Home, told: Mapping[str, Destination]) -> Iterator[Check]:
@@ -200,7 +223,13 @@ def _tried(name: str, attempt: Callable[[], str], remedy: str) -> Check:
 def _show(checks: list[Check]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for each in checks:
-        mark = "[green]ok    [/]" if each.ok else "[red]failed[/]"
+        mark = _mark(each)
         console.print(f"{mark}  {each.check:<24} {each.detail}")
-        if not each.ok and each.remedy != each.detail:
+        if (each.warning or not each.ok) and each.remedy != each.detail:
             console.print(f"        {'':<24} → {each.remedy}")
+
+
+def _mark(check: Check) -> str:
+    if not check.ok:
+        return "[red]failed[/]"
+    return "[yellow]warns [/]" if check.warning else "[green]ok    [/]"

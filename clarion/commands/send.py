@@ -4,7 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,15 +13,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from clarion.failure import Failure
-from clarion.homes import asked
+from clarion.homes import asked, require_up
+from clarion.load.routes import routes, stands_for
 from clarion.options import HomeOption, JsonOption
 from clarion.part10 import Instance, find
+from clarion.started import as_started
 from clarion.storage import Answer, Target, store
 from shared.events.models import Lane
 
 app = typer.Typer()
 
-_OWN_AE = "COVID19"
+OWN_AE = "COVID19"
+"""What is called where no AE title is named."""
 _MORE_ASSOCIATIONS = 2
 """For what an association that was lost left without an answer."""
 
@@ -93,7 +96,10 @@ def send(
     home: HomeOption = None,
 ) -> None:
     """Send DICOM files over C-STORE; exit 1 when one was not stored."""
-    sent = send_files(paths, to or own_target(home), lane or Lane.ROUTINE)
+    target = to or own_target(home)
+    if not to:
+        require_up(asked(home))
+    sent = send_files(paths, target, lane or Lane.ROUTINE)
     if as_json:
         typer.echo(json.dumps(_summary(sent), indent=1))
     else:
@@ -103,9 +109,19 @@ def send(
 
 
 def own_target(home: Path | None) -> Target:
-    """Where the system of a home receives DICOM."""
+    """Where the system of a home receives DICOM. Raises Failure where it serves no COVID19."""
     opened = asked(home)
-    return Target(_OWN_AE, "127.0.0.1", opened.ports["ingest.dicom"])
+    own = Target(OWN_AE, "127.0.0.1", opened.ports["ingest.dicom"])
+    served = routes(as_started(opened))
+    if OWN_AE not in served:
+        named = ", ".join(f"{title} ({stands_for(route)})" for title, route in served.items())
+        first = replace(own, ae_title=next(iter(served), "AE"))
+        raise Failure(
+            f"no-own-title: nothing was sent: this home serves no AE title {OWN_AE} but "
+            f"{named or 'nothing'}; name one, as `clarion send --to {first}`, or add {OWN_AE} to "
+            f"CLARION_AES in {opened.folder / 'settings.yaml'} and start the system again"
+        )
+    return own
 
 
 def send_files(paths: Sequence[Path], target: Target, lane: Lane) -> Sent:

@@ -8,16 +8,26 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from clarion.destinations import destinations
 from clarion.failure import Failure
+from clarion.home_settings import unknown_names
 from clarion.load.routes import routes
 from clarion.options import HomeOption
+from clarion.own_pacs import is_own
 from deploy.embedded.cache import cache_folder
-from deploy.embedded.home import Home, create_home, home_folder, open_home
+from deploy.embedded.home import (
+    Home,
+    create_home,
+    home_folder,
+    open_home,
+    require_a_port_each,
+)
 from deploy.embedded.runtime import installed_runtime
-from deploy.embedded.system import Progress, bring_down, bring_up
+from deploy.embedded.system import Progress, bring_down, bring_up, require_free_ports
 from shared.catalog import Catalog, load_catalog
+from shared.events.models import Lane
 
 app = typer.Typer()
 _console = Console(highlight=False)
@@ -53,17 +63,27 @@ def down(home: HomeOption = None) -> None:
 def prepared_home(folder: Path, catalog: Catalog, any_ports: bool) -> Home:
     """The home, made where there is none, with destinations and AE titles that can be read.
 
-    Raises Failure where it can't be made, ValueError for settings that are wrong.
+    Raises Failure where it can't be made, ValueError for settings that are wrong, NotStarted where
+    the usual ports, which a new home would have, are in use.
     """
+    settings = folder / "settings.yaml"
     try:
+        is_new = not settings.exists()
+        if is_new and not any_ports:
+            require_free_ports(open_home(folder, catalog))
         opened = create_home(folder, catalog, any_ports)
     except OSError as error:
         raise Failure(
             f"home-not-made: no home can be made at {folder} ({error.strerror or error}); "
             "name a folder that you may write to with --home"
         ) from None
+    if any_ports and not is_new:
+        typer.echo(f"--any-ports is for a new home: this one keeps those of {settings}", err=True)
+    require_a_port_each(opened)
     destinations(opened)
     routes(opened)
+    for name, why in unknown_names(opened, catalog).items():
+        typer.echo(f"{settings}: {name}: {why}", err=True)
     return opened
 
 
@@ -78,18 +98,20 @@ def told(console: Console) -> Progress:
 
 
 def show_addresses(home: Home, console: Console) -> None:
-    """Where people and senders turn to."""
-    names = {
-        "console": ("console.http", "console.console"),
-        "DICOM (AE COVID19)": ("ingest.dicom",),
-        "receiving PACS (AE PACS)": ("pacs",),
-    }
-    for label, ports in names.items():
-        found = next((home.local(port) for port in ports if port in home.ports), None)
-        if found:
-            address = f"http://{found}/" if label == "console" else found
-            console.print(f"{label:<26} [bold]{address}[/]")
-    console.print(f"{'home':<26} {home.folder}", soft_wrap=True)
+    """Where people and senders turn to, and where objects go."""
+    _tell(console, "console", f"http://{home.local('console.http')}/")
+    for title, route in routes(home).items():
+        lane = f"lane {route.lane}" if route.lane != Lane.ROUTINE else ""
+        _tell(console, "receives at", f"{title}@{home.local('ingest.dicom')}", lane)
+    for name, each in destinations(home).items():
+        whose = "the home's own receiving PACS" if is_own(home, each) else name
+        _tell(console, "delivers to", f"{each.ae_title}@{each.host}:{each.port}", whose)
+    _tell(console, "home", str(home.folder))
+
+
+def _tell(console: Console, label: str, what: str, more: str = "") -> None:
+    line = Text.assemble(f"{label:<12} ", (what, "bold"), f"  {more}".rstrip())
+    console.print(line, soft_wrap=True)
 
 
 async def _until_told_to_stop() -> None:

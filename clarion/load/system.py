@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from clarion import api
+from clarion import api, homes
 from clarion.failure import Failure
 from clarion.load.judging import Filed, filed, repeats
 from clarion.load.machine import Addresses
 from clarion.load.tracking import Tracker
 from deploy.embedded.home import Home
-from deploy.embedded.system import is_running
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _SNAPSHOT = "statistics.statistics"
@@ -25,8 +24,7 @@ def require_up(home: Home) -> None:
             "not-loopback: load is put on this machine's own system only, and CLARION_RESULTS_URL "
             "names another; unset it"
         )
-    if not is_running(home):
-        raise Failure(f"not-up: the system of {home.folder} is down; `clarion up` starts it")
+    homes.require_up(home)
 
 
 def results(home: Home) -> api.Api:

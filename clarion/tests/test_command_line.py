@@ -189,7 +189,7 @@ def test_up_says_where_no_home_can_be_made(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(system, "installed_runtime", lambda _: None)
 
-    refused = _invoked("up", "--home", str(tmp_path / "file" / "home"))
+    refused = _invoked("up", "--any-ports", "--home", str(tmp_path / "file" / "home"))
 
     assert isinstance(refused, Failure)
     assert explain(refused).startswith(

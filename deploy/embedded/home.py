@@ -5,6 +5,7 @@ the default, so that a service added later needs no change to a home that exists
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +155,19 @@ def _read(path: Path) -> object:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}" if mark else str(path)
         raise ValueError(f"{where}: not YAML; check brackets, quotes and indentation") from None
+
+
+def require_a_port_each(home: Home) -> None:
+    """Raises ValueError where two parts of the system would listen on one port."""
+    listeners = defaultdict(list)
+    for name, port in home.ports.items():
+        is_elsewhere = home.settings.triton and name.startswith("triton")
+        if not is_elsewhere:
+            listeners[port].append(name)
+    shared = [f"{' and '.join(each)} have {port}" for port, each in listeners.items() if each[1:]]
+    if shared:
+        path = home.folder / "settings.yaml"
+        raise ValueError(f"{path}: same-port: {'; '.join(shared)}; give each another under ports")
 
 
 def create_home(folder: Path, catalog: Catalog, any_ports: bool = False) -> Home:

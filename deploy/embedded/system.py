@@ -72,7 +72,7 @@ async def bring_up(
         recover(home, progress)
         seed_models(home, progress)
         wanted = programs(home, runtime, catalog)
-        _require_free_ports(home)
+        require_free_ports(home)
         kafka.prepare(kafka_node(home), runtime)
         control = await _supervised(home, wanted, deadline_s)
         _start(control, [each for each in wanted if not each.is_service])
@@ -213,13 +213,19 @@ async def _ready(
     return None
 
 
-def _require_free_ports(home: Home) -> None:
+def require_free_ports(home: Home) -> None:
+    """Raises NotStarted where other programs have some of the home's ports."""
     taken = [f"{name} {port}" for name, port in sorted(home.ports.items()) if not can_bind(port)]
     if taken:
         settings = home.folder / "settings.yaml"
+        others = (
+            f"set other ports in {settings}, or make a new home: "
+            "`clarion up --any-ports --home FOLDER`"
+            if settings.exists()
+            else f"let this new home take others: `clarion up --any-ports --home {home.folder}`"
+        )
         raise NotStarted(
-            f"ports in use by another program: {', '.join(taken)}; "
-            f"stop it, or set other ports in {settings}"
+            f"ports in use by another program: {', '.join(taken)}; stop it, or {others}"
         )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
+import yaml
 
 from clarion.failure import Failure
 from clarion.load.identities import Run
@@ -15,6 +16,7 @@ from clarion.load.studies import Study, make, recorded
 from clarion.load.tests.studies import order
 from clarion.storage import Target
 from clarion.tests.receiver import Receiver, listening
+from deploy.embedded.home import HomeSettings
 from phantom.dicom import write
 from phantom.studies import slab
 from services.ingest.settings import IngestSettings, Route
@@ -146,9 +148,17 @@ def test_a_lane_is_reached_by_its_title_or_stat_by_priority() -> None:
     }
 
 
-def test_a_lane_that_no_title_leads_to_is_told_how_to_get_one() -> None:
-    with pytest.raises(Failure, match=r"lane-without-route: .*CLARION_AES"):
-        ways([Lane.BULK], {"USUAL": Route(pipeline="covid19-ct")}, 104, IngestSettings().pipelines)
+@pytest.mark.parametrize(("taken", "new"), [("USUAL", "LOAD"), ("LOAD", "LOAD2")])
+def test_what_a_lane_without_a_title_is_told_to_set_keeps_all_that_is_served(
+    taken: str, new: str
+) -> None:
+    served = {taken: Route(pipeline="covid19-ct", quiet_s=3), "7": Route(pipeline="covid19-ct")}
+    with pytest.raises(Failure, match=r"^lane-without-route: .*CLARION_AES") as refused:
+        ways([Lane.BULK], served, 104, IngestSettings().pipelines)
+    advice = str(refused.value).partition("\n")[2]
+    settings = HomeSettings.model_validate(yaml.safe_load(advice))
+    aes = IngestSettings.model_validate({"aes": settings.environment["CLARION_AES"]}).aes
+    assert aes == {**served, new: Route(pipeline="covid19-ct", lane=Lane.BULK)}
 
 
 def _way(receiver: Receiver) -> Way:
