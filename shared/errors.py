@@ -44,3 +44,7 @@ class Unavailable(Verdict):
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
+
+
+class BeginAnew(Unavailable):
+    """What the work had begun with was replaced meanwhile, which is nobody's fault."""

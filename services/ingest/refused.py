@@ -8,10 +8,13 @@ from shared.telemetry.logs import logger
 
 
 class Refused:
-    """Those of one association; what was sent before its end may be counted after it."""
+    """Those of one association; what was sent before its end may be counted after it.
 
-    def __init__(self, called_ae: str, calling_ae: str) -> None:
-        self._titles = {"called_ae": called_ae, "calling_ae": calling_ae}
+    `called_ae` is one of ours. What a sender calls itself may be anything, and is not logged.
+    """
+
+    def __init__(self, called_ae: str, peer: str) -> None:
+        self._from = {"called_ae": called_ae, "peer": peer}
         self._counts: Counter[Answer] = Counter()
         self._lock = Lock()
 
@@ -36,4 +39,4 @@ class Refused:
                 )
 
     def _described(self, answer: Answer) -> dict[str, str]:
-        return {"status": f"{answer.status:04X}", "why": answer.comment, **self._titles}
+        return {"status": f"{answer.status:04X}", "why": answer.comment, **self._from}

@@ -170,17 +170,13 @@ class StorageScp:
         association.clarion_name = uuid4().hex
         request = association.requestor.primitive
         called, calling = request.called_ae_title.strip(), request.calling_ae_title.strip()
-        association.clarion_refused = Refused(called, calling)
+        peer = str(association.requestor.address)
+        association.clarion_refused = Refused(called, peer)
         open_now = sum(other.is_established for other in self._server.active_associations)
         rejection = self._admission.rejection(called, calling, open_now)
         if rejection:
-            logger().warning(
-                "association rejected",
-                rejection="/".join(map(str, rejection)),
-                called_ae=called,
-                calling_ae=calling,
-                peer=association.requestor.address,
-            )
+            code = "/".join(map(str, rejection))
+            logger().warning("association rejected", rejection=code, peer=peer)
             association.acse.send_reject(*rejection)
             association.kill()
         else:

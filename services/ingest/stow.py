@@ -53,7 +53,7 @@ def _boundary(request: Request) -> str | None:
 async def _store(request: Request, boundary: str, receiver: Receiver) -> Response:
     association, outcomes = uuid4().hex, list[Outcome]()
     called, clean = request.path_params["ae"], False
-    refused = Refused(called, _CALLING)
+    refused = Refused(called, request.client.host if request.client else "")
     try:
         async for file in parts(request.stream(), boundary):
             outcomes.append(await asyncio.to_thread(_keep, file, called, association, receiver))

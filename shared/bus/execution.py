@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from shared.bus.work import Handler, Produced, Work
-from shared.errors import InputRejected, Reason, Unavailable
+from shared.errors import BeginAnew, InputRejected, Reason, Unavailable
 from shared.events.models import Lane
 
 
@@ -68,7 +68,7 @@ class Executor(Protocol):
 def judge(handle: Handler, work: Work) -> Verdict:
     """Run the handler here, and turn what it raises into a verdict."""
     try:
-        return Done(handle(work))
+        return Done(_handled(handle, work))
     except InputRejected as rejection:
         return Refused(tuple(rejection.reasons))
     except Unavailable as outage:
@@ -77,6 +77,14 @@ def judge(handle: Handler, work: Work) -> Verdict:
         return _defect("out-of-memory", error)
     except Exception as error:
         return _defect("defect", error)
+
+
+def _handled(handle: Handler, work: Work) -> Produced:
+    """Once more, and no more often, where what it had begun with was replaced."""
+    try:
+        return handle(work)
+    except BeginAnew:
+        return handle(work)
 
 
 def _defect(code: str, error: BaseException) -> Defect:

@@ -38,7 +38,7 @@ class Inference(Protocol):
         """Run the model; the lane is the request's priority.
 
         Raises `ModelFailed` when the server answers with an error of the model's own, and
-        `Unavailable` when the version that was told of is gone: the work is to begin anew.
+        `BeginAnew` when the version that was told of is gone.
         """
         ...
 

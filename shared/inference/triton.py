@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from shared.errors import Unavailable
+from shared.errors import BeginAnew, Unavailable
 from shared.events.models import Lane
 from shared.giving_way import let_others_first
 from shared.inference.memory import SharedMemory, SharedMemoryRefused
@@ -27,6 +27,7 @@ _INFER_S = 240.0
 _ENDED_WITHIN_S, _LOOK_S = 2.0, 0.05
 _LOST = "is not healthy"
 """The python backend's words when the process of a model has ended: it starts no other."""
+_UNKNOWN, _UNLOADED = "StatusCode.NOT_FOUND", "is not at ready state"
 _DOWN = {"StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED", "StatusCode.CANCELLED"}
 _CHANNEL = [
     ("grpc.max_send_message_length", -1),
@@ -198,10 +199,13 @@ def _verdicts(told: bool = False) -> Iterator[None]:
     try:
         yield
     except InferenceServerException as error:
+        said = error.message() or ""
+        if told and (error.status() == _UNKNOWN or _UNLOADED in said):
+            raise BeginAnew("triton") from error
         if error.status() in _DOWN:
             raise Unavailable("triton") from error
-        if error.status() == "StatusCode.NOT_FOUND":
-            raise (Unavailable("triton") if told else UnknownModel(error.message())) from error
-        if _LOST in (error.message() or ""):
+        if error.status() == _UNKNOWN:
+            raise UnknownModel(said) from error
+        if _LOST in said:
             raise _ModelLost from error
-        raise ModelFailed(error.message()) from error
+        raise ModelFailed(said) from error

@@ -11,7 +11,7 @@ from shared.bus import attempts, outcomes
 from shared.bus.tests.rig import measured, run_job, toy_rig
 from shared.bus.work import Ports, Produced, Work
 from shared.clock import ManualClock
-from shared.errors import InputRejected, Reason, Unavailable
+from shared.errors import BeginAnew, InputRejected, Reason, Unavailable
 from shared.events.models import Lane, StageFailed
 from shared.events.wire import encode
 from shared.store.memory import MemoryStore
@@ -113,6 +113,22 @@ async def test_an_outage_burns_no_attempt() -> None:
     outcome = outcomes.read(store, rig.bus.records[0].event.subject, 1, "reader")
     assert outcome is not None
     assert outcome.attempts == 1
+
+
+async def test_work_whose_beginnings_were_replaced_begins_anew_and_burns_no_attempt() -> None:
+    store, calls = MemoryStore(), count(1)
+
+    def ask(work: Work, *, store: PayloadStore) -> Produced:
+        if next(calls) == 1:
+            raise BeginAnew("triton")
+        return toy.read(work, store=store)
+
+    rig = toy_rig(store, reader=ask)
+    await run_job(rig)
+    assert measured(rig) == [b"manifest read l + manifest read r"]
+    outcome = outcomes.read(store, rig.bus.records[0].event.subject, 1, "reader")
+    assert outcome is not None
+    assert (outcome.attempts, next(calls)) == (1, 3)
 
 
 async def test_a_dependency_that_only_this_study_breaks_is_its_own_fault() -> None:
