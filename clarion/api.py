@@ -55,19 +55,22 @@ def results(home: Path | None = None, timeout_s: float = 30) -> Api:
 
 
 def console(home: Path | None = None) -> Api:
-    """The console's API: CLARION_CONSOLE_URL, or else the home's.
-
-    That may be down where results are elsewhere: compose has the console at the usual port.
-    """
-    opened = asked if os.environ.get("CLARION_RESULTS_URL") else running
-    return Api(os.environ.get("CLARION_CONSOLE_URL") or _url(opened(home), "console.http"))
+    """The console's API: CLARION_CONSOLE_URL, or else the home's."""
+    return Api(os.environ.get("CLARION_CONSOLE_URL") or _url(_with_results(home), "console.http"))
 
 
 def statistics(home: Path | None = None) -> Api:
     """The snapshots: CLARION_STATISTICS_URL, or else the home's."""
-    return Api(
-        os.environ.get("CLARION_STATISTICS_URL") or _url(running(home), "statistics.statistics")
-    )
+    told = os.environ.get("CLARION_STATISTICS_URL")
+    return Api(told or _url(_with_results(home), "statistics.statistics"))
+
+
+def _with_results(home: Path | None) -> Home:
+    """The home, up unless results are elsewhere: compose has the others at the usual ports.
+
+    Raises `Failure`.
+    """
+    return asked(home) if os.environ.get("CLARION_RESULTS_URL") else running(home)
 
 
 def named(job: str) -> str:

@@ -39,7 +39,7 @@ def require_up(home: Home) -> None:
     if not is_running(home) and not _is_of_others(home):
         raise Failure(
             f"not-up: the system of {home.folder} is down; `clarion up` starts it, "
-            "and --home names another"
+            "--home names another, and CLARION_RESULTS_URL one elsewhere (send: --to)"
         )
 
 

@@ -16,6 +16,7 @@ import yaml
 from clarion.failure import Failure
 from clarion.home_settings import understood
 from clarion.storage import Target
+from deploy.embedded.cache import REPOSITORY
 from deploy.embedded.home import Home
 from services.ingest.settings import IngestSettings, Route
 from shared.events.models import Lane
@@ -115,9 +116,9 @@ def _with_one_more(aes: Mapping[str, Route], lane: Lane) -> dict[str, Route]:
 
 
 def pipelines_of(home: Home) -> Path:
-    """The folder of definitions that the home's ingest reads."""
+    """The folder of definitions that ingest reads; a relative path is the repository's."""
     told = home.settings.environment.get("CLARION_PIPELINES")
-    return Path(told) if told else IngestSettings().pipelines
+    return REPOSITORY / told if told else IngestSettings().pipelines
 
 
 def definition(pipelines: Path, name: str) -> Definition:

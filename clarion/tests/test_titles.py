@@ -16,6 +16,7 @@ from clarion.__main__ import build
 from clarion.commands.send import own_target
 from clarion.commands.system import show_addresses
 from clarion.failure import Failure, explain
+from clarion.load.routes import routes
 from clarion.storage import Target
 from deploy.embedded.home import open_home
 from deploy.embedded.survivors import MARK
@@ -138,3 +139,11 @@ def _doctor(folder: Path) -> list[dict[str, Any]]:
 
 def _invoked(*words: str) -> Result:
     return CliRunner().invoke(build(), words)
+
+
+def test_pipelines_by_a_relative_path_are_the_repositorys_wherever_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set(tmp_path, CLARION_PIPELINES="deploy/pipelines")
+    monkeypatch.chdir(tmp_path)
+    assert list(routes(open_home(tmp_path, load_catalog()))) == ["COVID19"]

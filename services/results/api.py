@@ -63,7 +63,7 @@ def create_app(
         """The newest run of each job, newest jobs first; of some cases, or of all.
 
         `undelivered`: only those of which a delivery waits, is held or has failed. What a newer
-        version or a later run replaced is none of these, nor what was discarded.
+        version or a later run replaced while it waited is none of these, nor what was discarded.
         """
         return archive.list(status, pipeline, limit, case_id, undelivered=undelivered)
 

@@ -21,7 +21,7 @@ TEXTS = {
     "missing-slices": "Slices are missing. Sending them makes a new version of this job.",
     "spacing-too-wide": "The slices lie further apart than the pipeline allows.",
     "too-few-slices": "The series has fewer slices than the pipeline needs. Only those of one "
-    "acquisition, orientation, kernel and thickness are counted together.",
+    "acquisition, image type, orientation, matrix, kernel and thickness are counted together.",
     "too-large": "The series has more voxels than the pipeline allows.",
     "lungs-not-found": "No lungs were found in the images.",
     # Defects: the system failed the study, not the other way round.
